@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Settings of every pytest run here: tests, doctests of the package and of the documentation."""
+
+import os
+
+# Workers of pytest-xdist share the cores already: without this each opens a thread per core,
+# and two workers on two cores spend their time waiting for each other. Set before NumPy loads.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+# Figures are drawn into memory: no test opens a window.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # doctests run without it
+    pass
+else:
+    # No deadline anywhere: a busy machine is not a wrong result.
+    settings.register_profile("dev", deadline=None)
+    # The same examples in every run: a failure is then of the change, not of the draw.
+    settings.register_profile(
+        "ci",
+        deadline=None,
+        derandomize=True,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile("short", settings.get_profile("ci"), max_examples=15)
+    settings.load_profile(os.environ.get("SKZEST_HYPOTHESIS_PROFILE", "dev"))
