@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Asking a zoo a plan: render a batch once, put it to every model, keep coefficients only.
+
+The work is cut into *units*, runs of whole reference points that fill one batch. Units depend
+on the plan and the batch size alone, never on the number of jobs or of models, so results are
+the same bits however the work is spread. Nothing of the size of all masked copies is ever held:
+one batch of copies, the scores of one unit, and the coefficients.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from . import _points
+from .exceptions import QueryError
+from .plan import QueryPlan
+from .queries import respond
+from .surrogates import closed_form, coefficients, kernel_weights
+
+__all__ = ["Answer", "ask_zoo", "auto_batch_size", "probe"]
+
+logger = logging.getLogger("skzest")
+
+_PROBE_ROWS = 8
+_DETERMINISM = 1e-4
+_AUTO_BYTES = 8 * 2**20
+_AUTO_ROWS = 4096
+
+
+@dataclass
+class Answer:
+    """What one model said to a run of points.
+
+    ``coef`` has shape (n_classes, n_components of these points); ``low`` and ``high``, of shape
+    (n_classes,), are the extremes of the scores; ``peak`` is the largest magnitude among them.
+    """
+
+    coef: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    peak: float
+    eps: float
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the scores move no more than rounding does."""
+        return bool(np.max(self.high - self.low) <= 16 * self.eps * self.peak)
+
+    @classmethod
+    def join(cls, answers: Sequence[Answer]) -> Answer:
+        """Answers to consecutive runs as one."""
+        return cls(
+            coef=np.concatenate([a.coef for a in answers], axis=1),
+            low=np.min([a.low for a in answers], axis=0),
+            high=np.max([a.high for a in answers], axis=0),
+            peak=max(a.peak for a in answers),
+            eps=max(a.eps for a in answers),
+        )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A query with its place in the zoo, so that errors can name it."""
+
+    name: str
+    query: Any
+
+
+def auto_batch_size(point: Any) -> int:
+    """Copies per batch from the size of one copy alone, so that results repeat to the bit.
+
+    8 MiB of copies, and at most 4,096 of them: larger batches leave the processor's caches.
+    """
+    if isinstance(point, str):
+        return 1024
+    nbytes = point.memory_usage(deep=True).sum() if _points.is_frame(point) else point.nbytes
+    return int(np.clip(_AUTO_BYTES // max(int(nbytes), 1), 1, _AUTO_ROWS))
+
+
+def probe(plan: QueryPlan, name: str, query: Any) -> int:
+    """Ask a few copies twice: the number of classes, and whether answers repeat.
+
+    Returns the number of columns of the model's scores.
+
+    Raises
+    ------
+    ValueError
+        If the answers differ by more than 1e-4 of their range.
+    """
+    mask = plan.masks[0][:_PROBE_ROWS]
+    with ExitStack() as stack:
+        stack.enter_context(query.session())
+        copies = _render(plan, [(0, 0, len(mask))], query.space)
+        first = query.space.to_numpy(_respond(plan, name, query, copies, len(mask)))
+        if query.deterministic:
+            again = query.space.to_numpy(_respond(plan, name, query, copies, len(mask)))
+            _check_repeats(name, first, again)
+    return first.shape[1]
+
+
+def _check_repeats(name: str, first: np.ndarray, again: np.ndarray) -> None:
+    gap = float(np.max(np.abs(first - again)))
+    rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
+    spread = float(np.ptp(first))
+    if gap > max(_DETERMINISM * spread, rounding):
+        raise ValueError(
+            f"{name} answers the same question differently: two answers to the same "
+            f"{len(first)} copies are up to {gap:.3g} apart, their range is {spread:.3g}. Is "
+            "dropout or another source of chance left on? Turn it off, or accept the noise "
+            "with adapter=functools.partial(as_query, deterministic=False)."
+        )
+
+
+def ask_zoo(
+    plan: QueryPlan,
+    queries: Sequence[Any],
+    names: Sequence[str],
+    *,
+    batch_size: int | None = None,
+    n_jobs: int | None = None,
+    report: Callable[[int], None] | None = None,
+) -> list[Answer]:
+    """Put a plan to all models.
+
+    Parameters
+    ----------
+    plan : QueryPlan
+    queries : sequence of Query
+    names : sequence of str
+        How errors speak of each.
+    batch_size : int, optional
+        Copies per batch; None takes it from the size of a copy.
+    n_jobs : int, optional
+        Tasks at a time, in joblib's terms; the active backend decides what runs them.
+    report : callable, optional
+        Told the number of questions answered, task by task.
+
+    Returns
+    -------
+    answers : list of Answer, one per model
+    """
+    asked = [_Asked(name, query) for name, query in zip(names, queries, strict=True)]
+    groups: dict[Any, list[int]] = {}
+    for i, query in enumerate(queries):
+        groups.setdefault(query.space, []).append(i)
+
+    workers = effective_n_jobs(n_jobs)
+    tasks = []
+    for space, members in groups.items():
+        rows = batch_size or auto_batch_size(plan.point(0))
+        units = list(_units(plan.masks.n_masks, rows))
+        for points, chosen in _tasks(units, members, workers):
+            tasks.append((points, chosen, rows, space))
+
+    def call(points, chosen, rows, space):
+        sliced = plan.slice(points[0], points[-1])
+        return sliced, [asked[i] for i in chosen], rows, space, os.getpid()
+
+    # BLAS on one thread always, not only when jobs run side by side: how a product is split
+    # over threads may change its last bits, and results must not depend on n_jobs.
+    with threadpool_limits(1, user_api="blas"):
+        if workers == 1:
+            outcomes = (_run(*call(*task)) for task in tasks)
+        else:
+            # A generator, so that progress is told while the others run.
+            parallel = Parallel(n_jobs=n_jobs, return_as="generator" if report else "list")
+            outcomes = parallel(delayed(_run)(*call(*task)) for task in tasks)
+        pieces: list[list[tuple[int, Answer]]] = [[] for _ in queries]
+        for (points, chosen, _, _), answers in zip(tasks, outcomes, strict=True):
+            for i, answer in zip(chosen, answers, strict=True):
+                pieces[i].append((points[0], answer))
+            if report is not None:
+                n_asked = sum(plan.masks.n_masks[points[0] : points[-1]])
+                report(n_asked * len(chosen))
+    return [Answer.join([answer for _, answer in sorted(p, key=lambda q: q[0])]) for p in pieces]
+
+
+def _units(n_masks: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+    """Runs of whole points that fit in a batch; a point larger than a batch is a run alone."""
+    start, filled = 0, 0
+    for n, count in enumerate(n_masks):
+        if n > start and filled + count > rows:
+            yield start, n
+            start, filled = n, 0
+        filled += count
+    yield start, len(n_masks)
+
+
+def _tasks(units: list, members: list[int], workers: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Spread units over tasks: boundaries of runs of units, and the models asked.
+
+    Each task pickles its models when it goes to another process, so there are few of them: two
+    for each worker. Where there are fewer units than workers the models are spread as well.
+    """
+    if workers == 1:
+        for start, stop in units:
+            yield [start, stop], members
+        return
+    n_runs = min(len(units), 2 * workers)
+    n_shares = min(len(members), -(-workers // n_runs)) if n_runs < workers else 1
+    for run in np.array_split(np.array(units), n_runs):
+        for share in np.array_split(members, n_shares):
+            yield [int(run[0, 0]), int(run[-1, 1])], [int(i) for i in share]
+
+
+def _run(plan: QueryPlan, asked: list[_Asked], rows: int, space: Any, parent: int) -> list[Answer]:
+    """One task: all units of a (sliced) plan, put to some models."""
+    with ExitStack() as stack:
+        if os.getpid() != parent:
+            stack.enter_context(threadpool_limits(1, user_api="blas"))
+        for a in asked:
+            stack.enter_context(a.query.session())
+        asker = _Asker(plan, asked, rows, space)
+        answers = [asker.unit(start, stop) for start, stop in _units(plan.masks.n_masks, rows)]
+    return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
+
+
+class _Asker:
+    """Puts units of one plan to the models of one space; remembers a batch size that fits."""
+
+    def __init__(self, plan: QueryPlan, asked: list[_Asked], rows: int, space: Any):
+        self.plan, self.asked, self.rows, self.space = plan, asked, rows, space
+        self.form = None if plan.is_passthrough else closed_form(plan.surrogate)
+
+    def unit(self, start: int, stop: int) -> list[Answer]:
+        """Answers of all models to points ``start:stop``."""
+        scores = self._scores(start, stop)
+        answers = []
+        for n in range(start, stop):
+            operator = None if self.form is None else self.plan.operator(n, self.space)
+            answers.append([self._answer(n, Z, operator) for Z in scores[n - start]])
+        return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
+
+    def _scores(self, start: int, stop: int) -> list[list[Any]]:
+        """Per point and model, scores of shape (n_masks, n_classes)."""
+        counts = self.plan.masks.n_masks[start:stop]
+        whole = [(n, 0, count) for n, count in zip(range(start, stop), counts, strict=True)]
+        per_batch = [self._ask(batch) for batch in _batches(whole, self.rows)]
+        stops = np.cumsum(counts)
+        scores: list[list[Any]] = [[] for _ in counts]
+        for i, a in enumerate(self.asked):
+            Z = _points.concatenate([batch[i] for batch in per_batch])
+            for p, (high, count) in enumerate(zip(stops, counts, strict=True)):
+                part = Z[int(high) - count : int(high)]
+                self._check_finite(a.name, part, start + p)
+                scores[p].append(part)
+        return scores
+
+    def _ask(self, batch: list[tuple[int, int, int]]) -> list[Any]:
+        """Scores of all models for one batch; halved for as long as memory runs out."""
+        n_rows = sum(b - a for _, a, b in batch)
+        try:
+            copies = _render(self.plan, batch, self.space)
+            return [_respond(self.plan, a.name, a.query, copies, n_rows) for a in self.asked]
+        except self._memory_errors() as error:
+            if n_rows == 1:
+                raise
+            self.rows = -(-n_rows // 2)
+            logger.warning("out of memory at %d copies (%s); now %d", n_rows, error, self.rows)
+        halves = [self._ask(half) for half in _batches(batch, self.rows)]
+        return [_points.concatenate(list(of_one)) for of_one in zip(*halves, strict=True)]
+
+    def _memory_errors(self) -> tuple[type[BaseException], ...]:
+        extra = (getattr(a.query, "memory_errors", ()) for a in self.asked)
+        return (MemoryError, *(e for errors in extra for e in errors))
+
+    def _check_finite(self, name: str, Z: Any, n: int) -> None:
+        xp = array_api_compat.array_namespace(Z)
+        finite = xp.isfinite(Z)
+        if not bool(xp.all(finite)):
+            bad = int(xp.count_nonzero(~finite))
+            raise ValueError(
+                f"{name} gave {bad} non-finite scores of {Z.shape[0] * Z.shape[1]} at reference "
+                f"point {int(self.plan.indices[n])}. Is an input outside the range it was "
+                "trained for, or a weight NaN? Scores are never imputed."
+            )
+
+    def _answer(self, n: int, Z: Any, operator: Any) -> Answer:
+        """One point, one model: scores to coefficients and extremes."""
+        space, xp = self.space, array_api_compat.array_namespace(Z)
+        eps = float(xp.finfo(Z.dtype).eps)
+        low, high = xp.min(Z, axis=0), xp.max(Z, axis=0)
+        if self.plan.is_passthrough:
+            Z = xp.astype(Z, xp.float64, copy=False)
+            centred = Z - xp.mean(Z, axis=0)
+            coef = space.to_numpy(centred - xp.mean(centred, axis=1, keepdims=True)).T
+        elif operator is not None:
+            coef = space.to_numpy(operator @ xp.astype(Z, operator.dtype, copy=False)).T
+        else:
+            masks = self.plan.masks[n]
+            weights = kernel_weights(masks, self.plan.kernel_width)
+            scores = np.asarray(space.to_numpy(Z), dtype=np.float64)
+            coef = coefficients(self.plan.surrogate, masks, scores, weights).T
+        low, high = space.to_numpy(low), space.to_numpy(high)
+        peak = float(max(np.max(np.abs(low)), np.max(np.abs(high))))
+        return Answer(np.asarray(coef, dtype=np.float64), low, high, peak, eps)
+
+
+def _batches(pieces: list, rows: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Cut (point, first row, last row) pieces into batches of at most ``rows`` rows."""
+    batch: list[tuple[int, int, int]] = []
+    room = rows
+    for n, start, stop in pieces:
+        while start < stop:
+            taken = min(room, stop - start)
+            batch.append((n, start, start + taken))
+            start, room = start + taken, room - taken
+            if room == 0:
+                yield batch
+                batch, room = [], rows
+    if batch:
+        yield batch
+
+
+def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> Any:
+    """Masked copies of one batch, where the models want them."""
+    rendered = []
+    for n, start, stop in batch:
+        point, parts, fill = plan.point(n), plan.parts[n], plan.fills[n]
+        masks = plan.masks[n][start:stop]
+        if plan.masker.array_points:
+            point, parts, fill, masks = (
+                space.asarray(a) for a in (point, parts.astype(np.int64), fill, masks)
+            )
+        rendered.append(plan.masker.render(point, parts, fill, masks))
+    return _points.concatenate(rendered)
+
+
+def _respond(plan: QueryPlan, name: str, query: Any, copies: Any, n_rows: int) -> Any:
+    try:
+        return respond(query, copies, plan.response, plan.clip, n=n_rows)
+    except QueryError as error:
+        raise QueryError(f"{name}: {error}") from error

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checks of what users hand in: lists of models, whole numbers, choices."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import numpy as np
+
+_ASKABLE = ("predict_proba", "decision_function", "predict", "forward")
+
+
+def check_models(models: Any) -> list:
+    """Return a zoo as a plain list, whatever kind of sequence it came in.
+
+    Never goes through ``np.asarray``: pipelines, ensembles and ``nn.Sequential`` have
+    ``__len__`` and ``__getitem__``, and NumPy would unpack them into their steps.
+
+    Parameters
+    ----------
+    models : list, tuple, 1-D object array or pandas Series of models
+
+    Raises
+    ------
+    TypeError
+        If ``models`` is a single model, or a container without an order.
+    ValueError
+        If there is no model in it.
+    """
+    if isinstance(models, np.ndarray):
+        if models.ndim != 1:
+            raise TypeError(
+                f"models must be one-dimensional; got an array of shape {models.shape}. "
+                "Pass a list of models."
+            )
+        zoo = list(models)
+    elif isinstance(models, (list, tuple)):
+        zoo = list(models)
+    elif _is_series(models):
+        zoo = list(models.array)
+    else:
+        raise TypeError(_not_a_zoo(models))
+    if not zoo:
+        raise ValueError("models is empty; at least one model is needed.")
+    return zoo
+
+
+def _is_series(models: Any) -> bool:
+    # By behaviour, so that pandas need not be there.
+    return hasattr(models, "iloc") and getattr(models, "ndim", None) == 1
+
+
+def _not_a_zoo(models: Any) -> str:
+    kind = type(models).__name__
+    if isinstance(models, Mapping):
+        return f"models is a {kind}; pass list(models.values()), and keep the names beside it."
+    if isinstance(models, AbstractSet):
+        return f"models is a {kind}, which has no order; pass a list."
+    if any(hasattr(models, method) for method in _ASKABLE) or callable(models):
+        return f"models is a single {kind}; wrap it in a list: [model]."
+    return f"models must be a list, tuple or 1-D object array of models; got {kind}."
+
+
+def name_model(position: int, model: Any) -> str:
+    """How errors speak of one model of a zoo."""
+    return f"models[{position}] ({type(model).__name__})"
+
+
+def check_whole(value: Any, name: str, *, minimum: int = 1) -> int:
+    """A whole number of at least ``minimum``; booleans and floats are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r}.")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {value}.")
+    return int(value)
+
+
+def check_n_reference(n_reference: Any, n_available: int) -> int:
+    """How many reference points to use of those there are."""
+    if n_reference is None:
+        return min(128, n_available)
+    n_reference = check_whole(n_reference, "n_reference")
+    if n_reference > n_available:
+        raise ValueError(
+            f"n_reference={n_reference}, but reference has only {n_available} points. "
+            "Lower n_reference, or pass more points."
+        )
+    return n_reference

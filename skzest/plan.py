@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The questions: reference points, their parts, their masks. Frozen, with a digest.
+
+All work that does not depend on a model is done here, once. Two parties who may not share
+their models exchange a plan, ask their own models, and compare the signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from . import _points
+from ._validation import check_whole
+from .sampling import point_rng, sample_masks
+from .surrogates import (
+    PASSTHROUGH,
+    closed_form,
+    kernel_weights,
+    linear_operator,
+    n_masks_needed,
+)
+
+__all__ = ["PackedMasks", "QueryPlan", "build_plan"]
+
+_FORMAT = 1
+
+
+class PackedMasks(Sequence):
+    """Masks of all points, eight to a byte, unpacked one point at a time.
+
+    Behaves as a tuple of boolean arrays of shape ``(n_masks, n_parts)``. At 128 photographs
+    of 300 parts and 1,000 masks it takes 5 MB where booleans would take 38.
+    """
+
+    def __init__(self, packed: Sequence[np.ndarray], n_parts: Sequence[int]):
+        self._packed = tuple(packed)
+        self._n_parts = tuple(n_parts)
+
+    @classmethod
+    def pack(cls, masks: Sequence[np.ndarray]) -> PackedMasks:
+        """Pack boolean arrays of shape (n_masks, n_parts)."""
+        return cls([np.packbits(m, axis=1) for m in masks], [m.shape[1] for m in masks])
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, n: Any) -> Any:
+        if isinstance(n, slice):
+            return PackedMasks(self._packed[n], self._n_parts[n])
+        return np.unpackbits(self._packed[n], axis=1, count=self._n_parts[n]).view(bool)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[n] for n in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PackedMasks):
+            return NotImplemented
+        return self._n_parts == other._n_parts and all(
+            np.array_equal(a, b) for a, b in zip(self._packed, other._packed, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<masks of {len(self)} points, {sum(self.n_masks)} in all>"
+
+    @property
+    def n_masks(self) -> tuple[int, ...]:
+        """Number of masks of each point."""
+        return tuple(len(p) for p in self._packed)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class QueryPlan:
+    """Everything that is asked, and how answers become a signature.
+
+    Made by :class:`~skzest.LimeSignatureTransformer` (its ``plan_``) and read from a file by
+    :meth:`load`.
+
+    Attributes
+    ----------
+    indices : ndarray of int, shape (n_reference,)
+        Position of each point in the reference data that the plan was drawn from.
+    reference : ndarray, DataFrame or list of length n_reference
+        The points themselves.
+    parts : tuple of ndarray of int
+        Per point, the part of each place, 0 to ``K_n - 1``.
+    masks : PackedMasks
+        Per point, a boolean array of shape ``(L_n, K_n)``; True keeps a part.
+    fills : tuple
+        Per point, what hidden parts become.
+    masker : masker
+        Renders the masked copies.
+    surrogate : regressor or "passthrough"
+        Turns scores into coefficients.
+    kernel_width : float or None
+        Width of LIME's kernel on masks.
+    response : str
+        What is asked for: ``"logit"``, ``"raw"``, ``"predict_proba"``, ...
+    clip : float
+        Smallest probability under ``response="logit"``.
+    """
+
+    indices: np.ndarray
+    reference: Any
+    parts: tuple
+    masks: PackedMasks
+    fills: tuple
+    masker: Any
+    surrogate: Any
+    kernel_width: float | None = None
+    response: str = "logit"
+    clip: float = 1e-6
+
+    def __repr__(self) -> str:
+        return (
+            f"<QueryPlan of {len(self)} points, {self.n_components} components, "
+            f"{self.n_queries} questions, digest {self.digest[:8]}>"
+        )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    # --- shapes ---------------------------------------------------------------------------
+
+    @property
+    def is_passthrough(self) -> bool:
+        """Whether the scores themselves are the signature."""
+        return isinstance(self.surrogate, str) and self.surrogate == PASSTHROUGH
+
+    @cached_property
+    def n_parts(self) -> np.ndarray:
+        """Number of parts of each point, shape (n_reference,)."""
+        return np.array([int(p.max()) + 1 for p in self.parts])
+
+    @cached_property
+    def n_columns(self) -> np.ndarray:
+        """Number of signature columns of each point, shape (n_reference,)."""
+        return np.array(self.masks.n_masks) if self.is_passthrough else self.n_parts
+
+    @property
+    def n_components(self) -> int:
+        """Columns of a signature per class."""
+        return int(self.n_columns.sum())
+
+    @property
+    def n_queries(self) -> int:
+        """Questions asked of each model."""
+        return sum(self.masks.n_masks)
+
+    @cached_property
+    def column_point(self) -> np.ndarray:
+        """Which point each column describes: a position in ``indices``, shape (n_components,)."""
+        return np.repeat(np.arange(len(self)), self.n_columns)
+
+    @cached_property
+    def column_part(self) -> np.ndarray:
+        """Which part each column describes (which mask, under "passthrough")."""
+        return np.concatenate([np.arange(n) for n in self.n_columns])
+
+    # --- use ------------------------------------------------------------------------------
+
+    def point(self, n: int) -> Any:
+        """The point at position ``n``."""
+        return self.masker.point(self.reference, n)
+
+    def operator(self, n: int, space: Any = None) -> Any:
+        """Matrix (n_parts, n_masks) from scores to coefficients, for closed-form surrogates.
+
+        ``space`` says where it is made and stays; None is NumPy.
+        """
+        masks = self.masks[n]
+        weights = kernel_weights(masks, self.kernel_width)
+        masks = masks.astype(np.float64)
+        if space is not None:
+            masks = space.asarray(masks)
+            weights = None if weights is None else space.asarray(weights)
+        return linear_operator(masks, weights, **closed_form(self.surrogate))
+
+    def take(self, stop: int) -> QueryPlan:
+        """The plan of the first ``stop`` points; its answers are a part of this plan's."""
+        return self.slice(0, check_whole(stop, "stop"))
+
+    def slice(self, start: int, stop: int) -> QueryPlan:
+        """The plan of points ``start:stop``."""
+        return QueryPlan(
+            indices=self.indices[start:stop],
+            reference=self.masker.take(self.reference, np.arange(len(self))[start:stop]),
+            parts=self.parts[start:stop],
+            masks=self.masks[start:stop],
+            fills=self.fills[start:stop],
+            **self._settings(),
+        )
+
+    def _settings(self) -> dict:
+        names = ("masker", "surrogate", "kernel_width", "response", "clip")
+        return {name: getattr(self, name) for name in names}
+
+    # --- identity and files ---------------------------------------------------------------
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over points, parts, masks, fills, response, clip and surrogate, in hex."""
+        sha = hashlib.sha256()
+        header, arrays = self._encode()
+        # Where the points came from does not change what is asked.
+        arrays.pop("indices")
+        sha.update(header)
+        for name in sorted(arrays):
+            array = arrays[name]
+            sha.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+            sha.update(memoryview(array).cast("B") if array.size else b"")
+        return sha.hexdigest()
+
+    def _encode(self) -> tuple[bytes, dict[str, np.ndarray]]:
+        header = {
+            "masker": type(self.masker).__name__,
+            "layout": self.masker.layout(),
+            "surrogate": _surrogate_to_json(self.surrogate),
+            "kernel_width": self.kernel_width,
+            "response": self.response,
+            "clip": self.clip if self.response == "logit" else None,
+        }
+        arrays = {
+            "indices": self.indices.astype("<i8"),
+            "n_parts": self.n_parts.astype("<i8"),
+            "n_masks": np.array(self.masks.n_masks, dtype="<i8"),
+            "masks": np.concatenate([p.ravel() for p in self.masks._packed]),
+            **_points.encode(self.reference, "reference"),
+            # int32 on every platform and whatever integer the masker chose.
+            **_points.encode([p.astype("<i4") for p in self.parts], "parts"),
+        }
+        for n, fill in enumerate(self.fills):
+            arrays |= _points.encode([fill] if isinstance(fill, str) else fill, f"fill.{n}")
+        return json.dumps(header, sort_keys=True).encode(), arrays
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the plan as a compressed ``.npz`` without pickle; see :meth:`load`."""
+        header, arrays = self._encode()
+        meta = {"format": _FORMAT, "digest": self.digest, "clip": self.clip}
+        arrays["header"] = np.frombuffer(header, dtype=np.uint8)
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+        with open(path, "wb") as file:  # np.savez would append .npz to the name
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, masker: Any = None) -> QueryPlan:
+        """Read a plan that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        masker : masker, optional
+            Needed only for a masker that is not skzest's own; must be of the class the plan
+            was made with.
+
+        Raises
+        ------
+        ValueError
+            If the file is no plan, is damaged (its digest does not fit), or names a masker or
+            surrogate that cannot be rebuilt here.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            header, meta = (json.loads(arrays.pop(name).tobytes()) for name in ("header", "meta"))
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"{os.fspath(path)!r} is not a plan of skzest: {error}") from error
+        if meta["format"] > _FORMAT:
+            raise ValueError(
+                f"{os.fspath(path)!r} has format {meta['format']}, this version reads up to "
+                f"{_FORMAT}. Update skzest."
+            )
+        plan = cls._decode(header, meta, arrays, masker)
+        if plan.digest != meta["digest"]:
+            raise ValueError(
+                f"{os.fspath(path)!r} is damaged: its contents have digest "
+                f"{plan.digest[:8]}, it says {meta['digest'][:8]}. Ask for a new copy."
+            )
+        return plan
+
+    @classmethod
+    def _decode(cls, header: dict, meta: dict, arrays: dict, masker: Any) -> QueryPlan:
+        n_parts, n_masks = arrays["n_parts"], arrays["n_masks"]
+        widths = -(-n_parts // 8)
+        packed = np.split(arrays["masks"], np.cumsum(n_masks * widths)[:-1])
+        packed = [p.reshape(-1, w) for p, w in zip(packed, widths, strict=True)]
+        fills = [_points.decode(arrays, f"fill.{n}") for n in range(len(n_parts))]
+        return cls(
+            indices=arrays["indices"],
+            reference=_points.decode(arrays, "reference"),
+            parts=tuple(_points.decode(arrays, "parts")),
+            masks=PackedMasks(packed, n_parts.tolist()),
+            fills=tuple(f[0] if isinstance(f, list) else f for f in fills),
+            masker=_masker_from_json(header, masker),
+            surrogate=_surrogate_from_json(header["surrogate"]),
+            kernel_width=header["kernel_width"],
+            response=header["response"],
+            clip=meta["clip"],
+        )
+
+
+def _surrogate_to_json(surrogate: Any) -> Any:
+    if isinstance(surrogate, str):
+        return surrogate
+    params = {name: _plain_value(value) for name, value in surrogate.get_params().items()}
+    # Neither changes a coefficient, and copies of a plan should not differ by them.
+    params = {name: v for name, v in params.items() if name not in ("n_jobs", "copy_X")}
+    cls = type(surrogate)
+    return {"module": cls.__module__, "class": cls.__qualname__, "params": params}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, (bool, int, float, str, type(None))) else repr(value)
+
+
+def _surrogate_from_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    # A file must not be able to name code to run: scikit-learn's linear models only.
+    if not value["module"].startswith("sklearn.linear_model."):
+        raise ValueError(
+            f"the plan's surrogate {value['class']} is not one of sklearn.linear_model, "
+            "so it is not rebuilt from a file."
+        )
+    cls = getattr(importlib.import_module("sklearn.linear_model"), value["class"])
+    known = inspect.signature(cls).parameters
+    return cls(**{name: v for name, v in value["params"].items() if name in known})
+
+
+def _masker_from_json(header: dict, masker: Any) -> Any:
+    from . import maskers
+
+    if masker is not None:
+        if type(masker).__name__ != header["masker"]:
+            raise ValueError(
+                f"the plan was made with {header['masker']}; masker is {type(masker).__name__}."
+            )
+        return masker
+    if header["masker"] not in maskers.__all__:
+        raise ValueError(
+            f"the plan was made with {header['masker']}, which is not one of skzest's own; "
+            "pass masker=."
+        )
+    return getattr(maskers, header["masker"])(**header["layout"])
+
+
+# --- making a plan ------------------------------------------------------------------------
+
+
+def build_plan(
+    reference: Any,
+    masker: Any,
+    indices: np.ndarray,
+    *,
+    n_samples: int,
+    sampling: Any,
+    seed: int,
+    n_jobs: int | None = None,
+    report: Callable[[int], None] | None = None,
+    **settings: Any,
+) -> QueryPlan:
+    """Cut, fill and mask the chosen points.
+
+    ``masker`` is fitted on the whole reference. Raises ValueError, with the index of the point,
+    for a point of fewer than two parts, and where the masks do not determine the surrogate.
+    """
+    points = masker.take(reference, indices)
+    return_as = "generator" if report else "list"
+    cut = []
+    for outcome in Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)(
+        delayed(_cut)(masker, points, n, int(index)) for n, index in enumerate(indices)
+    ):
+        cut.append(outcome)
+        if report:
+            report(1)
+    masks = []
+    for index, (parts, _) in zip(indices, cut, strict=True):
+        n_parts = int(parts.max()) + 1
+        rng = point_rng(seed, int(index))
+        drawn = sample_masks(n_parts, n_samples, sampling, rng)
+        _check_masks_suffice(drawn, settings["surrogate"], int(index))
+        masks.append(drawn)
+    return QueryPlan(
+        indices=np.asarray(indices),
+        reference=points,
+        parts=tuple(parts for parts, _ in cut),
+        masks=PackedMasks.pack(masks),
+        fills=tuple(fill for _, fill in cut),
+        masker=masker,
+        **settings,
+    )
+
+
+def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
+    point = masker.point(points, n)
+    try:
+        parts = masker.cut(point)
+        fill = masker.fill_for(point, parts)
+    except ValueError as error:
+        raise ValueError(f"reference point {index}: {error}") from error
+    n_parts = int(parts.max()) + 1 if parts.size else 0
+    if n_parts < 2:
+        raise ValueError(
+            f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
+            f"{masker!r}; a surrogate needs at least 2. {masker.few_parts_remedy}"
+        )
+    return parts.astype(np.min_scalar_type(n_parts), copy=False), fill
+
+
+def _check_masks_suffice(masks: np.ndarray, surrogate: Any, index: int) -> None:
+    needed = n_masks_needed(surrogate, masks.shape[1])
+    if len(masks) < needed:
+        raise ValueError(
+            f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
+            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+        )

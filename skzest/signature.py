@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""LimeSignatureTransformer: a zoo of classifiers becomes a matrix of signatures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._asking import ask_zoo, probe
+from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
+from ._names import feature_names
+from ._progress import Progress
+from ._validation import check_models, check_n_reference, check_whole, name_model
+from .exceptions import UndefinedSignatureWarning
+from .maskers import masker_for
+from .plan import QueryPlan, build_plan
+from .queries import as_query, check_response
+from .surrogates import check_surrogate
+
+__all__ = ["LimeSignatureTransformer"]
+
+
+class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Turn classifiers into signatures: their LIME coefficients at reference points.
+
+    The samples are models. Each model answers the same masked copies of the same reference
+    points; at each point one linear regression from masks to answers gives coefficients, and
+    all coefficients side by side are the model's signature [1]_. Signatures of related models
+    point the same way: compare them with :func:`~skzest.zest_distances`.
+
+    Parameters
+    ----------
+    reference : array-like, DataFrame, list of str or QueryPlan
+        Data of the models' task, one point per row: a 2-D array or DataFrame is a table, a 3-D
+        or 4-D array is images, strings are text. It is shared by clones, not copied, and must
+        not be changed in place. A :class:`~skzest.QueryPlan` brings its own points and masks;
+        see :meth:`from_plan`.
+    n_reference : int, default=None
+        Number of reference points, drawn at random: the first ``n_reference`` of one seeded
+        permutation, so that smaller sets are parts of larger ones. None is
+        ``min(128, len(reference))``.
+    masker : "auto" or masker, default="auto"
+        How a point is cut into parts and what hidden parts become, such as
+        :class:`~skzest.ImageMasker`. ``"auto"`` goes by the kind of ``reference``.
+    n_samples : int, default=1000
+        Masks per reference point, at most.
+    sampling : {"bernoulli", "antithetic", "foldover"} or callable, default="bernoulli"
+        Design of the masks. ``"bernoulli"`` is the paper's. A callable gets ``(n_parts,
+        n_samples, rng)`` and returns boolean masks of shape (n_masks, n_parts).
+    surrogate : regressor or "passthrough", default=None
+        Linear regressor from masks to scores; None is ``LinearRegression()``. It and ``Ridge``
+        take a closed form that serves all classes at once; any other scikit-learn regressor
+        with ``coef_`` is cloned and fitted. ``"passthrough"`` fits nothing: the signature is
+        the scores themselves, centred over classes and over the masks of each point.
+    kernel_width : float, default=None
+        Width of LIME's kernel on the distance of a mask from the whole point (0.25 in LIME for
+        images). None weighs all masks alike, as the paper does.
+    response : {"logit", "raw", "predict_proba", "decision_function", "label"}, default="logit"
+        What the models are asked for. ``"logit"`` is the raw output of a network, or the
+        logarithm of clipped probabilities; both minus their mean over classes, so that the two
+        are the same quantity. ``"raw"`` is logits or ``decision_function`` as they come. One
+        kind is used for all models.
+    clip : float, default=1e-6
+        Smallest probability under ``response="logit"``. Forests answer exact zeros, and for
+        them this number decides the distance.
+    n_classes : int, default=None
+        Number of classes, labelled 0 to ``n_classes - 1``. None takes the sorted union of the
+        models' ``classes_`` over ``fit``.
+    adapter : "auto" or callable, default="auto"
+        Makes a query out of a model; ``"auto"`` is :func:`~skzest.queries.as_query`.
+    batch_size : int or "auto", default="auto"
+        Copies per call of a model. ``"auto"`` depends on the size of a copy (and the device)
+        alone, so that results repeat to the bit.
+    random_state : int, RandomState instance or None, default=0
+        Chooses points and masks. With None or a RandomState one integer is drawn in ``fit``
+        and kept.
+    n_jobs : int, default=None
+        Tasks at a time, through joblib; its active backend decides what runs them. The result
+        is the same bits for every value.
+    verbose : int, default=0
+        Above 0, progress goes to stderr.
+
+    Attributes
+    ----------
+    plan_ : QueryPlan
+        The questions: points, parts, masks.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, in the order of the blocks of a signature.
+    n_classes_ : int
+        Their number; it never depends on ``n_reference``.
+    n_components_ : int
+        Columns per class: the number of parts of all points together.
+    n_features_in_ : int
+        Only with an adapter that reads models from rows of a 2-D array.
+
+    See Also
+    --------
+    zest_distances : Distances between signatures.
+    ClassAligner : Reorder class blocks where labels are not known to correspond.
+
+    References
+    ----------
+    .. [1] H. Jia, H. Chen, J. Guan, A. Shahin Shamsabadi, N. Papernot, "A Zest of LIME:
+       Towards Architecture-Independent Model Distances", ICLR 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skzest import ImageMasker, LimeSignatureTransformer, zest_distances
+    >>> X, y = load_digits(return_X_y=True)
+    >>> owner = LogisticRegression(max_iter=200).fit(X[:900] / 16, y[:900])
+    >>> copy = LogisticRegression(max_iter=20).fit(X[:900] / 16, owner.predict(X[:900] / 16))
+    >>> stranger = GaussianNB().fit(X[900:] / 16, y[900:])
+    >>> masker = ImageMasker(image_shape=(8, 8))
+    >>> lime = LimeSignatureTransformer(X / 16, n_reference=16, n_samples=100, masker=masker)
+    >>> S = lime.fit_transform([owner, copy, stranger])
+    >>> S.shape == (3, 10 * lime.n_components_)
+    True
+    >>> D = zest_distances(S)
+    >>> bool(D[0, 1] < 0.1 < D[0, 2])
+    True
+    """
+
+    def __init__(
+        self,
+        reference,
+        *,
+        n_reference=None,
+        masker="auto",
+        n_samples=1000,
+        sampling="bernoulli",
+        surrogate=None,
+        kernel_width=None,
+        response="logit",
+        clip=1e-6,
+        n_classes=None,
+        adapter="auto",
+        batch_size="auto",
+        random_state=0,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.reference = reference
+        self.n_reference = n_reference
+        self.masker = masker
+        self.n_samples = n_samples
+        self.sampling = sampling
+        self.surrogate = surrogate
+        self.kernel_width = kernel_width
+        self.response = response
+        self.clip = clip
+        self.n_classes = n_classes
+        self.adapter = adapter
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @classmethod
+    def from_plan(cls, plan: QueryPlan, **params: Any) -> LimeSignatureTransformer:
+        """Make a transformer that asks the questions of a plan.
+
+        Two parties who may not share their models exchange a plan, ask their own models, and
+        compare signatures. The plan settles points, parts, masks, fills, response, clip,
+        surrogate and kernel; pass ``n_classes`` so that both sides number classes alike.
+
+        Parameters
+        ----------
+        plan : QueryPlan
+            Such as ``plan_`` of another transformer, or one read by :meth:`QueryPlan.load`.
+        **params
+            Any of ``n_reference`` (a prefix of the plan), ``n_classes``, ``adapter``,
+            ``batch_size``, ``n_jobs``, ``verbose``.
+
+        Raises
+        ------
+        TypeError
+            If ``plan`` is not a QueryPlan, or a parameter is one that the plan settles.
+        """
+        if not isinstance(plan, QueryPlan):
+            raise TypeError(f"plan must be a QueryPlan; got {type(plan).__name__}.")
+        free = {"n_reference", "n_classes", "adapter", "batch_size", "n_jobs", "verbose"}
+        settled = sorted(set(params) - free)
+        if settled:
+            raise TypeError(f"{settled} cannot be given: the plan settles it.")
+        return cls(
+            plan,
+            response=plan.response,
+            clip=plan.clip,
+            surrogate=plan.surrogate,
+            kernel_width=plan.kernel_width,
+            **params,
+        )
+
+    # --- fit ------------------------------------------------------------------------------
+
+    @with_callbacks
+    def fit(self, models: Sequence[Any], y: Any = None) -> LimeSignatureTransformer:
+        """Draw up the questions, and the union of the models' classes.
+
+        Parameters
+        ----------
+        models : list, tuple, 1-D object array or Series of fitted classifiers
+        y : ignored
+
+        Returns
+        -------
+        self : LimeSignatureTransformer
+
+        Raises
+        ------
+        TypeError
+            If ``models`` is no sequence of models, or one of them cannot be asked.
+        sklearn.exceptions.NotFittedError
+            If a model is not fitted.
+        ValueError
+            If a parameter is out of range, or a point cannot be cut into parts.
+        """
+        queries, names = self._queries(models, reset=True)
+        stages = FitStages(self, 1)
+        self._set_up(queries, names, stages)
+        stages.end()
+        return self
+
+    @with_callbacks
+    def fit_transform(self, X: Sequence[Any], y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to the models ``X`` and return their signatures; see :meth:`transform`."""
+        queries, names = self._queries(X, reset=True)
+        stages = FitStages(self, 2)
+        self._set_up(queries, names, stages)
+        signatures = self._signatures(queries, names, stages)
+        stages.end()
+        return signatures
+
+    def _set_up(self, queries: list, names: list[str], stages: FitStages) -> None:
+        check_response(self.response, self.clip)
+        self.plan_ = self._plan(stages)
+        self.classes_ = self._union_of_classes(queries, names)
+        self.n_classes_ = len(self.classes_)
+        self.n_components_ = self.plan_.n_components
+        self._n_features_out = self.n_classes_ * self.n_components_
+
+    def _plan(self, stages: FitStages) -> QueryPlan:
+        if isinstance(self.reference, QueryPlan):
+            n_reference = len(self.reference)
+            if self.n_reference is not None:
+                n_reference = check_n_reference(self.n_reference, n_reference)
+            return self.reference.take(n_reference)
+        if self.kernel_width is not None and not self.kernel_width > 0:
+            raise ValueError(f"kernel_width must be positive or None; got {self.kernel_width}.")
+        n_samples = check_whole(self.n_samples, "n_samples")
+        surrogate = check_surrogate(self.surrogate)
+        masker = masker_for(self.reference) if _is_auto(self.masker) else clone(self.masker)
+        masker.fit(self.reference)
+        reference = masker.check_reference(self.reference)
+        n_reference = check_n_reference(self.n_reference, len(reference))
+        seed = self._seed()
+        # One permutation whatever n_reference: the first k points of more are the same k.
+        order = np.random.default_rng(seed).permutation(len(reference))
+        with stages.stage("cut", n_reference) as listener:
+            progress = Progress("points cut", n_reference, self.verbose, listener)
+            return build_plan(
+                reference,
+                masker,
+                order[:n_reference],
+                n_samples=n_samples,
+                sampling=self.sampling,
+                seed=seed,
+                n_jobs=self.n_jobs,
+                report=progress.report,
+                surrogate=surrogate if isinstance(surrogate, str) else clone(surrogate),
+                kernel_width=self.kernel_width,
+                response=self.response,
+                clip=self.clip,
+            )
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, (int, np.integer)):
+            return check_whole(self.random_state, "random_state", minimum=0)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _union_of_classes(self, queries: list, names: list[str]) -> np.ndarray:
+        if self.n_classes is not None:
+            return np.arange(check_whole(self.n_classes, "n_classes", minimum=2))
+        labels = []
+        for name, query in zip(names, queries, strict=True):
+            known = query.classes_
+            labels.append(np.arange(probe(self.plan_, name, query)) if known is None else known)
+        kinds = {
+            "text" if np.asarray(of_one).dtype.kind in "OUS" else "number" for of_one in labels
+        }
+        if len(kinds) > 1:
+            raise ValueError(
+                "some models have text labels and others numbers, so their classes cannot be "
+                "matched by label. Train them on the same labels, or compare with alignment=."
+            )
+        return np.unique(np.concatenate(labels))
+
+    # --- transform ------------------------------------------------------------------------
+
+    def transform(self, models: Sequence[Any]) -> np.ndarray:
+        """Ask the models, and return their signatures.
+
+        Parameters
+        ----------
+        models : list, tuple, 1-D object array or Series of fitted classifiers
+
+        Returns
+        -------
+        signatures : ndarray of shape (n_models, n_classes * n_components)
+            Class after class. A class that a model lacks is a block of NaN; a model that
+            answers everything alike is a row of zeros.
+
+        Raises
+        ------
+        QueryError
+            If an answer has the wrong shape, or is not of the asked kind.
+        ValueError
+            If a score is not finite, a model has a label outside ``classes_``, or answers the
+            same question differently.
+
+        Warns
+        -----
+        UndefinedSignatureWarning
+            If a model is constant.
+        """
+        check_is_fitted(self, "plan_")
+        return self._signatures(*self._queries(models, reset=False))
+
+    def _signatures(
+        self, queries: list, names: list[str], stages: FitStages | None = None
+    ) -> np.ndarray:
+        widths = [probe(self.plan_, n, q) for n, q in zip(names, queries, strict=True)]
+        places = [self._places(n, q, w) for n, q, w in zip(names, queries, widths, strict=True)]
+        total = self.plan_.n_queries * len(queries)
+        with nullcontext() if stages is None else stages.stage("ask", total) as listener:
+            progress = Progress("questions answered", total, self.verbose, listener)
+            answers = ask_zoo(
+                self.plan_,
+                queries,
+                names,
+                batch_size=self._batch_size(),
+                n_jobs=self.n_jobs,
+                report=progress.report,
+            )
+            progress.finish()
+        signatures = np.full((len(queries), self.n_classes_, self.n_components_), np.nan)
+        constant = []
+        for i, answer in enumerate(answers):
+            is_constant = answer.is_constant
+            signatures[i, places[i]] = 0.0 if is_constant else answer.coef
+            constant += [names[i]] if is_constant else []
+        _warn_of_constant(constant)
+        return signatures.reshape(len(queries), -1)
+
+    def _batch_size(self) -> int | None:
+        if _is_auto(self.batch_size):
+            return None
+        return check_whole(self.batch_size, "batch_size")
+
+    def _places(self, name: str, query: Any, width: int) -> np.ndarray:
+        """Which class block each of a model's columns belongs to."""
+        labels = np.arange(width) if query.classes_ is None else np.asarray(query.classes_)
+        lookup = {label: place for place, label in enumerate(self.classes_.tolist())}
+        unknown = [label for label in labels.tolist() if label not in lookup]
+        if unknown:
+            raise ValueError(
+                f"{name} has classes {unknown[:5]} that are not in classes_ "
+                f"({self.n_classes_} classes: {self.classes_[:5].tolist()} ...). Fit on models "
+                "that have all labels, or pass n_classes=."
+            )
+        return np.array([lookup[label] for label in labels.tolist()], dtype=int)
+
+    # --- models to queries ----------------------------------------------------------------
+
+    def _takes_rows(self) -> bool:
+        return bool(getattr(self.adapter, "takes_rows", False))
+
+    def _queries(self, models: Any, *, reset: bool) -> tuple[list, list[str]]:
+        if self._takes_rows():
+            zoo = list(validate_data(self, models, dtype=np.float64, reset=reset))
+        else:
+            zoo = check_models(models)
+        names = [name_model(i, model) for i, model in enumerate(zoo)]
+        adapter: Callable = as_query if _is_auto(self.adapter) else self.adapter
+        if not callable(adapter):
+            raise TypeError(f"adapter must be 'auto' or a callable; got {adapter!r}.")
+        queries = []
+        for name, model in zip(names, zoo, strict=True):
+            try:
+                queries.append(as_query(adapter(model)))
+            except (NotFittedError, TypeError) as error:
+                raise type(error)(f"{name}: {error}") from error
+        return queries, names
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name each column by class, reference point and part, with the plan's digest.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str objects, shape (n_classes * n_components,)
+        """
+        check_is_fitted(self, "plan_")
+        plan = self.plan_
+        kind = "mask" if plan.is_passthrough else "part"
+        points = plan.indices[plan.column_point]
+        return feature_names(self.classes_, points, plan.column_part, plan.digest, kind)
+
+    # --- manners --------------------------------------------------------------------------
+
+    def __sklearn_clone__(self) -> LimeSignatureTransformer:
+        # The reference may be gigabytes: clones share it, as a grid search makes hundreds.
+        params = self.get_params(deep=False)
+        reference = params.pop("reference")
+        copies = {name: clone(value, safe=False) for name, value in params.items()}
+        new = type(self)(reference, **copies)
+        for name in ("_metadata_request", "_sklearn_output_config", "_skl_callbacks"):
+            if hasattr(self, name):
+                setattr(new, name, clone(getattr(self, name), safe=False))
+        return new
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self._takes_rows()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _warn_of_constant(names: list[str]) -> None:
+    if names:
+        warnings.warn(
+            f"{', '.join(names)} gave the same scores to every question; the signature is a row "
+            "of zeros and its distances are NaN.",
+            UndefinedSignatureWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from skzest.sampling import SAMPLINGS, point_rng, sample_masks
+
+
+def _draw(n_parts, n_samples, sampling, seed=0, index=0):
+    return sample_masks(n_parts, n_samples, sampling, point_rng(seed, index))
+
+
+@given(
+    st.sampled_from(sorted(SAMPLINGS)),
+    st.integers(2, 20),
+    st.integers(64, 300),
+    st.integers(0, 9),
+)
+def test_masks_are_boolean_bounded_and_repeat(sampling, n_parts, n_samples, seed):
+    masks = _draw(n_parts, n_samples, sampling, seed)
+    assert masks.dtype == bool
+    assert masks.shape[1] == n_parts
+    assert 1 <= len(masks) <= n_samples
+    assert_array_equal(masks, _draw(n_parts, n_samples, sampling, seed))
+
+
+@pytest.mark.parametrize("sampling", sorted(SAMPLINGS))
+def test_points_have_masks_of_their_own(sampling):
+    assert not np.array_equal(_draw(12, 64, sampling, index=1), _draw(12, 64, sampling, index=2))
+
+
+@pytest.mark.parametrize("sampling", ["bernoulli", "antithetic"])
+@given(n_parts=st.integers(2, 20), n_samples=st.integers(2, 60))
+def test_fewer_masks_are_the_first_of_more(sampling, n_parts, n_samples):
+    masks = _draw(n_parts, n_samples, sampling)
+    assert_array_equal(masks, _draw(n_parts, 2 * n_samples, sampling)[:n_samples])
+    assert masks[0].all()
+
+
+def test_antithetic_masks_come_with_their_complements():
+    masks = _draw(9, 40, "antithetic")
+    assert_array_equal(masks[0::2], ~masks[1::2])
+
+
+@given(st.integers(4, 40), st.integers(0, 20), st.integers(1, 3))
+def test_foldover_is_orthogonal_and_clear_of_two_part_interactions(n_parts, seed, blocks):
+    order = 1 << n_parts.bit_length()
+    masks = _draw(n_parts, 2 * order * blocks + 1, "foldover", seed)
+    if len(masks) == 2**n_parts:
+        return
+    assert len(masks) == 2 * order * blocks  # whole blocks, rounded down
+    signs = np.where(masks, 1, -1)
+    assert_array_equal(signs.sum(axis=0), 0)
+    assert_array_equal(signs.T @ signs, len(masks) * np.eye(n_parts, dtype=int))
+    # Resolution IV: no main effect is confounded with a product of two others.
+    i, j = np.triu_indices(n_parts, 1)
+    assert_array_equal(signs.T @ (signs[:, i] * signs[:, j]), 0)
+
+
+def test_foldover_asks_all_masks_when_they_are_few():
+    masks = _draw(4, 16, "foldover")
+    assert len(np.unique(masks, axis=0)) == len(masks) == 16
+
+
+def test_foldover_without_room_for_a_block_names_the_smallest_number_that_works():
+    with pytest.raises(ValueError, match="needs at least 32 masks for 12 parts; n_samples=31"):
+        _draw(12, 31, "foldover")
+    assert len(_draw(12, 32, "foldover")) == 32
+    with pytest.raises(ValueError, match="needs at least 8 masks for 3 parts"):
+        _draw(3, 7, "foldover")
+    assert len(_draw(3, 8, "foldover")) == 8
+
+
+def test_callable_designs_are_used_and_checked():
+    assert_array_equal(_draw(3, 9, lambda k, n, rng: np.eye(k)), np.eye(3, dtype=bool))
+    with pytest.raises(ValueError, match=r"shape \(4, 4\); expected \(n_masks, 3\)"):
+        _draw(3, 9, lambda k, n, rng: np.eye(4))
+    with pytest.raises(ValueError, match="1 <= n_masks <= 2"):
+        _draw(3, 2, lambda k, n, rng: np.eye(3))
+    with pytest.raises(ValueError, match="other than 0 and 1"):
+        _draw(3, 9, lambda k, n, rng: 2 * np.eye(3))
+
+
+def test_unknown_design_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"sampling='sobol' is unknown; choose one of \['antith"):
+        _draw(3, 9, "sobol")
