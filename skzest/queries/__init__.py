@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Queries: a batch of masked copies goes in, one row of scores per copy comes out."""
+
+from ._base import HOST, OUTPUTS, Query, Space, as_query, register_query
+from ._callable import CallableQuery
+from ._response import RESPONSES, check_response, choose_output, respond
+from ._sklearn import SklearnQuery, speaks_sklearn
+
+__all__ = [
+    "HOST",
+    "OUTPUTS",
+    "RESPONSES",
+    "CallableQuery",
+    "Query",
+    "SklearnQuery",
+    "Space",
+    "as_query",
+    "check_response",
+    "choose_output",
+    "register_query",
+    "respond",
+]
+
+# The last is tried first: "is callable" is the widest, so it comes in first.
+register_query(callable, CallableQuery)
+register_query(speaks_sklearn, SklearnQuery)

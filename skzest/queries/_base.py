@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a query is, where its batches lie, and how one is picked for a model."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat.numpy as _numpy
+import numpy as np
+
+__all__ = ["HOST", "OUTPUTS", "Query", "Space", "as_numpy", "as_query", "register_query"]
+
+OUTPUTS = ("logits", "predict_proba", "decision_function", "predict")
+
+
+def as_numpy(array: Any) -> np.ndarray:
+    """NumPy array of what a model gave: a tensor, list, DataFrame or matrix.
+
+    A tensor is detached and brought to the host; bfloat16, which NumPy lacks, becomes float32.
+    """
+    if type(array) is np.ndarray:
+        return array
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+        if str(array.dtype) == "torch.bfloat16":
+            array = array.float()
+    elif hasattr(array, "toarray"):  # np.asarray would make one object of a sparse matrix
+        array = array.toarray()
+    return np.asarray(array)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Space:
+    """Where batches and answers lie: an array namespace and, if it has several, a device.
+
+    Two queries whose spaces are equal can share one batch. Spaces are immutable, hashable
+    and pickle, so that models can be grouped by them.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace, as ``array_api_compat.array_namespace`` gives it.
+    device : object, default=None
+        Device in that namespace; None is its default.
+
+    Examples
+    --------
+    >>> from skzest.queries import HOST
+    >>> bool((HOST.to_numpy(HOST.asarray([1.0, 2.0])) == [1.0, 2.0]).all())
+    True
+    """
+
+    xp: Any
+    device: Any = None
+
+    def asarray(self, array: Any) -> Any:
+        """Array of this space that holds the numbers of a NumPy array."""
+        if self.device is None:
+            return self.xp.asarray(array)
+        return self.xp.asarray(array, device=self.device)
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """NumPy array that holds the numbers of an array of this space."""
+        return as_numpy(array)
+
+    def __repr__(self) -> str:
+        where = "" if self.device is None else f", device={str(self.device)!r}"
+        return f"{type(self).__name__}({self.xp.__name__}{where})"
+
+    def __reduce__(self):
+        # Modules do not pickle; their names do.
+        return _restore_space, (type(self), self.xp.__name__, self.device)
+
+
+def _restore_space(cls: type[Space], namespace: str, device: Any) -> Space:
+    return cls(importlib.import_module(namespace), device)
+
+
+HOST = Space(_numpy)
+
+
+class Query(ABC):
+    """One model and the way it is asked: a batch goes in, one row of numbers per copy comes out.
+
+    To support another kind of model, subclass this, set `outputs` (and `classes_` if the
+    classes have names), and write :meth:`ask`; :func:`skzest.testing.check_query` tells
+    whether the result keeps the contract.
+
+    Parameters
+    ----------
+    model : object
+        What is asked.
+    preprocess : callable, default=None
+        Applied to every batch before the model sees it. :meth:`ask` does so with
+        :meth:`prepare`.
+    deterministic : bool, default=True
+        Whether the same batch must get the same answer. A promise that is checked; False
+        withdraws it.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        What the model can be asked for, of "logits", "predict_proba", "decision_function"
+        and "predict".
+    classes_ : ndarray of shape (n_classes,) or None
+        Labels of the columns, in the model's own order; None means unnamed, 0..n_classes-1.
+    memory_errors : tuple of exception types
+        What, besides MemoryError, says that a batch was too large for this model's device.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest.queries import Query, respond
+    >>> class Coin(Query):
+    ...     outputs = ("predict_proba",)
+    ...     classes_ = np.array(["heads", "tails"])
+    ...     def ask(self, X, output):
+    ...         return np.full((len(self.prepare(X)), 2), 0.5)
+    >>> bool((respond(Coin("a coin"), np.zeros((3, 1))) == 0).all())
+    True
+    """
+
+    outputs: tuple[str, ...] = ()
+    classes_: np.ndarray | None = None
+    memory_errors: tuple[type[BaseException], ...] = ()
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        preprocess: Callable[[Any], Any] | None = None,
+        deterministic: bool = True,
+    ):
+        if preprocess is not None and not callable(preprocess):
+            raise TypeError(
+                f"preprocess={preprocess!r} is not callable; pass a function of a batch, or None."
+            )
+        self.model = model
+        self.preprocess = preprocess
+        self.deterministic = deterministic
+
+    @abstractmethod
+    def ask(self, X: Any, output: str) -> Any:
+        """Raw answer to one batch, as an array of this query's space.
+
+        Parameters
+        ----------
+        X : array, DataFrame or list of str, of n copies
+            Must not be changed in place: other models are asked with the same batch.
+        output : str
+            One of `outputs`.
+
+        Returns
+        -------
+        answer : array of shape (n, n_classes)
+            Or (n,): labels for "predict", and the decision values of two classes.
+        """
+
+    @property
+    def space(self) -> Space:
+        """Where batches must lie, and where answers do; the host unless overridden."""
+        return HOST
+
+    def session(self) -> AbstractContextManager:
+        """Context that is entered once around a whole run of questions."""
+        return nullcontext(self)
+
+    def prepare(self, X: Any) -> Any:
+        """The batch as the model wants it."""
+        return X if self.preprocess is None else self.preprocess(X)
+
+    def __repr__(self) -> str:
+        name = getattr(self.model, "__name__", None) or type(self.model).__name__
+        return f"{type(self).__name__}({name})"
+
+
+_REGISTRY: list[tuple[Callable[[Any], bool], Callable[..., Query]]] = []
+
+
+def register_query(predicate: Callable[[Any], bool], factory: Callable[..., Query]) -> None:
+    """Teach :func:`as_query` another kind of model.
+
+    Parameters
+    ----------
+    predicate : callable
+        ``predicate(model) -> bool``. It is tried before those registered earlier, on objects
+        of every kind, so it should be cheap and import nothing: a framework that is not in
+        ``sys.modules`` has no models yet.
+    factory : callable
+        ``factory(model, preprocess=..., deterministic=...) -> Query``; a Query class is one.
+    """
+    _REGISTRY.append((predicate, factory))
+
+
+def as_query(
+    model: Any,
+    *,
+    preprocess: Callable[[Any], Any] | None = None,
+    deterministic: bool = True,
+) -> Query:
+    """The query that knows how to ask a model.
+
+    Parameters
+    ----------
+    model : Query, classifier, or callable
+        A Query is returned unchanged. Something with ``predict_proba``,
+        ``decision_function`` or ``predict`` becomes a :class:`SklearnQuery`; any other
+        callable, taken to answer with probabilities, a :class:`CallableQuery`. See
+        :func:`register_query` for more.
+    preprocess : callable, default=None
+        Applied to every batch before the model sees it.
+    deterministic : bool, default=True
+        Whether the same batch must get the same answer.
+
+    Returns
+    -------
+    query : Query
+
+    Raises
+    ------
+    TypeError
+        If the object cannot be asked.
+    sklearn.exceptions.NotFittedError
+        If the model is a scikit-learn estimator that is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skzest.queries import as_query
+    >>> as_query(LogisticRegression().fit([[0.0], [1.0]], ["no", "yes"]))
+    SklearnQuery(LogisticRegression)
+    """
+    if isinstance(model, Query):
+        if preprocess is not None or (model.deterministic and not deterministic):
+            raise ValueError(
+                f"{model!r} is a Query already, and as_query changes none; "
+                "give preprocess= and deterministic= to the Query when it is made."
+            )
+        return model
+    if isinstance(model, type):
+        raise TypeError(f"{model.__name__} is a class, not a model; pass a fitted instance of it.")
+    for accepts, factory in reversed(_REGISTRY):
+        if accepts(model):
+            return factory(model, preprocess=preprocess, deterministic=deterministic)
+    raise TypeError(
+        f"{type(model).__name__} cannot be asked: it is not callable and has none of "
+        "predict_proba, decision_function and predict. Wrap a function of a batch in "
+        "CallableQuery, or write a Query."
+    )
+
+
+def listed(words: Any, last: str = "and") -> str:
+    """``a, b and c``, for messages."""
+    *head, tail = words
+    return f"{', '.join(head)} {last} {tail}" if head else str(tail)

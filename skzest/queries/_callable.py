@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Any function of a batch, asked as a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import QueryError
+from ._base import OUTPUTS, Query, as_numpy, listed
+
+__all__ = ["CallableQuery"]
+
+
+class CallableQuery(Query):
+    """A function, asked for the one thing that it answers with.
+
+    Parameters
+    ----------
+    func : callable
+        ``func(batch)`` gives one row per copy: an array, tensor, DataFrame or nested list.
+    output : {"predict_proba", "logits", "decision_function", "predict"}
+        What the rows are. Probabilities are checked: none negative, rows that sum to 1.
+    classes : array-like of shape (n_classes,), default=None
+        Labels of the columns, in the order of the columns. None means 0..n_classes-1.
+        Needed when the function answers with labels ("predict").
+    preprocess : callable, default=None
+        Applied to every batch before `func`.
+    deterministic : bool, default=True
+        Whether the same batch must get the same answer.
+
+    Raises
+    ------
+    TypeError
+        If `func` is not callable, or is a class.
+    ValueError
+        If `output` is unknown, or `classes` are not distinct labels in one row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest.queries import CallableQuery, respond
+    >>> query = CallableQuery(lambda X: X @ [[1.0, -1.0]], output="logits", classes=["a", "b"])
+    >>> respond(query, np.array([[2.0]]), "label").tolist()
+    [[1.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        func: Callable[[Any], Any],
+        *,
+        output: str = "predict_proba",
+        classes: Any = None,
+        preprocess: Callable[[Any], Any] | None = None,
+        deterministic: bool = True,
+    ):
+        if isinstance(func, type) or not callable(func):
+            name = func.__name__ if isinstance(func, type) else type(func).__name__
+            raise TypeError(
+                f"CallableQuery takes a function of a batch, not {name}; pass a method of a "
+                "fitted model, for instance."
+            )
+        if output not in OUTPUTS:
+            names = listed([repr(known) for known in OUTPUTS], "or")
+            raise ValueError(f"output={output!r} is not known; pass {names}.")
+        super().__init__(func, preprocess=preprocess, deterministic=deterministic)
+        self.output = output
+        self.outputs = (output,)
+        self.classes_ = None if classes is None else _as_classes(classes)
+
+    def ask(self, X: Any, output: str) -> np.ndarray:
+        """Raw answer of the function to one batch, as a NumPy array."""
+        if output != self.output:
+            raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")
+        answer = self.model(self.prepare(X))
+        try:
+            return as_numpy(answer)
+        except (TypeError, ValueError) as error:
+            raise QueryError(
+                f"{self!r} returned a {type(answer).__name__} that is no array ({error}); return "
+                "an array with one row per copy."
+            ) from error
+
+
+def _as_classes(classes: Any) -> np.ndarray:
+    labels = np.asarray(classes)
+    if labels.ndim != 1 or len(labels) == 0:
+        raise ValueError(
+            f"classes has shape {labels.shape}; expected (n_classes,), one label per column."
+        )
+    seen = labels.tolist()
+    if len(set(seen)) < len(seen):
+        twice = next(label for label in seen if seen.count(label) > 1)
+        raise ValueError(f"classes holds {twice!r} more than once; give each column its own label.")
+    return labels

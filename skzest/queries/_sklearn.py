@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scikit-learn's classifiers, and whatever speaks as they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from ..exceptions import QueryError
+from ._base import Query, as_numpy, listed
+
+__all__ = ["SklearnQuery", "speaks_sklearn"]
+
+_METHODS = ("predict_proba", "decision_function", "predict")
+
+
+def speaks_sklearn(model: Any) -> bool:
+    """Whether an object looks like an estimator, so that any refusal can name what it is."""
+    return hasattr(model, "fit") or any(hasattr(model, method) for method in _METHODS)
+
+
+class SklearnQuery(Query):
+    """A fitted classifier with ``predict_proba``, ``decision_function`` or ``predict``.
+
+    It need not come from scikit-learn. Mixture models and outlier detectors have scores and
+    are taken too; the classes of the latter are -1 and 1.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted classifier, or a Pipeline, search or ensemble that is one.
+    preprocess : callable, default=None
+        Applied to every batch before the model sees it.
+    deterministic : bool, default=True
+        Whether the same batch must get the same answer.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    TypeError
+        If it is a class, a regressor, has several outputs, or cannot be asked.
+
+    Examples
+    --------
+    >>> from sklearn.svm import LinearSVC
+    >>> from skzest.queries import SklearnQuery
+    >>> query = SklearnQuery(LinearSVC().fit([[0.0], [1.0]], ["no", "yes"]))
+    >>> query.outputs, query.classes_.tolist()
+    (('decision_function', 'predict'), ['no', 'yes'])
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        preprocess: Callable[[Any], Any] | None = None,
+        deterministic: bool = True,
+    ):
+        if isinstance(model, type):
+            raise TypeError(
+                f"{model.__name__} is a class, not a model; pass a fitted instance of it."
+            )
+        super().__init__(model, preprocess=preprocess, deterministic=deterministic)
+        name, kind = type(model).__name__, _estimator_type(model)
+        if kind == "regressor":
+            raise TypeError(
+                f"{name} is a regressor and has no classes to compare. If its targets are class "
+                'scores, wrap it: CallableQuery(model.predict, output="logits").'
+            )
+        _check_fitted(model, name)
+        self.classes_ = _classes_of(model, name, kind)
+        self.outputs = _outputs_of(model, name, kind, self.classes_)
+        self._one_vs_one = (
+            self.classes_ is not None
+            and len(self.classes_) > 2
+            and any(getattr(m, "decision_function_shape", "") == "ovo" for m in _layers(model))
+        )
+
+    def ask(self, X: Any, output: str) -> np.ndarray:
+        """Raw answer of the method of that name to one batch."""
+        if output not in self.outputs:
+            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        if self._one_vs_one and output == "decision_function":
+            # Of 3 classes there are 3 pairs: the shape alone would not tell.
+            raise QueryError(
+                f"{self!r} gives decision values for pairs of classes; set "
+                'decision_function_shape="ovr" on it (no new fit is needed).'
+            )
+        return as_numpy(getattr(self.model, output)(self.prepare(X)))
+
+
+def _estimator_type(model: Any) -> str | None:
+    if hasattr(model, "__sklearn_tags__"):
+        try:
+            return get_tags(model).estimator_type
+        except AttributeError:  # mixins in an order that scikit-learn cannot read tags from
+            pass
+    return getattr(model, "_estimator_type", None)
+
+
+def _check_fitted(model: Any, name: str) -> None:
+    if not (hasattr(model, "__sklearn_tags__") and hasattr(model, "fit")):
+        return  # nobody to ask: a duck-typed model says so itself when it is asked
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"{name} is not fitted; fit it before its answers are compared. (A model that needs "
+            "no fit says so with __sklearn_is_fitted__.)"
+        ) from error
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """The model, then the estimators to which it hands the question, one inside another."""
+    names = ("best_estimator_", "_final_estimator", "final_estimator_", "estimator_")
+    while model is not None:
+        yield model
+        model = next((vars_ for name in names if (vars_ := getattr(model, name, None))), None)
+
+
+def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
+    refusal = TypeError(
+        f"{name} has several outputs (multi-output or multilabel), and a signature describes one "
+        "set of classes. Wrap a function that gives the scores of one output in CallableQuery."
+    )
+    for layer in _layers(model):
+        for binarizer in ("label_binarizer_", "_label_binarizer"):
+            target = getattr(getattr(layer, binarizer, None), "y_type_", "")
+            if target.startswith("multilabel"):
+                raise refusal
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        return np.array([-1, 1]) if kind == "outlier_detector" else None
+    if isinstance(classes, (list, tuple)) and any(np.ndim(labels) for labels in classes):
+        raise refusal
+    classes = as_numpy(classes)
+    if classes.ndim != 1:
+        raise refusal
+    return classes
+
+
+def _outputs_of(
+    model: Any, name: str, kind: str | None, classes: np.ndarray | None
+) -> tuple[str, ...]:
+    outputs = [method for method in _METHODS if hasattr(model, method)]
+    # The numbers of clusters and mixture components are no classes that two models share.
+    if "predict" in outputs and classes is None and kind not in (None, "classifier"):
+        outputs.remove("predict")
+    if not outputs:
+        what = {None: "", "transformer": " is a transformer and"}.get(kind, f" is a {kind} and")
+        what = what.replace("_", " ")
+        refit = " A search needs refit=True." if hasattr(model, "cv_results_") else ""
+        raise TypeError(
+            f"{name}{what} cannot be asked: it has no predict_proba and no decision_function, and "
+            f"no labels of classes.{refit} Wrap a function of a batch that gives scores in "
+            "CallableQuery."
+        )
+    return tuple(outputs)
