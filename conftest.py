@@ -12,6 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Figures are drawn into memory: no test opens a window.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Not for --doctest-modules: Sphinx runs these.
+collect_ignore = ["doc/conf.py", "doc/_ext", "doc/_build", "doc/auto_examples", "doc/api/generated"]
+
 try:
     from hypothesis import HealthCheck, settings
 except ImportError:  # doctests run without it
