@@ -102,16 +102,17 @@ def _refusal(query: Query, response: str) -> str:
         f"response={response!r} needs {listed(_OUTPUTS_FOR[response], 'or')}, "
         f"and {query!r} offers {listed(query.outputs) if query.outputs else 'nothing'}"
     )
+    with_classes = 'CallableQuery(func, output="predict", classes=...)'
     if response == "label":
-        return f"{fact} without the list of classes; pass classes= to CallableQuery."
+        return f"{fact} without the list of classes; use {with_classes}."
     remedies = []
-    if response in ("logit", "predict_proba"):
+    if "decision_function" in query.outputs and hasattr(query.model, "classes_"):
         remedies.append("wrap the model in sklearn.calibration.CalibratedClassifierCV")
-    others = [f'response="{other}"' for other in RESPONSES if _output_for(query, other)]
+    others = [f'"{other}"' for other in RESPONSES if _output_for(query, other)]
     if others:
-        remedies.append(f"pass {listed(others, 'or')}")
+        remedies.append(f"pass response={listed(others, 'or')}")
     elif "predict" in query.outputs:
-        remedies.append('pass response="label" and give CallableQuery classes=')
+        remedies.append(f'pass response="label" with {with_classes}')
     return f"{fact}; {listed(remedies or ['leave it out'], 'or')}."
 
 

@@ -90,7 +90,7 @@ class SklearnQuery(Query):
             # Of 3 classes there are 3 pairs: the shape alone would not tell.
             raise QueryError(
                 f"{self!r} gives decision values for pairs of classes; set "
-                'decision_function_shape="ovr" on it (no new fit is needed).'
+                'decision_function_shape="ovr" on the SVC (it needs no new fit).'
             )
         return as_numpy(getattr(self.model, output)(self.prepare(X)))
 
@@ -121,7 +121,9 @@ def _layers(model: Any) -> Iterator[Any]:
     names = ("best_estimator_", "_final_estimator", "final_estimator_", "estimator_")
     while model is not None:
         yield model
-        model = next((vars_ for name in names if (vars_ := getattr(model, name, None))), None)
+        inner = (getattr(model, name, None) for name in names)
+        # Not by truth: an unfitted ensemble has no length.
+        model = next((layer for layer in inner if layer is not None), None)
 
 
 def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
@@ -153,12 +155,11 @@ def _outputs_of(
     if "predict" in outputs and classes is None and kind not in (None, "classifier"):
         outputs.remove("predict")
     if not outputs:
-        what = {None: "", "transformer": " is a transformer and"}.get(kind, f" is a {kind} and")
-        what = what.replace("_", " ")
+        what = "" if kind is None else f" (a {kind.replace('_', ' ')})"
         refit = " A search needs refit=True." if hasattr(model, "cv_results_") else ""
         raise TypeError(
-            f"{name}{what} cannot be asked: it has no predict_proba and no decision_function, and "
-            f"no labels of classes.{refit} Wrap a function of a batch that gives scores in "
+            f"{name}{what} cannot be asked: it has no predict_proba, no decision_function and no "
+            f"predict that names classes.{refit} Wrap a function of a batch that gives scores in "
             "CallableQuery."
         )
     return tuple(outputs)
