@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sphinx settings: `python -m sphinx -W -b html doc doc/_build/html`. Nothing needs the network."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import skzest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "skzest"
+author = "The skzest developers"
+copyright = "2026, the skzest developers"
+release = skzest.__version__
+version = release
+
+extensions = [
+    "mathml",  # _ext/mathml.py
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+
+exclude_patterns = ["_build", "_ext", "_templates", "sg_execution_times.rst"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+# --- API pages --------------------------------------------------------------------------------
+
+autosummary_generate = True
+# The signature with its types stands at the top of the page; the table below says the rest.
+autodoc_typehints = "none"
+autodoc_inherit_docstrings = False
+numpydoc_show_class_members = False
+numpydoc_validation_checks = {
+    "GL06",  # a section that numpydoc does not know
+    "GL07",  # sections in the wrong order
+    "PR01",  # parameters without a description,
+    "PR02",  # described but not in the signature,
+    "PR03",  # or in another order
+    "SS01",  # no summary
+}
+
+# --- gallery ----------------------------------------------------------------------------------
+
+warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "abort_on_example_error": False,  # go on, and fail at the end: -W counts each error
+    "backreferences_dir": "api/generated/backreferences",
+    "doc_module": ("skzest",),
+    "inspect_global_variables": False,
+    "reference_url": {},
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "download_all_examples": False,
+    "plot_gallery": True,
+}
+
+# --- pages ------------------------------------------------------------------------------------
+
+html_math_renderer = "mathml"
+html_theme = "pydata_sphinx_theme"
+html_title = "skzest"
+html_static_path = ["_static"]
+html_css_files = ["skzest.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "monokai",
+}
+html_sidebars = {
+    "index": [],
+    "quick_start": [],
+    "changes": [],
+    "development": [],
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
