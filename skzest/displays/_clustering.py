@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which models can be clustered, and in which order they are drawn. Arrays only."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+# Ward, centroid and median linkage take their distances for Euclidean ones. Most of ours are not,
+# and SciPy cannot tell from a matrix.
+METHODS = ("average", "complete", "single", "weighted")
+
+ROUNDING = 1e-8
+
+
+def check_distances(D):
+    """A symmetric float matrix, with NaN for what is not defined."""
+    D = np.array(D, dtype=float)
+    if D.ndim != 2 or D.shape[0] != D.shape[1] or not len(D):
+        raise ValueError(
+            f"D has shape {D.shape}; expected (n_models, n_models), the distances between all "
+            "models of one list. Compute them with zest_distances(S)."
+        )
+    if np.isinf(D).any():
+        raise ValueError(f"D holds {np.isinf(D).sum()} infinite values; expected distances or NaN.")
+    scale = np.nanmax(np.abs(D), initial=1.0)
+    if np.nanmin(D, initial=0.0) < -ROUNDING * scale:
+        raise ValueError(
+            f"D holds negative values, the least {np.nanmin(D):.3g}; expected distances. "
+            "If these are similarities s <= 1, pass 1 - s."
+        )
+    if not np.allclose(D, D.T, rtol=0, atol=ROUNDING * scale, equal_nan=True):
+        i, j = _least_alike(D)
+        raise ValueError(
+            f"D is not symmetric: D[{i}, {j}] = {D[i, j]:.3g}, D[{j}, {i}] = {D[j, i]:.3g}. "
+            "Distances between two lists of models cannot be clustered; symmetrise, "
+            "for example (D + D.T) / 2."
+        )
+    return np.maximum((D + D.T) / 2, 0.0)
+
+
+def _least_alike(D):
+    gap = np.where(np.isnan(D) != np.isnan(D.T), np.inf, np.nan_to_num(np.abs(D - D.T)))
+    return np.unravel_index(np.argmax(gap), D.shape)
+
+
+def check_names(names, n_models, name):
+    """One name per model, as an object array; None stays None."""
+    if names is None:
+        return None
+    names = list(names)
+    if len(names) != n_models:
+        raise ValueError(
+            f"{name} has {len(names)} entries for {n_models} models; expected one per model."
+        )
+    return np.array([*names, None], dtype=object)[:-1]  # the None keeps tuples from becoming rows
+
+
+def complete_subset(D):
+    """Models among which every distance is known; those with most gaps are left out first."""
+    gaps = np.isnan(D)
+    np.fill_diagonal(gaps, False)
+    kept = np.ones(len(D), dtype=bool)
+    while gaps[np.ix_(kept, kept)].any():
+        kept[np.argmax(np.where(kept, gaps[:, kept].sum(axis=1), -1))] = False
+    return np.flatnonzero(kept)
+
+
+def cluster(D, method, labels):
+    """Linkage in optimal leaf order, and the models that it is about; or (None, None)."""
+    if method not in METHODS:
+        raise ValueError(
+            f"method={method!r} is not a linkage for distances of any kind (Ward, centroid and "
+            f"median need Euclidean ones); choose one of {METHODS}, or None for no clustering."
+        )
+    clustered = complete_subset(D)
+    _warn_of_gaps(D, clustered, labels)
+    if len(clustered) < 2:
+        return None, None
+    condensed = squareform(D[np.ix_(clustered, clustered)], checks=False)
+    return linkage(condensed, method=method, optimal_ordering=True), clustered
+
+
+def _warn_of_gaps(D, clustered, labels):
+    left_out = np.setdiff1d(np.arange(len(D)), clustered)
+    if not len(left_out):
+        return
+    names = [f"model {i}" if labels is None else str(labels[i]) for i in left_out]
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    outcome = (
+        "they are drawn last and have no leaf"
+        if len(clustered) >= 2
+        else "nothing is left to cluster, so the models are drawn in the order they came"
+    )
+    warnings.warn(
+        f"{len(left_out)} of {len(D)} models have distances that are not defined (NaN): {listed}; "
+        f"{outcome}. A model that answers every question alike has no direction.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def order_of(n_models, linkage, clustered):
+    """Row after row of the picture: the leaves, then the models that have none."""
+    if linkage is None:
+        return np.arange(n_models)
+    clustered = np.arange(n_models) if clustered is None else np.asarray(clustered)
+    rest = np.setdiff1d(np.arange(n_models), clustered)
+    return np.concatenate([clustered[leaves_list(linkage)], rest])
+
+
+def links(linkage):
+    """The dendrogram as polylines (n_merges, 4, 2): leaf i stands at x = i, at height 0.
+
+    Not :func:`scipy.cluster.hierarchy.dendrogram`: it recurses, and a chain of a thousand models
+    is deeper than Python's stack.
+    """
+    n_leaves = len(linkage) + 1
+    x, height = np.zeros(2 * n_leaves - 1), np.zeros(2 * n_leaves - 1)
+    x[leaves_list(linkage)] = np.arange(n_leaves)
+    lines = np.empty((n_leaves - 1, 4, 2))
+    for i, (left, right, merged_at, _) in enumerate(linkage):
+        a, b = int(left), int(right)
+        lines[i] = [(x[a], height[a]), (x[a], merged_at), (x[b], merged_at), (x[b], height[b])]
+        x[n_leaves + i], height[n_leaves + i] = (x[a] + x[b]) / 2, merged_at
+    return lines

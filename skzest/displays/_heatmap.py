@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pieces of a clustered heat map. All that stands around it is an inset of its axes.
+
+Insets keep to the heat map wherever its aspect or a layout engine moves it. Their sizes are in
+widths and heights of the heat map; a ``pitch`` is the side of one cell in points.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._clustering import links
+
+# Okabe and Ito's colours, told apart with any of the common colour blindnesses; black is left to
+# the text. An eighth group begins again with a hatch.
+GROUP_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+GROUP_HATCHES = ("", "/////", ".....", "xxxxx")
+
+UNDEFINED = {"facecolor": "0.92", "edgecolor": "0.6", "hatch": "////", "linewidth": 0.0}
+
+# Inches, unless it says otherwise, and points. Nobody reads a label of less than 5 points.
+CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
+MARGIN = 0.05
+GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
+LARGEST_FONT, SMALLEST_FONT, SMALLEST_VALUE = 10.0, 5.0, 6.0
+SIDE_FONT = 8.0
+POINTS_PER_INCH = 72.0
+CHARACTER = 0.62  # width of a character in font sizes, on the safe side
+
+
+def shorten(name, longest):
+    """The name, or its beginning and its end: seeds and versions stand at the end."""
+    name = str(name)
+    if len(name) <= longest:
+        return name
+    tail = max(longest - 1, 1) // 2
+    return name[: max(longest - 1 - tail, 1)] + "…" + name[-tail:]
+
+
+def label_font(pitch):
+    return float(np.clip(0.8 * pitch, SMALLEST_FONT, LARGEST_FONT))
+
+
+def width_of(names, font):
+    """Width of the longest name in points."""
+    return CHARACTER * font * max((len(str(name)) for name in names), default=0)
+
+
+def planned_side(n_models):
+    """Side of the heat map in a figure of our own, in inches."""
+    roomy, tight = CELL * n_models, 5.0 + 0.06 * (n_models - 12)
+    return float(np.clip(min(roomy, tight), SMALLEST_SIDE, LARGEST_SIDE))
+
+
+def heat_map_axes(ax):
+    """The given axes, one in the given figure, or one in a new figure."""
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        return plt.subplots(layout="constrained")[1]
+    if hasattr(ax, "add_subplot"):
+        figure = ax
+        if hasattr(figure, "set_layout_engine") and figure.get_layout_engine() is None:
+            figure.set_layout_engine("constrained")
+        return figure.add_subplot()
+    return ax
+
+
+class Place:
+    """Where in the box of its axes the heat map stands, so that all around it is in the box too.
+
+    A layout engine would take insets for decorations of a fixed size, and be wrong by what they
+    grow with the heat map; and it would count labels as room where the aspect leaves some.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The heat map with everything that is drawn around it.
+    top, right : float
+        What scales with the heat map: the heights and widths of insets, in its sides.
+    """
+
+    def __init__(self, ax, top, right):
+        self.top, self.right = top, right
+        to_inches = ax.figure.dpi_scale_trans.inverted()
+        everything = ax.get_tightbbox().transformed(to_inches)
+        heat = ax.get_window_extent().transformed(to_inches)
+        # Labels and legend keep their size, in inches.
+        self.left, self.below = heat.x0 - everything.x0, heat.y0 - everything.y0
+        self.beside = everything.x1 - heat.x1 - right * heat.width
+        self.above = everything.y1 - heat.y1 - top * heat.height
+
+    def box_for(self, side):
+        """Width and height that a heat map of this side needs, in inches."""
+        return (
+            self.left + (1 + self.right) * side + self.beside,
+            self.below + (1 + self.top) * side + self.above,
+        )
+
+    def __call__(self, ax, renderer):
+        from matplotlib.transforms import Bbox
+
+        box = ax.get_position(original=True)
+        unit = ax.figure.bbox.width / ax.figure.dpi, ax.figure.bbox.height / ax.figure.dpi
+        width, height = box.width * unit[0], box.height * unit[1]
+        side = min(
+            (width - self.left - self.beside) / (1 + self.right),
+            (height - self.below - self.above) / (1 + self.top),
+        )
+        side = max(side, 0.1 * min(width, height))
+        spare = np.subtract((width, height), self.box_for(side)) / 2
+        return Bbox.from_bounds(
+            box.x0 + (self.left + spare[0]) / unit[0],
+            box.y0 + (self.below + spare[1]) / unit[1],
+            side / unit[0],
+            side / unit[1],
+        )
+
+
+def pitch_of(ax, n_models, planned):
+    """Side of a cell in points, before a layout engine has moved anything."""
+    if planned:
+        return planned_side(n_models) * POINTS_PER_INCH / n_models
+    box = ax.get_window_extent()
+    # Dendrogram, strip and labels take about a third of axes that are given.
+    return 0.67 * min(box.width, box.height) / ax.figure.dpi * POINTS_PER_INCH / n_models
+
+
+def draw_cells(ax, D, im_kw):
+    """The matrix; cells without a distance let the hatched background through."""
+    between = D[~np.eye(len(D), dtype=bool)]
+    largest = np.nanmax(between, initial=0.0)
+    im_kw = {"vmin": 0.0, "vmax": largest if largest > 0 else 1.0, **im_kw}
+    ax.patch.set(**UNDEFINED)
+    return ax.imshow(np.ma.masked_invalid(D), interpolation="nearest", aspect="equal", **im_kw)
+
+
+def draw_labels(ax, names, pitch, rotation):
+    """As many labels as can be read, evenly spaced."""
+    font = label_font(pitch)
+    step = int(np.ceil(1.1 * SMALLEST_FONT / pitch))
+    at = np.arange(0, len(names), step)
+    names = [names[i] for i in at]
+    if rotation is None:
+        rotation = 0 if width_of(names, font) < 0.9 * pitch * step else 90
+    ax.set_xticks(at, names, fontsize=font, rotation=rotation)
+    ax.set_yticks(at, names, fontsize=font)
+    ax.tick_params(length=min(3.0, 0.3 * pitch), width=0.5)
+
+
+def value_font(D, values_format, pitch):
+    known = D[~np.isnan(D)]
+    longest = max((len(format(value, values_format)) for value in known), default=1)
+    return min(LARGEST_FONT, 0.85 * pitch / (CHARACTER * longest))
+
+
+def values_fit(D, values_format, pitch):
+    return value_font(D, values_format, pitch) >= SMALLEST_VALUE
+
+
+def text_color(rgba):
+    """Black or white, whichever has the higher contrast (relative luminance, WCAG 2)."""
+    rgb = np.asarray(rgba[:3])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
+
+
+def draw_values(ax, im, D, values_format, pitch, text_kw):
+    texts = np.full(D.shape, None, dtype=object)
+    font = max(value_font(D, values_format, pitch), SMALLEST_FONT)
+    for (i, j), value in np.ndenumerate(D):
+        if np.isnan(value):
+            continue
+        style = {
+            "ha": "center",
+            "va": "center",
+            "fontsize": font,
+            "color": text_color(im.cmap(im.norm(value))),
+            **text_kw,
+        }
+        texts[i, j] = ax.text(j, i, format(value, values_format), **style)
+    return texts
+
+
+def _inset(ax, bottom, height):
+    """An axes as wide as the heat map, above it, with the columns at the same x."""
+    inset = ax.inset_axes([0, bottom, 1, height])
+    inset.set_xlim(ax.get_xlim())
+    inset.patch.set_visible(False)
+    inset.tick_params(bottom=False, labelbottom=False)
+    return inset
+
+
+def draw_groups(ax, groups, order, bottom):
+    """One coloured box per model, and the entries of a legend, in the order they came."""
+    from matplotlib.patches import Patch, Rectangle
+
+    inset = _inset(ax, bottom + GAP / 2, STRIP)
+    inset.set_ylim(0, 1)
+    inset.axis("off")
+    known = [group for group in dict.fromkeys(groups) if not _missing(group)]
+    styles = {group: _group_style(k) for k, group in enumerate(known)}
+    for column, group in enumerate(groups[order]):
+        if not _missing(group):
+            inset.add_patch(Rectangle((column - 0.5, 0), 1, 1, **styles[group]))
+    handles = [Patch(label=str(group), **styles[group]) for group in known]
+    return inset, handles
+
+
+def _missing(group):
+    return group is None or group != group  # NaN
+
+
+def _group_style(k):
+    return {
+        "facecolor": GROUP_COLORS[k % len(GROUP_COLORS)],
+        "hatch": GROUP_HATCHES[k // len(GROUP_COLORS) % len(GROUP_HATCHES)],
+        "edgecolor": "white",
+        "linewidth": 0.5,
+    }
+
+
+def draw_dendrogram(ax, linkage, bottom):
+    """Merges as brackets; the height of one is the distance at which it happens."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.ticker import MaxNLocator
+
+    inset = _inset(ax, bottom + GAP / 2, TREE)
+    inset.add_collection(LineCollection(links(linkage), colors="0.25", linewidths=1.0))
+    highest = linkage[:, 2].max()
+    inset.set_ylim(0, 1.05 * highest if highest > 0 else 1.0)
+    inset.yaxis.set_major_locator(MaxNLocator(3))
+    inset.tick_params(labelsize=SIDE_FONT, length=3, width=0.5, colors="0.25")
+    inset.set_ylabel("merged at", fontsize=SIDE_FONT, color="0.25")
+    inset.spines[["top", "right", "bottom"]].set_visible(False)
+    inset.spines["left"].set(color="0.25", linewidth=0.5)
+    return inset
+
+
+def undefined_patch():
+    from matplotlib.patches import Patch
+
+    return Patch(label="not defined", **UNDEFINED)
+
+
+def draw_legend(ax, entries, top, side):
+    """The legend to the right, and the height that it leaves to the colour bar."""
+    if not entries:
+        return None, 1.0
+    legend = ax.legend(
+        handles=entries,
+        loc="upper left",
+        bbox_to_anchor=(1 + GAP, top),
+        borderaxespad=0.0,
+        frameon=False,
+        fontsize=SIDE_FONT,
+        handlelength=1.2,
+        handleheight=1.0,
+        labelspacing=0.35,
+        ncols=int(np.ceil(len(entries) / 14)),
+    )
+    rows = min(len(entries), 14)
+    height = (rows * 1.5 * SIDE_FONT + SIDE_FONT) / side
+    return legend, float(np.clip(top - height, 0.3, 1.0))
+
+
+def draw_colorbar(ax, im, label, room):
+    cax = ax.inset_axes([1 + GAP, 0, BAR, room])
+    colorbar = ax.figure.colorbar(im, cax=cax)
+    colorbar.set_label(label, fontsize=SIDE_FONT)
+    colorbar.ax.tick_params(labelsize=SIDE_FONT, width=0.5)
+    colorbar.outline.set_linewidth(0.5)
+    return colorbar
