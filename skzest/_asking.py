@@ -98,13 +98,12 @@ def probe(plan: QueryPlan, name: str, query: Any) -> int:
     ValueError
         If the answers differ by more than 1e-4 of their range.
     """
-    mask = plan.masks[0][:_PROBE_ROWS]
-    with ExitStack() as stack:
-        stack.enter_context(query.session())
-        copies = _render(plan, [(0, 0, len(mask))], query.space)
-        first = query.space.to_numpy(_respond(plan, name, query, copies, len(mask)))
+    n_rows = min(_PROBE_ROWS, plan.masks.n_masks[0])
+    with query.session():
+        copies = _render(plan, [(0, 0, n_rows)], query.space)
+        first = query.space.to_numpy(_respond(plan, name, query, copies, n_rows))
         if query.deterministic:
-            again = query.space.to_numpy(_respond(plan, name, query, copies, len(mask)))
+            again = query.space.to_numpy(_respond(plan, name, query, copies, n_rows))
             _check_repeats(name, first, again)
     return first.shape[1]
 

@@ -418,9 +418,13 @@ def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]
     if n_parts < 2:
         raise ValueError(
             f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
-            f"{masker!r}; a surrogate needs at least 2. {masker.few_parts_remedy}"
+            f"{masker!r}; a surrogate needs at least 2. {_remedy(masker)}"
         )
     return parts.astype(np.min_scalar_type(n_parts), copy=False), fill
+
+
+def _remedy(masker: Any) -> str:
+    return getattr(masker, "few_parts_remedy", "Leave it out of reference.")
 
 
 def _check_masks_suffice(masks: np.ndarray, surrogate: Any, index: int) -> None:

@@ -19,10 +19,10 @@ from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
 from ._names import feature_names
 from ._progress import Progress
 from ._validation import check_models, check_n_reference, check_whole, name_model
-from .exceptions import UndefinedSignatureWarning
+from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for
 from .plan import QueryPlan, build_plan
-from .queries import as_query, check_response
+from .queries import as_query, check_response, choose_output
 from .surrogates import check_surrogate
 
 __all__ = ["LimeSignatureTransformer"]
@@ -243,7 +243,6 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         return signatures
 
     def _set_up(self, queries: list, names: list[str], stages: FitStages) -> None:
-        check_response(self.response, self.clip)
         self.plan_ = self._plan(stages)
         self.classes_ = self._union_of_classes(queries, names)
         self.n_classes_ = len(self.classes_)
@@ -395,12 +394,15 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         adapter: Callable = as_query if _is_auto(self.adapter) else self.adapter
         if not callable(adapter):
             raise TypeError(f"adapter must be 'auto' or a callable; got {adapter!r}.")
+        check_response(self.response, self.clip)
         queries = []
         for name, model in zip(names, zoo, strict=True):
             try:
-                queries.append(as_query(adapter(model)))
-            except (NotFittedError, TypeError) as error:
+                query = as_query(adapter(model))
+                choose_output(query, self.response)
+            except (NotFittedError, QueryError, TypeError) as error:
                 raise type(error)(f"{name}: {error}") from error
+            queries.append(query)
         return queries, names
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
