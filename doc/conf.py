@@ -40,8 +40,7 @@ numpydoc_show_class_members = False
 numpydoc_validation_checks = {
     "GL06",  # a section that numpydoc does not know
     "GL07",  # sections in the wrong order
-    "PR01",  # parameters without a description,
-    "PR02",  # described but not in the signature,
+    "PR02",  # parameters that the signature lacks,
     "PR03",  # or in another order
     "SS01",  # no summary
 }
@@ -95,3 +94,13 @@ html_sidebars = {
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def skip_generated(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn writes into every estimator for metadata routing."""
+    of_routing = name == "get_metadata_routing" or name.endswith("_request")
+    return True if of_routing else None
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_generated)
