@@ -1,4 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far apart are two models, and is one made from the other?"""
+"""How far apart are two models, and is one made from the other?
+
+A scikit-learn extension in which the samples are models: :class:`LimeSignatureTransformer`
+turns classifiers into signatures, :func:`zest_distances` compares these.
+"""
+
+from .displays import ZestDistanceDisplay
+from .exceptions import DesignMismatchError, QueryError, UndefinedSignatureWarning
+from .maskers import ImageMasker, TabularMasker
+from .plan import QueryPlan
+from .queries import CallableQuery, SklearnQuery, as_query
+from .signature import LimeSignatureTransformer
 
 __version__ = "0.1.0.dev0"
+
+__all__ = [
+    "CallableQuery",
+    "DesignMismatchError",
+    "ImageMasker",
+    "LimeSignatureTransformer",
+    "QueryError",
+    "QueryPlan",
+    "SklearnQuery",
+    "TabularMasker",
+    "UndefinedSignatureWarning",
+    "ZestDistanceDisplay",
+    "as_query",
+]

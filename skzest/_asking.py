@@ -328,7 +328,7 @@ def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> A
     for n, start, stop in batch:
         point, parts, fill = plan.point(n), plan.parts[n], plan.fills[n]
         masks = plan.masks[n][start:stop]
-        if plan.masker.array_points:
+        if plan.array_points:
             point, parts, fill, masks = (
                 space.asarray(a) for a in (point, parts.astype(np.int64), fill, masks)
             )

@@ -139,6 +139,11 @@ class QueryPlan:
         """Whether the scores themselves are the signature."""
         return isinstance(self.surrogate, str) and self.surrogate == PASSTHROUGH
 
+    @property
+    def array_points(self) -> bool:
+        """Whether points are arrays, which can be rendered on any device."""
+        return self.masker.array_points and not _points.is_frame(self.reference)
+
     @cached_property
     def n_parts(self) -> np.ndarray:
         """Number of parts of each point, shape (n_reference,)."""
