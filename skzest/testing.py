@@ -147,9 +147,8 @@ def _check_answer(query: Query, batch: Any, output: str, n: int) -> None:
     answer = query.ask(batch, output)
     assert _same_batch(before, batch), f"asking for {output} changed the batch in place"
     home = query.space.asarray(np.zeros(1))
-    assert isinstance(answer, type(home)) and device_of(answer) == device_of(home), (
-        f"{output} is a {type(answer).__name__} that does not lie in {query.space!r}"
-    )
+    at_home = isinstance(answer, type(home)) and device_of(answer) == device_of(home)
+    assert at_home, f"{output} is a {type(answer).__name__} that does not lie in {query.space!r}"
     answer = query.space.to_numpy(answer)
     if output == "predict":
         assert answer.shape == (n,), f"labels have shape {answer.shape}; expected ({n},)"
