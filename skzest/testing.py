@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from array_api_compat import device as device_of
 from joblib import wrap_non_picklable_objects
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from .exceptions import QueryError
 from .queries import (
@@ -24,7 +26,7 @@ from .queries import (
     respond,
 )
 
-__all__ = ["RowAsLinearModel", "check_query"]
+__all__ = ["RowAsLinearModel", "check_masker", "check_query"]
 
 
 class RowAsLinearModel(BaseEstimator):
@@ -257,3 +259,237 @@ def _same_batch(before: Any, after: Any) -> bool:
     return repr(before.dtype) == repr(after.dtype) and bool(
         ((before == after) | (before != before)).all()
     )
+
+
+# --- maskers ---------------------------------------------------------------------------
+
+
+def check_masker(masker: Any, reference: Any, *, n_points: int = 4, random_state: int = 0) -> None:
+    """Check that a masker keeps the rules of :class:`~skzest.maskers.BaseMasker`.
+
+    Parameters
+    ----------
+    masker : BaseMasker
+        It is cloned, and not fitted itself.
+    reference : container of points
+        Points that the masker is for. Those that are cut into two parts or more say most.
+    n_points : int, default=4
+        How many points are looked at.
+    random_state : int, default=0
+        Seed of the masks.
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken, and the point where it was.
+
+    Notes
+    -----
+    The rules: parameters survive ``clone`` and ``fit``; the reference is not modified; parts
+    are labelled 0..K-1, each present; cutting, filling and rendering repeat; the fill has the
+    point's type, shape and dtype; a mask that keeps all parts gives back the point bit for bit;
+    hiding a part turns that part into the fill and changes nothing else; masks may come in
+    batches of any size; ``type(masker)(**masker.layout())`` renders the same without being
+    fitted; and with ``array_points`` torch renders as NumPy does, if torch can be imported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest.maskers import TabularMasker
+    >>> from skzest.testing import check_masker
+    >>> check_masker(TabularMasker(), np.arange(12.0).reshape(4, 3))
+    """
+    name = type(masker).__name__
+    before, params = copy.deepcopy(reference), repr(masker.get_params(deep=False))
+    fitted, again = clone(masker), clone(masker)
+    assert fitted.fit(reference) is fitted, f"{name}: fit() does not return self"
+    again.fit(reference)
+    after = repr(fitted.get_params(deep=False))
+    assert params == after, f"{name}: clone or fit changed the parameters, {params} to {after}"
+
+    container = fitted.check_reference(reference)
+    indices = list(range(len(container)))[:n_points][::-1]
+    points = fitted.take(container, indices)
+    rng = np.random.default_rng(random_state)
+    for n, index in enumerate(indices):
+        where = f"{name}, reference point {index}"
+        point = fitted.point(points, n)
+        assert _identical(point, fitted.point(container, index)), (
+            f"{where}: it is another point after take()"
+        )
+        _check_point(fitted, again, point, rng, where)
+        assert _identical(reference, before), f"{where}: the reference was modified"
+
+
+def _check_point(masker: Any, again: Any, point: Any, rng: Any, where: str) -> None:
+    untouched = copy.deepcopy(point)
+    parts = masker.cut(point)
+    _check_parts(parts, where)
+    assert _identical(parts, masker.cut(point)), (
+        f"{where}: cut() is not deterministic; a second call gave other parts"
+    )
+    assert _identical(parts, again.cut(point)), (
+        f"{where}: cut() is not deterministic; a second fit gave other parts"
+    )
+    fill = masker.fill_for(point, parts)
+    assert _identical(fill, masker.fill_for(point, parts)), (
+        f"{where}: fill_for() is not deterministic; a second call gave another fill"
+    )
+    assert _identical(fill, again.fill_for(point, parts)), (
+        f"{where}: fill_for() is not deterministic; a second fit gave another fill"
+    )
+    assert _describe(fill) == _describe(point), (
+        f"{where}: the fill is {_describe(fill)}, but the point is {_describe(point)}"
+    )
+    _check_copies(masker, point, parts, fill, rng, where)
+    assert _identical(point, untouched), f"{where}: the point was modified"
+
+
+def _check_parts(parts: Any, where: str) -> None:
+    integers = isinstance(parts, np.ndarray) and parts.dtype.kind in "iu" and parts.size > 0
+    assert integers, (
+        f"{where}: cut() must return an array of integers; it returned {_describe(parts)}"
+    )
+    labels = np.unique(parts)
+    assert np.array_equal(labels, np.arange(labels.size)), (
+        f"{where}: labels of parts must be 0..K-1, each present; they are {labels[:20].tolist()}"
+    )
+
+
+def _check_copies(masker: Any, point: Any, parts: Any, fill: Any, rng: Any, where: str) -> None:
+    n_parts = int(parts.max()) + 1
+    all_parts, all_but_one = np.ones((1, n_parts), dtype=bool), ~np.eye(n_parts, dtype=bool)
+    masks = np.concatenate([all_parts, all_but_one, ~all_parts, rng.random((5, n_parts)) < 0.5])
+    given = (parts, fill, masks)
+    before = copy.deepcopy(given)
+    copies = masker.render(point, parts, fill, masks)
+    assert _identical(given, before), f"{where}: render() modified the parts, fill or masks"
+    assert len(copies) == len(masks), (
+        f"{where}: render() made {len(copies)} copies for {len(masks)} masks"
+    )
+    assert _identical(_nth(copies, 0), point), (
+        f"{where}: under a mask that keeps all parts the copy is {_describe(_nth(copies, 0))} "
+        f"that is not the point ({_describe(point)}) bit for bit"
+    )
+    if isinstance(point, np.ndarray):
+        assert not np.may_share_memory(copies, point), f"{where}: a copy is a view of the point"
+        _check_arrays(masker, point, parts, fill, masks, copies, where)
+    elif hasattr(point, "iloc"):
+        _check_frames(point, parts, fill, masks, copies, where)
+
+    assert _identical(copies, masker.render(point, parts, fill, masks)), (
+        f"{where}: render() is not deterministic"
+    )
+    assert _identical(_nth(masker.render(point, parts, fill, masks[2:3]), 0), _nth(copies, 2)), (
+        f"{where}: a mask alone gives another copy than the same mask among others"
+    )
+    layout = masker.layout()
+    try:
+        stored = json.loads(json.dumps(layout))
+    except TypeError as error:
+        raise AssertionError(f"{where}: layout() is not fit for JSON: {error}") from error
+    twin = type(masker)(**stored)
+    assert _identical(copies, twin.render(point, parts, fill, masks)), (
+        f"{where}: {type(masker).__name__}(**{stored}), made from layout(), renders other copies"
+    )
+    if masker.array_points and find_spec("torch") is not None:
+        _check_torch(masker, point, parts, fill, masks, copies, where)
+
+
+def _check_arrays(
+    masker: Any, point: Any, parts: Any, fill: Any, masks: Any, copies: Any, where: str
+) -> None:
+    """What a mask keeps is the point's, what it hides is the fill's."""
+    owner = _owner(masker, point, parts, where)
+    for mask, masked in zip(masks, copies):
+        kept = mask[owner]
+        told = mask.astype(int).tolist()
+        assert _identical(masked[kept], point[kept]), (
+            f"{where}: mask {told} changed something outside of the parts that it hides"
+        )
+        assert _identical(masked[~kept], fill[~kept]), (
+            f"{where}: under mask {told} the hidden parts are not the fill"
+        )
+
+
+def _owner(masker: Any, point: Any, parts: Any, where: str) -> np.ndarray:
+    """The part of each element of the point, read off from what rendering hides."""
+    n_parts = int(parts.max()) + 1
+    all_but_one = ~np.eye(n_parts, dtype=bool)
+    hidden = masker.render(np.zeros_like(point), parts, np.ones_like(point), all_but_one) != 0
+    assert (hidden.sum(axis=0) == 1).all(), (
+        f"{where}: hiding the parts one after the other must hide each element once"
+    )
+    owner = hidden.argmax(axis=0)
+    n_each = np.bincount(parts.ravel()) * (point.size // parts.size)
+    fits = np.array_equal(np.bincount(owner.ravel(), minlength=n_parts), n_each)
+    # Where the shapes tell which label belongs to which element, look at every one.
+    spread = []
+    if parts.size == point.size:
+        spread = [parts.reshape(point.shape)]
+    elif parts.ndim == point.ndim - 1:
+        axes = [
+            a for a in range(point.ndim) if (*point.shape[:a], *point.shape[a + 1 :]) == parts.shape
+        ]
+        spread = [np.broadcast_to(np.expand_dims(parts, a), point.shape) for a in axes]
+    fits = fits and (not spread or any(np.array_equal(owner, labels) for labels in spread))
+    assert fits, f"{where}: hiding a part hides other elements than those that cut() labelled"
+    return owner
+
+
+def _check_frames(point: Any, parts: Any, fill: Any, masks: Any, copies: Any, where: str) -> None:
+    for n, mask in enumerate(masks):
+        masked, kept = _nth(copies, n), mask[parts]
+        told = mask.astype(int).tolist()
+        assert _identical(masked.loc[:, kept], point.loc[:, kept]), (
+            f"{where}: mask {told} changed something outside of the parts that it hides"
+        )
+        assert _identical(masked.loc[:, ~kept], fill.loc[:, ~kept]), (
+            f"{where}: under mask {told} the hidden parts are not the fill"
+        )
+
+
+def _check_torch(
+    masker: Any, point: Any, parts: Any, fill: Any, masks: Any, copies: Any, where: str
+) -> None:
+    import torch
+
+    try:
+        arrays = [torch.tensor(a) for a in (point, parts.astype(np.int64), fill, masks)]
+    except TypeError:  # a dtype that torch does not have
+        return
+    rendered = masker.render(*arrays)
+    assert isinstance(rendered, torch.Tensor), (
+        f"{where}: given torch tensors, render() returned {_describe(rendered)}. Use "
+        "array_api_compat, or set array_points = False"
+    )
+    assert _identical(rendered.numpy(), copies), f"{where}: torch renders other copies than NumPy"
+
+
+def _nth(copies: Any, n: int) -> Any:
+    """One copy, as a point."""
+    return copies.iloc[[n]] if hasattr(copies, "iloc") else copies[n]
+
+
+def _describe(value: Any) -> str:
+    """Type, shape and dtype in words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} and shape {value.shape}"
+    if hasattr(value, "iloc"):
+        columns = dict(zip(value.columns, map(str, value.dtypes)))
+        return f"a {type(value).__name__} of {len(value)} rows with columns {columns}"
+    return f"a {type(value).__name__}"
+
+
+def _identical(a: Any, b: Any) -> bool:
+    """Equal to the bit: NaN equals itself, and 0.0 is not -0.0."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        if a.dtype.hasobject or b.dtype.hasobject:
+            return _identical(a.tolist(), b.tolist())
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if hasattr(a, "iloc") and hasattr(b, "iloc"):
+        a, b = a.reset_index(drop=True), b.reset_index(drop=True)
+        return bool((a.dtypes == b.dtypes).all()) and bool(a.equals(b))
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(map(_identical, a, b))
+    return type(a) is type(b) and bool(np.all((a == b) | (a != a)))

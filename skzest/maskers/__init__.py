@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Maskers: a point is cut into parts, and copies of it are made in which parts are hidden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ._base import BaseMasker, is_frame
+from ._image import ImageMasker
+from ._tabular import TabularMasker
+
+__all__ = ["BaseMasker", "ImageMasker", "TabularMasker", "masker_for"]
+
+
+def masker_for(reference: Any) -> BaseMasker:
+    """The masker that suits a reference, with its default parameters.
+
+    Parameters
+    ----------
+    reference : container of points
+        A 2-D array or a DataFrame is a table, a 3-D or 4-D array holds images.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no masker for such points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest.maskers import masker_for
+    >>> masker_for(np.zeros((5, 3)))
+    TabularMasker()
+    >>> masker_for(np.zeros((5, 32, 32, 3)))
+    ImageMasker()
+    """
+    if isinstance(reference, (str, bytes)):
+        raise TypeError("reference is a single string; give a list of points.")
+    if sparse.issparse(reference):
+        raise TypeError(
+            f"reference is a sparse {type(reference).__name__}; masked copies are dense. "
+            "Give reference.toarray()."
+        )
+    if is_frame(reference):
+        return TabularMasker()
+    if any(isinstance(text, (str, bytes)) for text in _some(reference)):
+        raise TypeError("reference holds strings, and there is no masker for text yet.")
+    try:
+        n_dim = np.ndim(reference)
+    except ValueError:  # images of different sizes: the masker says which
+        n_dim = 3
+    if n_dim == 2:
+        return TabularMasker()
+    if n_dim in (3, 4):
+        return ImageMasker()
+    raise ValueError(
+        f"no masker is known for a reference of {n_dim} dimensions. Tables have 2 and images 3 "
+        "or 4, the first being the points; else give masker=, such as a BaseMasker of your own."
+    )
+
+
+def _some(reference: Any) -> list:
+    """The first points of a reference, if they can be had at all."""
+    try:
+        return list(reference[:8])
+    except (TypeError, KeyError, IndexError):
+        return []
