@@ -14,13 +14,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import array_api_compat
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from . import _points
 from .exceptions import QueryError
@@ -42,29 +43,29 @@ _AUTO_ROWS = 4096
 class Answer:
     """What one model said to a run of points.
 
-    ``coef`` has shape (n_classes, n_components of these points); ``low`` and ``high``, of shape
-    (n_classes,), are the extremes of the scores; ``peak`` is the largest magnitude among them.
+    ``coef`` has shape (n_classes, n_components of these points); ``first``, of shape
+    (n_classes,), is the first row of scores; no score is farther from it than ``spread``.
+    ``eps`` is the rounding unit of the scores.
     """
 
     coef: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    peak: float
+    first: np.ndarray
+    spread: float
     eps: float
 
     @property
     def is_constant(self) -> bool:
         """Whether the scores move no more than rounding does."""
-        return bool(np.max(self.high - self.low) <= 16 * self.eps * self.peak)
+        return self.spread <= 16 * self.eps * float(np.max(np.abs(self.first)))
 
     @classmethod
     def join(cls, answers: Sequence[Answer]) -> Answer:
         """Answers to consecutive runs as one."""
+        first = answers[0].first
         return cls(
             coef=np.concatenate([a.coef for a in answers], axis=1),
-            low=np.min([a.low for a in answers], axis=0),
-            high=np.max([a.high for a in answers], axis=0),
-            peak=max(a.peak for a in answers),
+            first=first,
+            spread=max(a.spread + float(np.max(np.abs(a.first - first))) for a in answers),
             eps=max(a.eps for a in answers),
         )
 
@@ -168,7 +169,7 @@ def ask_zoo(
 
     # BLAS on one thread always, not only when jobs run side by side: how a product is split
     # over threads may change its last bits, and results must not depend on n_jobs.
-    with threadpool_limits(1, user_api="blas"):
+    with _blas().limit(limits=1, user_api="blas"):
         if workers == 1:
             outcomes = (_run(*call(*task)) for task in tasks)
         else:
@@ -183,6 +184,12 @@ def ask_zoo(
                 n_asked = sum(plan.masks.n_masks[points[0] : points[-1]])
                 report(n_asked * len(chosen))
     return [Answer.join([answer for _, answer in sorted(p, key=lambda q: q[0])]) for p in pieces]
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    # Kept: looking through the process's libraries takes 3 ms.
+    return ThreadpoolController()
 
 
 def _units(n_masks: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
@@ -217,7 +224,7 @@ def _run(plan: QueryPlan, asked: list[_Asked], rows: int, space: Any, parent: in
     """One task: all units of a (sliced) plan, put to some models."""
     with ExitStack() as stack:
         if os.getpid() != parent:
-            stack.enter_context(threadpool_limits(1, user_api="blas"))
+            stack.enter_context(_blas().limit(limits=1, user_api="blas"))
         for a in asked:
             stack.enter_context(a.query.session())
         asker = _Asker(plan, asked, rows, space)
@@ -238,7 +245,12 @@ class _Asker:
         answers = []
         for n in range(start, stop):
             operator = None if self.form is None else self.plan.operator(n, self.space)
-            answers.append([self._answer(n, Z, operator) for Z in scores[n - start]])
+            answers.append(
+                [
+                    self._answer(n, a.name, Z, operator)
+                    for a, Z in zip(self.asked, scores[n - start], strict=True)
+                ]
+            )
         return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
 
     def _scores(self, start: int, stop: int) -> list[list[Any]]:
@@ -248,12 +260,10 @@ class _Asker:
         per_batch = [self._ask(batch) for batch in _batches(whole, self.rows)]
         stops = np.cumsum(counts)
         scores: list[list[Any]] = [[] for _ in counts]
-        for i, a in enumerate(self.asked):
+        for i in range(len(self.asked)):
             Z = _points.concatenate([batch[i] for batch in per_batch])
             for p, (high, count) in enumerate(zip(stops, counts, strict=True)):
-                part = Z[int(high) - count : int(high)]
-                self._check_finite(a.name, part, start + p)
-                scores[p].append(part)
+                scores[p].append(Z[int(high) - count : int(high)])
         return scores
 
     def _ask(self, batch: list[tuple[int, int, int]]) -> list[Any]:
@@ -274,22 +284,13 @@ class _Asker:
         extra = (getattr(a.query, "memory_errors", ()) for a in self.asked)
         return (MemoryError, *(e for errors in extra for e in errors))
 
-    def _check_finite(self, name: str, Z: Any, n: int) -> None:
-        xp = array_api_compat.array_namespace(Z)
-        finite = xp.isfinite(Z)
-        if not bool(xp.all(finite)):
-            bad = int(xp.count_nonzero(~finite))
-            raise ValueError(
-                f"{name} gave {bad} non-finite scores of {Z.shape[0] * Z.shape[1]} at reference "
-                f"point {int(self.plan.indices[n])}. Is an input outside the range it was "
-                "trained for, or a weight NaN? Scores are never imputed."
-            )
-
-    def _answer(self, n: int, Z: Any, operator: Any) -> Answer:
-        """One point, one model: scores to coefficients and extremes."""
+    def _answer(self, n: int, name: str, Z: Any, operator: Any) -> Answer:
+        """One point, one model: scores to coefficients and extent."""
         space, xp = self.space, array_api_compat.array_namespace(Z)
-        eps = float(xp.finfo(Z.dtype).eps)
-        low, high = xp.min(Z, axis=0), xp.max(Z, axis=0)
+        # One pass for two questions: NaN and infinity carry through to the maximum.
+        spread = float(xp.max(xp.abs(Z - Z[:1])))
+        if not np.isfinite(spread):
+            self._refuse_non_finite(n, name, space.to_numpy(Z))
         if self.plan.is_passthrough:
             Z = xp.astype(Z, xp.float64, copy=False)
             centred = Z - xp.mean(Z, axis=0)
@@ -301,9 +302,17 @@ class _Asker:
             weights = kernel_weights(masks, self.plan.kernel_width)
             scores = np.asarray(space.to_numpy(Z), dtype=np.float64)
             coef = coefficients(self.plan.surrogate, masks, scores, weights).T
-        low, high = space.to_numpy(low), space.to_numpy(high)
-        peak = float(max(np.max(np.abs(low)), np.max(np.abs(high))))
-        return Answer(np.asarray(coef, dtype=np.float64), low, high, peak, eps)
+        first = np.asarray(space.to_numpy(Z[0]), dtype=np.float64)
+        eps = float(xp.finfo(Z.dtype).eps)
+        return Answer(np.asarray(coef, dtype=np.float64), first, spread, eps)
+
+    def _refuse_non_finite(self, n: int, name: str, Z: np.ndarray) -> None:
+        bad = Z.size - np.count_nonzero(np.isfinite(Z))
+        raise ValueError(
+            f"{name} gave {bad} non-finite scores of {Z.size} at reference point "
+            f"{int(self.plan.indices[n])}. Is an input outside the range it was trained for, or "
+            "a weight NaN? Scores are never imputed."
+        )
 
 
 def _batches(pieces: list, rows: int) -> Iterator[list[tuple[int, int, int]]]:

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from . import _points
@@ -386,11 +387,15 @@ def build_plan(
     for a point of fewer than two parts, and where the masks do not determine the surrogate.
     """
     points = masker.take(reference, indices)
-    return_as = "generator" if report else "list"
+    tasks = [(masker, points, n, int(index)) for n, index in enumerate(indices)]
+    outcomes: Any = (_cut(*task) for task in tasks)
+    if effective_n_jobs(n_jobs) > 1:
+        parallel = Parallel(
+            n_jobs=n_jobs, prefer="threads", return_as="generator" if report else "list"
+        )
+        outcomes = parallel(delayed(_cut)(*task) for task in tasks)
     cut = []
-    for outcome in Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)(
-        delayed(_cut)(masker, points, n, int(index)) for n, index in enumerate(indices)
-    ):
+    for outcome in outcomes:
         cut.append(outcome)
         if report:
             report(1)
