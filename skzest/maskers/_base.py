@@ -77,7 +77,7 @@ class BaseMasker(BaseEstimator):
     >>> check_masker(QuarterMasker(), signals)
     """
 
-    array_points = True
+    array_points: bool = True
     few_parts_remedy = "Leave it out of reference, or use another masker."
 
     def fit(self, reference: Any, y: Any = None) -> BaseMasker:
@@ -204,7 +204,7 @@ def numeric_points(reference: Any, owner: str) -> np.ndarray:
         raise ValueError(_why_object(reference, owner))
     if points.dtype.kind not in "biuf":
         raise ValueError(
-            f"{owner} got a reference of dtype {points.dtype}; it needs integers, floats or bools."
+            f"{owner} got a reference of dtype {points.dtype}; it needs real numbers or bools."
         )
     if points.ndim < 2 or points.size == 0:
         raise ValueError(

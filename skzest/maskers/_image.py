@@ -253,6 +253,12 @@ class ImageMasker(BaseMasker):
             "channel_axis": axis if axis is None or isinstance(axis, str) else int(axis),
         }
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self.image_shape is not None
+        tags.input_tags.three_d_array = self.image_shape is None
+        return tags
+
     # --- shapes ---------------------------------------------------------------------------
 
     def _image_shape(self, point_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -299,7 +305,7 @@ class ImageMasker(BaseMasker):
         if isinstance(fill, str):
             if fill == "part_mean":
                 return None
-            values = 0.0
+            values: Any = 0.0
             if fill == "mean":
                 # First over points, in whole rows: quick in any layout, and without a copy.
                 values = self._pixels(images.mean(axis=0, dtype=np.float64)).mean(axis=(0, 1))
@@ -321,7 +327,7 @@ class ImageMasker(BaseMasker):
         return values
 
 
-def find_channel_axis(given: str | int | None, shape: tuple[int, ...]) -> int | None:
+def find_channel_axis(given: Any, shape: tuple[int, ...]) -> int | None:
     """The axis of one image of this shape that holds its channels; None if it is grey."""
     if len(shape) == 2 and (given is None or given == "auto"):
         return None

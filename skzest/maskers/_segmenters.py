@@ -7,6 +7,7 @@ scikit-image is imported when it is asked: it takes longer to load than all of s
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def _grid(image: np.ndarray, shape: tuple[int, int] = (4, 4)) -> np.ndarray:
     return row[:, np.newaxis] * columns + column
 
 
-SEGMENTERS = {
+SEGMENTERS: dict[str, Callable[..., np.ndarray]] = {
     "quickshift": _quickshift,
     "slic": _slic,
     "felzenszwalb": _felzenszwalb,

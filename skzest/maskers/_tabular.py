@@ -87,7 +87,7 @@ class TabularMasker(BaseMasker):
         self.categorical = categorical
 
     @property
-    def array_points(self) -> bool:
+    def array_points(self) -> bool:  # type: ignore[override]
         """Whether points are arrays, and not rows of the DataFrame that was given to fit."""
         return not getattr(self, "_frame", False)
 
@@ -300,7 +300,7 @@ def _positions(table: Any) -> Callable[[Any], int]:
 
     def position(name: Any) -> int:
         if isinstance(name, Integral) and not isinstance(name, (bool, np.bool_)):
-            if 0 <= name < n_columns:
+            if 0 <= int(name) < n_columns:
                 return int(name)
             raise ValueError(f"there is no column {name}; the reference has {n_columns}.")
         found = [j for j, other in enumerate(names) if other == name]
