@@ -38,12 +38,11 @@ def random_masks(n_masks, n_parts, rng):
 
 
 def masked_copy(image, parts, mask, filled):
-    """`image` where the mask is 1, `filled` where it is 0, pixel after pixel."""
+    """`image` in the parts where the mask is 1, `filled` where it is 0."""
     copy = np.array(image)
-    for i in range(parts.shape[0]):
-        for j in range(parts.shape[1]):
-            if mask[parts[i, j]] == 0:
-                copy[i, j] = filled[i, j]
+    for part in range(parts.max() + 1):
+        if mask[part] == 0:
+            copy[parts == part] = filled[parts == part]
     return copy
 
 
@@ -67,12 +66,8 @@ def questions(images, parts, masks, n_masks, rng):
 
 def cosine_distance(a, b):
     """1 - cos of the angle between two arrays, taken as long vectors."""
-    dot = norm_a = norm_b = 0.0
-    for x, y in zip(np.ravel(a), np.ravel(b), strict=True):
-        dot += x * y
-        norm_a += x * x
-        norm_b += y * y
-    return 1.0 - dot / (norm_a**0.5 * norm_b**0.5)
+    a, b = np.ravel(a), np.ravel(b)
+    return 1.0 - np.sum(a * b) / (np.sum(a * a) ** 0.5 * np.sum(b * b) ** 0.5)
 
 
 # ---------------------------------------------------------------- (a) the paper's text
@@ -181,11 +176,11 @@ def released_metric(a, b, metric):
     if metric == "cosine":
         return cosine_distance(a, b)
     if metric == "l1":
-        return sum(gap)
+        return np.sum(gap)
     if metric == "l2":
-        return sum(gap**2) ** 0.5
+        return np.sum(gap**2) ** 0.5
     if metric == "linf":
-        return max(gap)
+        return np.max(gap)
     raise ValueError(metric)
 
 
