@@ -102,8 +102,6 @@ class ZestDistanceDisplay:
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skzest.displays import ZestDistanceDisplay
     >>> D = [[0.0, 0.9, 0.1], [0.9, 0.0, 0.8], [0.1, 0.8, 0.0]]
     >>> display = ZestDistanceDisplay.from_distances(D, labels=["mine", "other", "copy"])
@@ -142,8 +140,8 @@ class ZestDistanceDisplay:
     ):
         """Cluster a distance matrix and draw it.
 
-        The leaves are in the optimal order [1]_: among all orders that the dendrogram allows, the
-        one in which neighbours are least far apart.
+        The leaves are in the optimal order [1]_: of all orders that the dendrogram allows, one in
+        which neighbours are least far apart, in sum.
 
         Models without a distance to some other one (NaN) cannot be clustered. They are left out,
         with a warning, those with most gaps first, until the rest is complete; they are drawn
@@ -167,7 +165,7 @@ class ZestDistanceDisplay:
             Name of the distance, for the colour bar.
 
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw. If None, a new figure with room for the models.
+            Where to draw. If None, a new figure, large enough for the models.
 
         **plot_params : dict
             Further parameters of :meth:`plot`.
@@ -295,9 +293,8 @@ class ZestDistanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw. An Axes becomes the heat map, and dendrogram, strip, colour bar and
-            legend are placed around it: use a figure with ``layout="constrained"``. If None, a
-            new figure with room for the models.
+            Where to draw. An Axes becomes the heat map, and makes room in its box for what
+            stands around it. If None, a new figure, large enough for the models.
 
         include_values : bool, default=None
             Write the distances in the cells. If None, where they fit in.
@@ -312,7 +309,7 @@ class ZestDistanceDisplay:
             Rotation of the labels below, in degrees. If None, 0 where they fit in, else 90.
 
         label_length : int, default=24
-            Longer labels lose their middle.
+            Longer labels lose their middle; at least 3.
 
         colorbar : bool, default=True
             Whether to add a colour bar.

@@ -30,11 +30,11 @@ CHARACTER = 0.62  # width of a character in font sizes, on the safe side
 
 def shorten(name, longest):
     """The name, or its beginning and its end: seeds and versions stand at the end."""
-    name = str(name)
+    name, longest = str(name), max(longest, 3)
     if len(name) <= longest:
         return name
-    tail = max(longest - 1, 1) // 2
-    return name[: max(longest - 1 - tail, 1)] + "…" + name[-tail:]
+    tail = (longest - 1) // 2
+    return name[: longest - 1 - tail] + "…" + name[-tail:]
 
 
 def label_font(pitch):
@@ -82,6 +82,7 @@ class Place:
 
     def __init__(self, ax, top, right):
         self.top, self.right = top, right
+        self.subplotspec = ax.get_subplotspec()
         to_inches = ax.figure.dpi_scale_trans.inverted()
         everything = ax.get_tightbbox().transformed(to_inches)
         heat = ax.get_window_extent().transformed(to_inches)
@@ -96,6 +97,10 @@ class Place:
             self.left + (1 + self.right) * side + self.beside,
             self.below + (1 + self.top) * side + self.above,
         )
+
+    def get_subplotspec(self):
+        """Asked by tight_layout, which leaves axes with a locator alone otherwise."""
+        return self.subplotspec
 
     def __call__(self, ax, renderer):
         from matplotlib.transforms import Bbox
