@@ -258,10 +258,12 @@ def as_dtype(values: Any, dtype: np.dtype, *, allow_nan: bool = False) -> np.nda
     else:
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if values.dtype.kind == "f":
-            values = np.rint(values)
-        # Float bounds: float(2**63 - 1) is 2**63, which int64 does not hold, hence "<" with + 1.
-        fits = (values >= float(low)) & (values < float(high) + 1)
-        filled = values.astype(dtype) if fits.all() else values
+            values = np.rint(values.astype(np.float64))
+        fits = (values >= low) & (values <= high)
+        # As a float, 2**63 - 1 is 2**63: it passes the test, and would wrap around.
+        highest = values >= high
+        filled = np.where(highest | ~fits, 0, values).astype(dtype)
+        filled[highest] = high
     if not fits.all():
         worst = values[~fits].flat[0] if values.ndim else values[()]
         raise ValueError(

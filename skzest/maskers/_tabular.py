@@ -30,11 +30,12 @@ class TabularMasker(BaseMasker):
     fill : {"mean", "median", "mode", "zero"}, value, array, dict or callable, default="mean"
         What hidden columns become. Statistics are those of the whole reference, missing values
         left out, and are rounded for columns of integers. Categorical columns get their mode
-        (the most frequent value; of several, the smallest) under all four names, and dates
-        their mean under ``"zero"``. A value goes to every column, an array has one value per
-        column, a dict has values for some columns (by name or index), the others getting mean
-        or mode. A callable gets ``(point, parts)`` and returns one value per column, or a
-        DataFrame of one row.
+        (the most frequent value; of several, the smallest) under all four names, and dates and
+        durations their mean under ``"zero"``. A value goes to every column, an array has one
+        value per column, a dict has values for some columns (by name or index), the others
+        getting mean or mode. A callable gets ``(point, parts)`` and returns one value per
+        column, or a DataFrame of one row. NaN hides by making missing, where a column of floats
+        or of nullable values can.
     categorical : "auto" or list of str or int, default="auto"
         Columns whose values are categories. ``"auto"``: those of a DataFrame that are no
         numbers, dates or durations (category, object, string, bool). A list decides for
