@@ -76,6 +76,7 @@ class _Asked:
 
     name: str
     query: Any
+    width: int | None = None
 
 
 def auto_batch_size(point: Any) -> int:
@@ -100,11 +101,12 @@ def probe(plan: QueryPlan, name: str, query: Any) -> int:
         If the answers differ by more than 1e-4 of their range.
     """
     n_rows = min(_PROBE_ROWS, plan.masks.n_masks[0])
+    asked = _Asked(name, query)
     with query.session():
         copies = _render(plan, [(0, 0, n_rows)], query.space)
-        first = query.space.to_numpy(_respond(plan, name, query, copies, n_rows))
+        first = query.space.to_numpy(_respond(plan, asked, copies, n_rows))
         if query.deterministic:
-            again = query.space.to_numpy(_respond(plan, name, query, copies, n_rows))
+            again = query.space.to_numpy(_respond(plan, asked, copies, n_rows))
             _check_repeats(name, first, again)
     return first.shape[1]
 
@@ -126,6 +128,7 @@ def ask_zoo(
     plan: QueryPlan,
     queries: Sequence[Any],
     names: Sequence[str],
+    widths: Sequence[int],
     *,
     batch_size: int | None = None,
     n_jobs: int | None = None,
@@ -139,6 +142,8 @@ def ask_zoo(
     queries : sequence of Query
     names : sequence of str
         How errors speak of each.
+    widths : sequence of int
+        Number of columns of each one's scores, as :func:`probe` found it.
     batch_size : int, optional
         Copies per batch; None takes it from the size of a copy.
     n_jobs : int, optional
@@ -150,7 +155,7 @@ def ask_zoo(
     -------
     answers : list of Answer, one per model
     """
-    asked = [_Asked(name, query) for name, query in zip(names, queries, strict=True)]
+    asked = [_Asked(*one) for one in zip(names, queries, widths, strict=True)]
     groups: dict[Any, list[int]] = {}
     for i, query in enumerate(queries):
         groups.setdefault(query.space, []).append(i)
@@ -271,7 +276,7 @@ class _Asker:
         n_rows = sum(b - a for _, a, b in batch)
         try:
             copies = _render(self.plan, batch, self.space)
-            return [_respond(self.plan, a.name, a.query, copies, n_rows) for a in self.asked]
+            return [_respond(self.plan, a, copies, n_rows) for a in self.asked]
         except self._memory_errors() as error:
             if n_rows == 1:
                 raise
@@ -288,7 +293,8 @@ class _Asker:
         """One point, one model: scores to coefficients and extent."""
         space, xp = self.space, array_api_compat.array_namespace(Z)
         # One pass for two questions: NaN and infinity carry through to the maximum.
-        spread = float(xp.max(xp.abs(Z - Z[:1])))
+        with np.errstate(invalid="ignore", over="ignore"):
+            spread = float(xp.max(xp.abs(Z - Z[:1])))
         if not np.isfinite(spread):
             self._refuse_non_finite(n, name, space.to_numpy(Z))
         if self.plan.is_passthrough:
@@ -345,8 +351,16 @@ def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> A
     return _points.concatenate(rendered)
 
 
-def _respond(plan: QueryPlan, name: str, query: Any, copies: Any, n_rows: int) -> Any:
+def _respond(plan: QueryPlan, asked: _Asked, copies: Any, n_rows: int) -> Any:
     try:
-        return respond(query, copies, plan.response, plan.clip, n=n_rows)
+        # Infinite logits are reported with their reference point, not as a NumPy warning.
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = respond(asked.query, copies, plan.response, plan.clip, n=n_rows)
     except QueryError as error:
-        raise QueryError(f"{name}: {error}") from error
+        raise QueryError(f"{asked.name}: {error}") from error
+    if asked.width is not None and scores.shape[1] != asked.width:
+        raise QueryError(
+            f"{asked.name} gave {scores.shape[1]} columns of scores to {n_rows} copies, and "
+            f"{asked.width} before. Its classes must not depend on the batch."
+        )
+    return scores

@@ -259,8 +259,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             raise ValueError(f"kernel_width must be positive or None; got {self.kernel_width}.")
         n_samples = check_whole(self.n_samples, "n_samples")
         surrogate = check_surrogate(self.surrogate)
-        masker = masker_for(self.reference) if _is_auto(self.masker) else clone(self.masker)
-        masker.fit(self.reference)
+        masker = self._masker().fit(self.reference)
         reference = masker.check_reference(self.reference)
         n_reference = check_n_reference(self.n_reference, len(reference))
         seed = self._seed()
@@ -282,6 +281,15 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 response=self.response,
                 clip=self.clip,
             )
+
+    def _masker(self) -> Any:
+        if _is_auto(self.masker):
+            return masker_for(self.reference)
+        if not hasattr(self.masker, "cut"):
+            raise TypeError(
+                f"masker must be 'auto' or a masker such as ImageMasker(); got {self.masker!r}."
+            )
+        return clone(self.masker)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, (int, np.integer)):
@@ -348,6 +356,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 self.plan_,
                 queries,
                 names,
+                widths,
                 batch_size=self._batch_size(),
                 n_jobs=self.n_jobs,
                 report=progress.report,

@@ -137,6 +137,11 @@ class TabularMasker(BaseMasker):
                 f"{type(reference).__module__.split('.')[0]} {type(reference).__name__}s. "
                 "Give reference.to_pandas(), or reference.to_numpy()."
             )
+        if isinstance(reference, np.ma.MaskedArray):
+            raise TypeError(
+                "TabularMasker got a masked array, whose mask would be lost. "
+                "Give reference.filled(np.nan)."
+            )
         try:
             table = check_array(
                 reference,
