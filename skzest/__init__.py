@@ -7,7 +7,7 @@ turns classifiers into signatures, :func:`zest_distances` compares these.
 
 from .displays import ZestDistanceDisplay
 from .exceptions import DesignMismatchError, QueryError, UndefinedSignatureWarning
-from .maskers import ImageMasker, TabularMasker
+from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, SklearnQuery, as_query
 from .signature import LimeSignatureTransformer
@@ -15,6 +15,7 @@ from .signature import LimeSignatureTransformer
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AudioMasker",
     "CallableQuery",
     "DesignMismatchError",
     "ImageMasker",
@@ -23,6 +24,7 @@ __all__ = [
     "QueryPlan",
     "SklearnQuery",
     "TabularMasker",
+    "TextMasker",
     "UndefinedSignatureWarning",
     "ZestDistanceDisplay",
     "as_query",

@@ -90,6 +90,12 @@ def auto_batch_size(point: Any) -> int:
     return int(np.clip(_AUTO_BYTES // max(int(nbytes), 1), 1, _AUTO_ROWS))
 
 
+def _auto_rows(plan: QueryPlan) -> int:
+    """Copies per batch: points of one shape are like the first, else the largest decides."""
+    n_points = len(plan) if isinstance(plan.reference, list) else 1
+    return min(auto_batch_size(plan.point(n)) for n in range(n_points))
+
+
 def probe(plan: QueryPlan, name: str, query: Any) -> int:
     """Ask a few copies twice: the number of classes, and whether answers repeat.
 
@@ -163,7 +169,7 @@ def ask_zoo(
     workers = effective_n_jobs(n_jobs)
     tasks = []
     for space, members in groups.items():
-        rows = batch_size or auto_batch_size(plan.point(0))
+        rows = batch_size or _auto_rows(plan)
         units = list(_units(plan.masks.n_masks, rows))
         for points, chosen in _tasks(units, members, workers):
             tasks.append((points, chosen, rows, space))
@@ -348,6 +354,10 @@ def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> A
                 space.asarray(a) for a in (point, parts.astype(np.int64), fill, masks)
             )
         rendered.append(plan.masker.render(point, parts, fill, masks))
+    if isinstance(plan.reference, list) and plan.masker.array_points:
+        # Points of different shapes: a batch is a list of copies, and which points happen to
+        # share it does not change that.
+        return [copy for copies in rendered for copy in copies]
     return _points.concatenate(rendered)
 
 

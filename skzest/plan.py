@@ -96,7 +96,7 @@ class QueryPlan:
     reference : ndarray, DataFrame or list of length n_reference
         The points themselves.
     parts : tuple of ndarray of int
-        Per point, the part of each place, 0 to ``K_n - 1``.
+        Per point, the part of each place, 0 to ``K_n - 1``; -1 in texts is what is always kept.
     masks : PackedMasks
         Per point, a boolean array of shape ``(L_n, K_n)``; True keeps a part.
     fills : tuple
@@ -430,7 +430,9 @@ def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]
             f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
             f"{masker!r}; a surrogate needs at least 2. {_remedy(masker)}"
         )
-    return parts.astype(np.min_scalar_type(n_parts), copy=False), fill
+    # The label -1, of what belongs to no part (white space in texts), needs a sign.
+    lowest = np.min_scalar_type(int(parts.min()))
+    return parts.astype(np.promote_types(np.min_scalar_type(n_parts), lowest), copy=False), fill
 
 
 def _remedy(masker: Any) -> str:

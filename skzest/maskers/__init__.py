@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ._audio import AudioMasker
 from ._base import BaseMasker, is_frame
 from ._image import ImageMasker
 from ._tabular import TabularMasker
+from ._text import TextMasker
 
-__all__ = ["BaseMasker", "ImageMasker", "TabularMasker", "masker_for"]
+__all__ = [
+    "AudioMasker",
+    "BaseMasker",
+    "ImageMasker",
+    "TabularMasker",
+    "TextMasker",
+    "masker_for",
+]
 
 
 def masker_for(reference: Any) -> BaseMasker:
@@ -21,7 +30,8 @@ def masker_for(reference: Any) -> BaseMasker:
     Parameters
     ----------
     reference : container of points
-        A 2-D array or a DataFrame is a table, a 3-D or 4-D array holds images.
+        A 2-D array or a DataFrame is a table, a 3-D or 4-D array holds images, strings are
+        texts. Sound looks like a table or like images: ask for :class:`AudioMasker`.
 
     Raises
     ------
@@ -36,6 +46,8 @@ def masker_for(reference: Any) -> BaseMasker:
     TabularMasker()
     >>> masker_for(np.zeros((5, 32, 32, 3)))
     ImageMasker()
+    >>> masker_for(["to be", "or not to be"])
+    TextMasker()
     """
     if isinstance(reference, (str, bytes)):
         raise TypeError("reference is a single string; give a list of points.")
@@ -47,11 +59,16 @@ def masker_for(reference: Any) -> BaseMasker:
     if is_frame(reference):
         return TabularMasker()
     if any(isinstance(text, (str, bytes)) for text in _some(reference)):
-        raise TypeError("reference holds strings, and there is no masker for text yet.")
+        return TextMasker()
     try:
         n_dim = np.ndim(reference)
-    except ValueError:  # images of different sizes: the masker says which
-        n_dim = 3
+    except ValueError:  # points of different shapes
+        if all(np.ndim(point) == 1 for point in reference):
+            raise ValueError(
+                "reference holds rows of different lengths. If these are sounds, give "
+                "masker=AudioMasker(sample_rate)."
+            ) from None
+        n_dim = 3  # images: the masker says which differ
     if n_dim == 2:
         return TabularMasker()
     if n_dim in (3, 4):

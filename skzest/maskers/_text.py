@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Texts: words, sentences, or the tokens of any tokenizer are the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import compress
+from typing import Any
+
+import numpy as np
+
+from ._base import BaseMasker, is_frame
+from ._tokens import SPLITTERS, token_spans
+
+__all__ = ["TextMasker"]
+
+
+class TextMasker(BaseMasker):
+    """Leaves words out of texts, or puts something else in their place.
+
+    Parameters
+    ----------
+    tokenizer : {"words", "sentences", "characters"} or callable, default="words"
+        What the parts are.
+
+        - ``"words"``: runs of letters and digits, with their combining marks. Emoji, and
+          characters of scripts that are written without spaces (Chinese, Thai and others), are
+          parts one by one.
+        - ``"sentences"``: up to a full stop, question or exclamation mark, or the end of a line.
+        - ``"characters"``: what a reader sees as one, white space left out. An accent or a skin
+          tone stays with its character.
+        - A callable gets a text and returns its tokens: as strings in the order of the text, as
+          ``(start, stop)`` offsets, or as the fast tokenizers of Hugging Face do (with or
+          without ``return_offsets_mapping``). Tokens that share a character become one part.
+    unique : bool, default=False
+        Whether all places where a token occurs are one part, as in LIME's bag of words. Tokens
+        are compared as they are written, case included.
+    fill : str, default=""
+        What a hidden token becomes. By default it is left out; masked language models have a
+        string of their own for it, such as ``"[MASK]"``.
+
+    Notes
+    -----
+    Parts are one label per character. White space and punctuation between tokens belong to no
+    part (label -1) and are always kept, as in LIME: hiding a part changes nothing around it.
+    So a mask that keeps all parts gives back the text to the character, whatever is in it:
+    combining characters, both directions of writing, even lone surrogates.
+
+    The copies are a list of strings, which is what scikit-learn's text pipelines take. For a
+    network, give its query a ``preprocess`` that makes tensors of a list of strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest.maskers import TextMasker
+    >>> texts = ["Don't panic, it's fine!", "Nothing is fine."]
+    >>> masker = TextMasker(fill="_").fit(texts)
+    >>> parts = masker.cut(texts[0])
+    >>> fill = masker.fill_for(texts[0], parts)
+    >>> masks = np.array([[True, True, True, True], [False, True, False, True]])
+    >>> masker.render(texts[0], parts, fill, masks)
+    ["Don't panic, it's fine!", '_ panic, _ fine!']
+    """
+
+    array_points = False
+    few_parts_remedy = (
+        "Is the text empty, or a single word? Leave it out of reference. If it is long, the "
+        "tokenizer does not split it: use tokenizer='characters', or a callable."
+    )
+
+    def __init__(
+        self,
+        tokenizer: str | Callable = "words",
+        *,
+        unique: bool = False,
+        fill: str = "",
+    ):
+        self.tokenizer = tokenizer
+        self.unique = unique
+        self.fill = fill
+
+    # --- the reference --------------------------------------------------------------------
+
+    def fit(self, reference: Any, y: Any = None) -> TextMasker:
+        """Check the texts and the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        reference : list, array or Series of str
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a point is no string, or a parameter is not known.
+        """
+        self.check_reference(reference)
+        if not callable(self.tokenizer) and self.tokenizer not in tuple(SPLITTERS):
+            raise ValueError(
+                f"tokenizer={self.tokenizer!r} is not known. Choose from {list(SPLITTERS)}, or "
+                "give a callable (text) -> tokens."
+            )
+        if not isinstance(self.fill, str):
+            raise TypeError(
+                f"fill={self.fill!r} is not a string. Give '' to leave hidden tokens out, or "
+                "what takes their place."
+            )
+        return self
+
+    def check_reference(self, reference: Any) -> list[str]:
+        """The reference as a list of strings; a list of strings is that list itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is no sequence of strings.
+        """
+        if isinstance(reference, (str, bytes)):
+            raise TypeError("reference is a single string; give a list of texts.")
+        if is_frame(reference):
+            raise TypeError(
+                "TextMasker got a DataFrame; give the column that holds the texts, such as "
+                f"reference[{reference.columns[0]!r}]."
+            )
+        if not hasattr(reference, "__getitem__") or isinstance(reference, Mapping):
+            raise TypeError(
+                f"TextMasker got a {type(reference).__name__}; it needs a list of texts."
+            )
+        if hasattr(reference, "ndim") and reference.ndim != 1:
+            raise ValueError(
+                f"TextMasker got an array of shape {reference.shape}; it needs (n_texts,)."
+            )
+        texts = reference.tolist() if hasattr(reference, "tolist") else reference
+        if len(texts) == 0:
+            raise ValueError("reference is empty; give at least one text.")
+        for n, text in enumerate(texts):
+            if not isinstance(text, str):
+                hint = "Decode it" if isinstance(text, bytes) else "Leave it out"
+                raise TypeError(
+                    f"reference point {n} is {text!r} ({type(text).__name__}), not a string. "
+                    f"{hint}, or give its text."
+                )
+        if type(texts) is list and all(type(text) is str for text in texts):
+            return texts
+        return [str(text) for text in texts]
+
+    def take(self, reference: list[str], indices: Any) -> list[str]:
+        """The chosen texts."""
+        return [reference[int(i)] for i in indices]
+
+    # --- one point ------------------------------------------------------------------------
+
+    def cut(self, point: str) -> np.ndarray:
+        """The part of each character: labels 0..K-1 in the order of the text, -1 for no part."""
+        spans = token_spans(self.tokenizer, point)
+        labels: dict[Any, int] = {}
+        parts = np.full(len(point), -1)
+        for start, stop in spans:
+            token = point[start:stop] if self.unique else (start, stop)
+            parts[start:stop] = labels.setdefault(token, len(labels))
+        return parts
+
+    def fill_for(self, point: str, parts: np.ndarray) -> str:
+        """What a hidden token becomes, the same for all."""
+        return self.fill
+
+    def render(self, point: str, parts: np.ndarray, fill: str, masks: Any) -> list[str]:
+        """Masked copies of a text; see :meth:`BaseMasker.render`.
+
+        Returns
+        -------
+        copies : list of str, of length n_masks
+        """
+        pieces, labels = _runs(point, parts)
+        keep = np.asarray(masks)[:, labels] | (labels < 0)
+        # Bytes, not rows of the array: they are read four times as fast.
+        rows = (row.tobytes() for row in keep)
+        if not fill:
+            return ["".join(compress(pieces, row)) for row in rows]
+        choices = [(fill, piece) for piece in pieces]
+        return ["".join([pair[kept] for pair, kept in zip(choices, row)]) for row in rows]
+
+
+def _runs(text: str, parts: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Pieces of a text, the part of each, such that neighbours are of different parts."""
+    starts = np.flatnonzero(np.diff(parts, prepend=-2))
+    stops = [*starts[1:].tolist(), len(text)]
+    pieces = [text[a:b] for a, b in zip(starts.tolist(), stops)]
+    return pieces, np.asarray(parts)[starts].astype(np.intp)
