@@ -94,8 +94,8 @@ def _warn_of_gaps(D, clustered, labels):
     else:
         names = [f"model {i}" if labels is None else str(labels[i]) for i in left_out]
         listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        what = f"{len(left_out)} of {len(D)} models have distances that are not defined (NaN): {listed}"
-        outcome = "they are drawn last and have no leaf"
+        what = f"{len(left_out)} of {len(D)} models have distances that are not defined (NaN)"
+        outcome = f"{listed} are drawn last and have no leaf"
     warnings.warn(
         f"{what}; {outcome}. A model that answers every question alike has no direction.",
         UserWarning,
@@ -112,11 +112,12 @@ def order_leaves(linkage, D):
     points in 122 of 200 draws, by up to 24 % of the length.
     """
     members = [np.array([leaf]) for leaf in range(len(D))]
-    shortest = [None] * len(D)  # per cluster: (first leaf on its left, last leaf on its right)
+    # Per cluster, by its first leaf on the left and its last on the right; a leaf is no cluster.
+    shortest = [np.empty((0, 0))] * len(D)
 
     def ends(node):
         """Shortest path through a cluster between any two of its leaves; inf where none is."""
-        if shortest[node] is None:
+        if node < len(D):
             return np.zeros((1, 1))
         n_left, n_right = shortest[node].shape
         across = np.full((n_left + n_right, n_left + n_right), np.inf)

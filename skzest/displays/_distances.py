@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._clustering import check_distances, check_names, cluster, order_of
 from ._heatmap import (
@@ -27,6 +31,11 @@ from ._heatmap import (
     undefined_patch,
     values_fit,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import FigureBase
 
 COLORBAR_LABELS = {
     "cosine": "cosine distance (no unit, 0 = alike)",
@@ -68,9 +77,6 @@ class ZestDistanceDisplay:
 
     Attributes
     ----------
-    order : ndarray of shape (n_models,)
-        Index of the model in each row of the picture, from the top.
-
     ax_ : matplotlib Axes
         Axes with the heat map.
 
@@ -111,13 +117,13 @@ class ZestDistanceDisplay:
 
     def __init__(
         self,
-        distances,
+        distances: ArrayLike,
         *,
-        labels=None,
-        groups=None,
-        linkage=None,
-        clustered=None,
-        distance="cosine",
+        labels: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        linkage: np.ndarray | None = None,
+        clustered: np.ndarray | None = None,
+        distance: str = "cosine",
     ):
         self.distances = distances
         self.labels = labels
@@ -129,15 +135,15 @@ class ZestDistanceDisplay:
     @classmethod
     def from_distances(
         cls,
-        D,
+        D: ArrayLike,
         *,
-        labels=None,
-        groups=None,
-        method="average",
-        distance="cosine",
-        ax=None,
-        **plot_params,
-    ):
+        labels: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        method: str | None = "average",
+        distance: str = "cosine",
+        ax: Axes | FigureBase | None = None,
+        **plot_params: Any,
+    ) -> ZestDistanceDisplay:
         """Cluster a distance matrix and draw it.
 
         The leaves are in the optimal order [1]_: of all orders that the dendrogram allows, one in
@@ -193,32 +199,38 @@ class ZestDistanceDisplay:
         >>> bool(display.linkage[0, 2] == 0.1)
         True
         """
-        D = check_distances(D)
-        labels = check_names(labels, len(D), "labels")
-        groups = check_names(groups, len(D), "groups")
+        distances = check_distances(D)
+        n_models = len(distances)
+        labels = check_names(labels, n_models, "labels")
+        groups = check_names(groups, n_models, "groups")
         linkage, clustered = None, None
         if method is not None:
-            linkage, clustered = cluster(D, method, labels)
+            linkage, clustered = cluster(distances, method, labels)
         display = cls(
-            D, labels=labels, groups=groups, linkage=linkage, clustered=clustered, distance=distance
+            distances,
+            labels=labels,
+            groups=groups,
+            linkage=linkage,
+            clustered=clustered,
+            distance=distance,
         )
         return display.plot(ax=ax, **plot_params)
 
     @classmethod
     def from_signatures(
         cls,
-        S,
+        S: ArrayLike,
         *,
-        labels=None,
-        groups=None,
-        method="average",
-        distance="cosine",
-        n_classes=None,
-        alignment=None,
-        points=None,
-        ax=None,
-        **plot_params,
-    ):
+        labels: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        method: str | None = "average",
+        distance: str | Callable = "cosine",
+        n_classes: int | None = None,
+        alignment: str | None = None,
+        points: ArrayLike | None = None,
+        ax: Axes | FigureBase | None = None,
+        **plot_params: Any,
+    ) -> ZestDistanceDisplay:
         """Compute the distances between signatures, cluster and draw them.
 
         Parameters
@@ -266,28 +278,29 @@ class ZestDistanceDisplay:
             labels=labels,
             groups=groups,
             method=method,
-            distance=getattr(distance, "__name__", distance),
+            distance=distance if isinstance(distance, str) else _name_of(distance),
             ax=ax,
             **plot_params,
         )
 
     @property
-    def order(self):
-        return order_of(len(self.distances), self.linkage, self.clustered)
+    def order(self) -> np.ndarray:
+        """Index of the model in each row of the picture, from the top."""
+        return order_of(np.shape(self.distances)[0], self.linkage, self.clustered)
 
     def plot(
         self,
         *,
-        ax=None,
-        include_values=None,
-        values_format=".2f",
-        cmap="viridis",
-        xticks_rotation=None,
-        label_length=24,
-        colorbar=True,
-        im_kw=None,
-        text_kw=None,
-    ):
+        ax: Axes | FigureBase | None = None,
+        include_values: bool | None = None,
+        values_format: str = ".2f",
+        cmap: str | Colormap = "viridis",
+        xticks_rotation: float | None = None,
+        label_length: int = 24,
+        colorbar: bool = True,
+        im_kw: Mapping[str, Any] | None = None,
+        text_kw: Mapping[str, Any] | None = None,
+    ) -> ZestDistanceDisplay:
         """Draw the heat map, the dendrogram above it, and the strip of groups between them.
 
         Parameters
@@ -327,8 +340,11 @@ class ZestDistanceDisplay:
         """
         order = self.order
         D = np.asarray(self.distances, dtype=float)[np.ix_(order, order)]
-        names = [shorten(name, label_length) for name in self._labels()[order]]
-        groups = None if self.groups is None else np.asarray(self.groups, dtype=object)
+        labels = check_names(self.labels, len(D), "labels")
+        if labels is None:
+            labels = np.array([f"model {i}" for i in range(len(D))], dtype=object)
+        names = [shorten(label, label_length) for label in labels[order]]
+        groups = check_names(self.groups, len(D), "groups")
 
         self.ax_ = heat_map_axes(ax)
         self.figure_ = self.ax_.figure
@@ -361,7 +377,6 @@ class ZestDistanceDisplay:
         self.ax_.set_axes_locator(place)
         return self
 
-    def _labels(self):
-        if self.labels is None:
-            return np.array([f"model {i}" for i in range(len(self.distances))], dtype=object)
-        return np.asarray(self.labels, dtype=object)
+
+def _name_of(distance: Callable) -> str:
+    return getattr(distance, "__name__", "distance")

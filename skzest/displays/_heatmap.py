@@ -7,6 +7,8 @@ widths and heights of the heat map; a ``pitch`` is the side of one cell in point
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._clustering import links
@@ -16,7 +18,12 @@ from ._clustering import links
 GROUP_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 GROUP_HATCHES = ("", "/////", ".....", "xxxxx")
 
-UNDEFINED = {"facecolor": "0.92", "edgecolor": "0.6", "hatch": "////", "linewidth": 0.0}
+UNDEFINED: dict[str, Any] = {
+    "facecolor": "0.92",
+    "edgecolor": "0.6",
+    "hatch": "////",
+    "linewidth": 0.0,
+}
 
 # Inches, unless it says otherwise, and points. Nobody reads a label of less than 5 points.
 CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
