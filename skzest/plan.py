@@ -8,78 +8,23 @@ their models exchange a plan, ask their own models, and compare the signatures.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
-from sklearn.utils.parallel import Parallel, delayed
 
 from . import _points
+from ._masks import PackedMasks
+from ._plan_json import masker_from_json, surrogate_from_json, surrogate_to_json
 from ._validation import check_whole
-from .sampling import point_rng, sample_masks
-from .surrogates import (
-    PASSTHROUGH,
-    closed_form,
-    kernel_weights,
-    linear_operator,
-    n_masks_needed,
-)
+from .surrogates import PASSTHROUGH, closed_form, kernel_weights, linear_operator
 
-__all__ = ["PackedMasks", "QueryPlan", "build_plan"]
+__all__ = ["QueryPlan"]
 
 _FORMAT = 1
-
-
-class PackedMasks(Sequence):
-    """Masks of all points, eight to a byte, unpacked one point at a time.
-
-    Behaves as a tuple of boolean arrays of shape ``(n_masks, n_parts)``. At 128 photographs
-    of 300 parts and 1,000 masks it takes 5 MB where booleans would take 38.
-    """
-
-    def __init__(self, packed: Sequence[np.ndarray], n_parts: Sequence[int]):
-        self._packed = tuple(packed)
-        self._n_parts = tuple(n_parts)
-
-    @classmethod
-    def pack(cls, masks: Sequence[np.ndarray]) -> PackedMasks:
-        """Pack boolean arrays of shape (n_masks, n_parts)."""
-        return cls([np.packbits(m, axis=1) for m in masks], [m.shape[1] for m in masks])
-
-    def __len__(self) -> int:
-        return len(self._packed)
-
-    def __getitem__(self, n: Any) -> Any:
-        if isinstance(n, slice):
-            return PackedMasks(self._packed[n], self._n_parts[n])
-        return np.unpackbits(self._packed[n], axis=1, count=self._n_parts[n]).view(bool)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[n] for n in range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PackedMasks):
-            return NotImplemented
-        return self._n_parts == other._n_parts and all(
-            np.array_equal(a, b) for a, b in zip(self._packed, other._packed, strict=True)
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<masks of {len(self)} points, {sum(self.n_masks)} in all>"
-
-    @property
-    def n_masks(self) -> tuple[int, ...]:
-        """Number of masks of each point."""
-        return tuple(len(p) for p in self._packed)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -233,7 +178,7 @@ class QueryPlan:
         header = {
             "masker": type(self.masker).__name__,
             "layout": self.masker.layout(),
-            "surrogate": _surrogate_to_json(self.surrogate),
+            "surrogate": surrogate_to_json(self.surrogate),
             "kernel_width": self.kernel_width,
             "response": self.response,
             "clip": self.clip if self.response == "logit" else None,
@@ -311,138 +256,9 @@ class QueryPlan:
             parts=tuple(_points.decode(arrays, "parts")),
             masks=PackedMasks(packed, n_parts.tolist()),
             fills=tuple(f[0] if isinstance(f, list) else f for f in fills),
-            masker=_masker_from_json(header, masker),
-            surrogate=_surrogate_from_json(header["surrogate"]),
+            masker=masker_from_json(header, masker),
+            surrogate=surrogate_from_json(header["surrogate"]),
             kernel_width=header["kernel_width"],
             response=header["response"],
             clip=meta["clip"],
-        )
-
-
-def _surrogate_to_json(surrogate: Any) -> Any:
-    if isinstance(surrogate, str):
-        return surrogate
-    params = {name: _plain_value(value) for name, value in surrogate.get_params().items()}
-    # Neither changes a coefficient, and copies of a plan should not differ by them.
-    params = {name: v for name, v in params.items() if name not in ("n_jobs", "copy_X")}
-    cls = type(surrogate)
-    return {"module": cls.__module__, "class": cls.__qualname__, "params": params}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, (bool, int, float, str, type(None))) else repr(value)
-
-
-def _surrogate_from_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    # A file must not be able to name code to run: scikit-learn's linear models only.
-    if not value["module"].startswith("sklearn.linear_model."):
-        raise ValueError(
-            f"the plan's surrogate {value['class']} is not one of sklearn.linear_model, "
-            "so it is not rebuilt from a file."
-        )
-    cls = getattr(importlib.import_module("sklearn.linear_model"), value["class"])
-    known = inspect.signature(cls).parameters
-    return cls(**{name: v for name, v in value["params"].items() if name in known})
-
-
-def _masker_from_json(header: dict, masker: Any) -> Any:
-    from . import maskers
-
-    if masker is not None:
-        if type(masker).__name__ != header["masker"]:
-            raise ValueError(
-                f"the plan was made with {header['masker']}; masker is {type(masker).__name__}."
-            )
-        return masker
-    if header["masker"] not in maskers.__all__:
-        raise ValueError(
-            f"the plan was made with {header['masker']}, which is not one of skzest's own; "
-            "pass masker=."
-        )
-    return getattr(maskers, header["masker"])(**header["layout"])
-
-
-# --- making a plan ------------------------------------------------------------------------
-
-
-def build_plan(
-    reference: Any,
-    masker: Any,
-    indices: np.ndarray,
-    *,
-    n_samples: int,
-    sampling: Any,
-    seed: int,
-    n_jobs: int | None = None,
-    report: Callable[[int], None] | None = None,
-    **settings: Any,
-) -> QueryPlan:
-    """Cut, fill and mask the chosen points.
-
-    ``masker`` is fitted on the whole reference. Raises ValueError, with the index of the point,
-    for a point of fewer than two parts, and where the masks do not determine the surrogate.
-    """
-    points = masker.take(reference, indices)
-    tasks = [(masker, points, n, int(index)) for n, index in enumerate(indices)]
-    outcomes: Any = (_cut(*task) for task in tasks)
-    if effective_n_jobs(n_jobs) > 1:
-        parallel = Parallel(
-            n_jobs=n_jobs, prefer="threads", return_as="generator" if report else "list"
-        )
-        outcomes = parallel(delayed(_cut)(*task) for task in tasks)
-    cut = []
-    for outcome in outcomes:
-        cut.append(outcome)
-        if report:
-            report(1)
-    masks = []
-    for index, (parts, _) in zip(indices, cut, strict=True):
-        n_parts = int(parts.max()) + 1
-        rng = point_rng(seed, int(index))
-        drawn = sample_masks(n_parts, n_samples, sampling, rng)
-        _check_masks_suffice(drawn, settings["surrogate"], int(index))
-        masks.append(drawn)
-    return QueryPlan(
-        indices=np.asarray(indices),
-        reference=points,
-        parts=tuple(parts for parts, _ in cut),
-        masks=PackedMasks.pack(masks),
-        fills=tuple(fill for _, fill in cut),
-        masker=masker,
-        **settings,
-    )
-
-
-def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
-    point = masker.point(points, n)
-    try:
-        parts = masker.cut(point)
-        fill = masker.fill_for(point, parts)
-    except ValueError as error:
-        raise ValueError(f"reference point {index}: {error}") from error
-    n_parts = int(parts.max()) + 1 if parts.size else 0
-    if n_parts < 2:
-        raise ValueError(
-            f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
-            f"{masker!r}; a surrogate needs at least 2. {_remedy(masker)}"
-        )
-    # The label -1, of what belongs to no part (white space in texts), needs a sign.
-    lowest = np.min_scalar_type(int(parts.min()))
-    return parts.astype(np.promote_types(np.min_scalar_type(n_parts), lowest), copy=False), fill
-
-
-def _remedy(masker: Any) -> str:
-    return getattr(masker, "few_parts_remedy", "Leave it out of reference.")
-
-
-def _check_masks_suffice(masks: np.ndarray, surrogate: Any, index: int) -> None:
-    needed = n_masks_needed(surrogate, masks.shape[1])
-    if len(masks) < needed:
-        raise ValueError(
-            f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
-            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
         )

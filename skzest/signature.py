@@ -15,13 +15,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._asking import ask_zoo, probe
+from ._building import build_plan
 from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
 from ._names import feature_names
 from ._progress import Progress
 from ._validation import check_models, check_n_reference, check_whole, name_model
 from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for
-from .plan import QueryPlan, build_plan
+from .plan import QueryPlan
 from .queries import as_query, check_response, choose_output
 from .surrogates import check_surrogate
 

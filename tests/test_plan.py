@@ -5,7 +5,7 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
 
 from skzest import ImageMasker, LimeSignatureTransformer, QueryPlan, TabularMasker
-from skzest.plan import PackedMasks
+from skzest._masks import PackedMasks
 from skzest.queries import CallableQuery
 
 RNG = np.random.default_rng(0)
@@ -124,7 +124,7 @@ def test_digest_does_not_depend_on_what_changes_no_answer():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: _fit(),
+        _fit,
         lambda: _fit(IMAGES.reshape(12, 64) / 255, masker=ImageMasker("grid", image_shape=(8, 8))),
         lambda: _fit(np.stack([IMAGES] * 3, axis=1), masker=ImageMasker("grid", channel_axis=0)),
         lambda: _fit(TABLE.astype(np.float32), masker="auto", surrogate=Ridge(alpha=2.0)),

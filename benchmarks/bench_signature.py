@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a signature costs beside the bare calls of the model, and beside the lime package.
+
+    python benchmarks/bench_signature.py [--points 32] [--masks 1000] [--repeats 5]
+
+For each model of digits, in one run and in turn:
+
+- ``bare``: ``predict_proba`` on ready-made masked batches, the batch size the best of three;
+- ``signature``: the whole of ``fit_transform([model])``, segmentation and plan included;
+- ``further``: what each further model of a zoo adds, ``(time of 1 + 4 models - time of 1) / 4``;
+- ``lime``: ``lime_image.LimeImageExplainer`` with the same segments, number of masks and all
+  classes, on ``--lime-points`` of the points, scaled to all.
+
+Prints medians of ratios to ``bare``. Machines are noisy: only ratios within one run count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from contextlib import redirect_stderr
+from functools import partial
+from io import StringIO
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import LinearSVC
+
+from skzest import ImageMasker, LimeSignatureTransformer
+
+MODELS = {
+    "LogisticRegression": partial(LogisticRegression, max_iter=300),
+    "MLPClassifier(64)": partial(MLPClassifier, (64,), max_iter=100, random_state=0),
+    "RandomForest(100)": partial(RandomForestClassifier, 100, random_state=0),
+    "Calibrated LinearSVC": lambda: CalibratedClassifierCV(LinearSVC(random_state=0)),
+}
+BATCHES = (1000, 4000, 16000)
+
+
+def seconds(call):
+    """Wall-clock time of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def copies_of(plan):
+    """All masked copies of a plan, as the bare calls want them."""
+    rendered = [
+        plan.masker.render(plan.point(n), plan.parts[n].astype(int), plan.fills[n], plan.masks[n])
+        for n in range(len(plan))
+    ]
+    return np.concatenate(rendered)
+
+
+def bare(model, copies, size):
+    """Only the model: one call per batch."""
+    for start in range(0, len(copies), size):
+        model.predict_proba(copies[start : start + size])
+
+
+def lime_package(model, plan, n_points, n_masks):
+    """The lime package on the same points and segments, all classes."""
+    from lime.lime_image import LimeImageExplainer
+
+    explainer = LimeImageExplainer(feature_selection="none", random_state=0)
+
+    def answer(images):
+        return model.predict_proba(images[..., 0].reshape(len(images), -1))
+
+    for n in range(n_points):
+        image = plan.point(n).reshape(8, 8)
+        explainer.explain_instance(
+            image,
+            answer,
+            labels=range(10),
+            top_labels=None,
+            hide_color=0.0,
+            num_samples=n_masks,
+            batch_size=n_masks,
+            segmentation_fn=lambda _, n=n: plan.parts[n].astype(int),
+        )
+
+
+def measure(name, make, X, y, args):
+    """One row of the table: medians of ratios to the bare calls."""
+    model = make().fit(X, y)
+    others = [make().fit(X[i::2], y[i::2]) for i in (0, 1, 0, 1)]
+    lime = LimeSignatureTransformer(
+        X,
+        n_reference=args.points,
+        n_samples=args.masks,
+        masker=ImageMasker(image_shape=(8, 8)),
+        n_classes=10,
+    )
+    plan = lime.fit([model]).plan_
+    copies = copies_of(plan)
+    best = min(
+        BATCHES, key=lambda size: min(seconds(partial(bare, model, copies, size)) for _ in "ab")
+    )
+    rows = []
+    for _ in range(args.repeats):
+        base = seconds(partial(bare, model, copies, best))
+        one = seconds(partial(lime.fit_transform, [model]))
+        five = seconds(partial(lime.fit_transform, [model, *others]))
+        rows.append((base, one / base, (five - one) / 4 / base))
+    base, signature, further = np.median(rows, axis=0)
+    scale = args.points / args.lime_points
+    with redirect_stderr(StringIO()):  # its progress bar
+        lime_seconds = scale * seconds(
+            partial(lime_package, model, plan, args.lime_points, args.masks)
+        )
+    one = signature * base
+    return name, best, base, signature, further, lime_seconds / base, lime_seconds / one
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=32)
+    parser.add_argument("--masks", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--lime-points", type=int, default=4)
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    print(f"{args.points} points x {args.masks} masks of 8x8 digits, medians of {args.repeats}")
+    head = ("model", "batch", "bare [s]", "signature", "further", "lime", "lime / signature")
+    print(f"{head[0]:<22}" + "".join(f"{h:>12}" for h in head[1:-1]) + f"{head[-1]:>18}")
+    for name, make in MODELS.items():
+        name, best, base, *ratios, faster = measure(name, make, X, y, args)
+        cells = "".join(f"{r:>11.2f}x" for r in ratios)
+        print(f"{name:<22}{best:>12}{base:>12.3f}{cells}{faster:>17.1f}x", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Making a plan: choose points, cut them, fill them, draw their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._masks import PackedMasks
+from .plan import QueryPlan
+from .sampling import point_rng, sample_masks
+from .surrogates import n_masks_needed
+
+__all__ = ["build_plan"]
+
+
+def build_plan(
+    reference: Any,
+    masker: Any,
+    indices: np.ndarray,
+    *,
+    n_samples: int,
+    sampling: Any,
+    seed: int,
+    n_jobs: int | None = None,
+    report: Callable[[int], None] | None = None,
+    **settings: Any,
+) -> QueryPlan:
+    """Cut, fill and mask the chosen points.
+
+    ``masker`` is fitted on the whole reference. Raises ValueError, with the index of the point,
+    for a point of fewer than two parts, and where the masks do not determine the surrogate.
+    """
+    points = masker.take(reference, indices)
+    tasks = [(masker, points, n, int(index)) for n, index in enumerate(indices)]
+    outcomes: Any = (_cut(*task) for task in tasks)
+    if effective_n_jobs(n_jobs) > 1:
+        parallel = Parallel(
+            n_jobs=n_jobs, prefer="threads", return_as="generator" if report else "list"
+        )
+        outcomes = parallel(delayed(_cut)(*task) for task in tasks)
+    cut = []
+    for outcome in outcomes:
+        cut.append(outcome)
+        if report:
+            report(1)
+    masks = []
+    for index, (parts, _) in zip(indices, cut, strict=True):
+        n_parts = int(parts.max()) + 1
+        rng = point_rng(seed, int(index))
+        drawn = sample_masks(n_parts, n_samples, sampling, rng)
+        _check_masks_suffice(drawn, settings["surrogate"], int(index))
+        masks.append(drawn)
+    return QueryPlan(
+        indices=np.asarray(indices),
+        reference=points,
+        parts=tuple(parts for parts, _ in cut),
+        masks=PackedMasks.pack(masks),
+        fills=tuple(fill for _, fill in cut),
+        masker=masker,
+        **settings,
+    )
+
+
+def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
+    point = masker.point(points, n)
+    try:
+        parts = masker.cut(point)
+        fill = masker.fill_for(point, parts)
+    except ValueError as error:
+        raise ValueError(f"reference point {index}: {error}") from error
+    n_parts = int(parts.max()) + 1 if parts.size else 0
+    if n_parts < 2:
+        raise ValueError(
+            f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
+            f"{masker!r}; a surrogate needs at least 2. {_remedy(masker)}"
+        )
+    # The label -1, of what belongs to no part (white space in texts), needs a sign.
+    lowest = np.min_scalar_type(int(parts.min()))
+    return parts.astype(np.promote_types(np.min_scalar_type(n_parts), lowest), copy=False), fill
+
+
+def _remedy(masker: Any) -> str:
+    return getattr(masker, "few_parts_remedy", "Leave it out of reference.")
+
+
+def _check_masks_suffice(masks: np.ndarray, surrogate: Any, index: int) -> None:
+    needed = n_masks_needed(surrogate, masks.shape[1])
+    if len(masks) < needed:
+        raise ValueError(
+            f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
+            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+        )
