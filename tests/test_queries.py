@@ -23,6 +23,7 @@ from sklearn.ensemble import (
     BaggingClassifier,
     IsolationForest,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.exceptions import NotFittedError
@@ -166,6 +167,11 @@ def test_both_kinds_of_logit_are_the_same_quantity():
 def test_clip_decides_what_a_zero_is_worth():
     spread = [np.ptp(respond(constant(PROBABILITIES), ROWS, clip=c)[1]) for c in (1e-15, 5e-3)]
     np.testing.assert_allclose(spread, -np.log([1e-15, 5e-3]))
+
+
+def test_probabilities_above_one_by_rounding_count_as_one():
+    scores = respond(constant(np.array([[1.0005, 0.0]])), ROWS[:1], clip=0.25)
+    np.testing.assert_allclose(scores, [[np.log(2), -np.log(2)]])
 
 
 def test_clip_below_what_the_dtype_holds_leaves_no_infinity():
@@ -498,6 +504,8 @@ def _estimator(cls):
     if cls.__name__ == "HistGradientBoostingClassifier":
         needs["max_iter"] = 3
     known = inspect.signature(cls).parameters
+    if "estimator" not in known:  # ClassifierChain before scikit-learn 1.7
+        needs["base_estimator"] = first
     return cls(**{name: value for name, value in needs.items() if name in known})
 
 
@@ -653,7 +661,16 @@ def test_several_outputs_are_refused_by_name(model):
         as_query(clone(model).fit(IRIS, TWO_TARGETS))
 
 
-@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: make_pipeline(StandardScaler(), m)])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: model,
+        lambda model: make_pipeline(StandardScaler(), model),
+        lambda model: GridSearchCV(make_pipeline(model), {"svc__C": [1.0]}, cv=2),
+        lambda model: StackingClassifier([("nb", GaussianNB())], final_estimator=model, cv=2),
+        lambda model: BaggingClassifier(model, n_estimators=2),
+    ],
+)
 def test_one_vs_one_decision_values_are_refused(wrap):
     model = wrap(SVC(decision_function_shape="ovo")).fit(IRIS, SPECIES)
     assert model.decision_function(IRIS).shape == (50, 3)  # pairs: the shape does not tell
