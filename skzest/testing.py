@@ -286,7 +286,8 @@ def check_masker(masker: Any, reference: Any, *, n_points: int = 4, random_state
     Notes
     -----
     The rules: parameters survive ``clone`` and ``fit``; the reference is not modified; parts
-    are labelled 0..K-1, each present; cutting, filling and rendering repeat; the fill has the
+    are labelled 0..K-1, each present (and -1 for what belongs to no part, in points that are no
+    arrays); cutting, filling and rendering repeat; the fill has the
     point's type, shape and dtype; a mask that keeps all parts gives back the point bit for bit;
     hiding a part turns that part into the fill and changes nothing else; masks may come in
     batches of any size; ``type(masker)(**masker.layout())`` renders the same without being
@@ -324,7 +325,7 @@ def check_masker(masker: Any, reference: Any, *, n_points: int = 4, random_state
 def _check_point(masker: Any, again: Any, point: Any, rng: Any, where: str) -> None:
     untouched = copy.deepcopy(point)
     parts = masker.cut(point)
-    _check_parts(parts, where)
+    _check_parts(parts, masker.array_points, where)
     assert _identical(parts, masker.cut(point)), (
         f"{where}: cut() is not deterministic; a second call gave other parts"
     )
@@ -341,17 +342,18 @@ def _check_point(masker: Any, again: Any, point: Any, rng: Any, where: str) -> N
     assert _describe(fill) == _describe(point), (
         f"{where}: the fill is {_describe(fill)}, but the point is {_describe(point)}"
     )
-    _check_copies(masker, point, parts, fill, rng, where)
+    if np.any(parts >= 0):  # a point without parts is refused elsewhere, and never rendered
+        _check_copies(masker, point, parts, fill, rng, where)
     assert _identical(point, untouched), f"{where}: the point was modified"
 
 
-def _check_parts(parts: Any, where: str) -> None:
-    integers = isinstance(parts, np.ndarray) and parts.dtype.kind in "iu" and parts.size > 0
-    assert integers, (
+def _check_parts(parts: Any, array_points: bool, where: str) -> None:
+    assert isinstance(parts, np.ndarray) and parts.dtype.kind in "iu", (
         f"{where}: cut() must return an array of integers; it returned {_describe(parts)}"
     )
     labels = np.unique(parts)
-    assert np.array_equal(labels, np.arange(labels.size)), (
+    numbered = labels if array_points else labels[labels != -1]
+    assert np.array_equal(numbered, np.arange(numbered.size)), (
         f"{where}: labels of parts must be 0..K-1, each present; they are {labels[:20].tolist()}"
     )
 

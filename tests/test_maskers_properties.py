@@ -67,10 +67,9 @@ def test_layouts_show_the_same_image(data):
         point = other_case.reference[0]
         assert_array_equal(other.cut(point), parts)
         filled = other.fill_for(point, parts)
-        # Means are summed in another order.
-        assert_allclose(other_case.pixels(filled), hidden, rtol=1e-3, atol=1e-6)
+        assert_array_equal(other_case.pixels(filled), hidden)
         for copy, told in zip(other.render(point, parts, filled, masks), copies, strict=True):
-            assert_allclose(other_case.pixels(copy), told, rtol=1e-3, atol=1e-6)
+            assert_array_equal(other_case.pixels(copy), told)
 
 
 @examples(200)
@@ -99,7 +98,8 @@ def test_points_do_not_depend_on_the_order_of_the_reference(case, cut, random):
         masker.fit(reference)
         parts = masker.cut(case.reference[0])
         fills.append(masker.fill_for(case.reference[0], parts))
-    assert_allclose(*fills, rtol=1e-5, atol=1e-5)
+    # Sums of floats, and what they are rounded to, depend on the order a little.
+    assert_allclose(*fills, rtol=1e-5, atol=1 if case.reference.dtype == np.uint8 else 1e-4)
 
 
 @examples(40)

@@ -126,7 +126,8 @@ class BaseMasker(BaseEstimator):
         -------
         parts : ndarray of int
             Labels 0..K-1, each present. By default the shape is that of the point, or of its
-            leading axes (the elements along the other axes are then hidden together).
+            leading axes (the elements along the other axes are then hidden together). A point
+            that is no array may have -1 for what belongs to no part and is always kept.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define cut()")
 

@@ -28,6 +28,9 @@ def check_frame(frame: Any) -> None:
             f"TabularMasker got a DataFrame of shape {frame.shape}; it needs at least one row "
             "and one column."
         )
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise ValueError(f"the DataFrame has several columns {twice!r}; give each its own name.")
     for j, dtype in enumerate(frame.dtypes):
         kind = kind_of(dtype)
         name = frame.columns[j]

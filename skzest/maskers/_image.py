@@ -308,7 +308,9 @@ class ImageMasker(BaseMasker):
             values: Any = 0.0
             if fill == "mean":
                 # First over points, in whole rows: quick in any layout, and without a copy.
-                values = self._pixels(images.mean(axis=0, dtype=np.float64)).mean(axis=(0, 1))
+                pixels = self._pixels(images.mean(axis=0, dtype=np.float64))
+                # In one order of memory, so that every layout gives the same bits.
+                values = np.ascontiguousarray(pixels).mean(axis=(0, 1))
         else:
             values = self._given_fill(np.asarray(fill))
         shape = self._pixels(images[0]).shape

@@ -309,12 +309,10 @@ def _positions(table: Any) -> Callable[[Any], int]:
             if 0 <= int(name) < n_columns:
                 return int(name)
             raise ValueError(f"there is no column {name}; the reference has {n_columns}.")
-        found = [j for j, other in enumerate(names) if other == name]
-        if len(found) != 1:
-            what = "several columns" if found else "no column"
+        if name not in names:
             known = f"its columns are {names}" if names else "an array's columns have no names"
-            raise ValueError(f"the reference has {what} {name!r}; {known}. Give an index.")
-        return found[0]
+            raise ValueError(f"there is no column {name!r} in the reference; {known}.")
+        return names.index(name)
 
     return position
 
