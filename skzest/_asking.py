@@ -314,7 +314,7 @@ class _Asker:
             weights = kernel_weights(masks, self.plan.kernel_width)
             scores = np.asarray(space.to_numpy(Z), dtype=np.float64)
             coef = coefficients(self.plan.surrogate, masks, scores, weights).T
-        first = np.asarray(space.to_numpy(Z[0]), dtype=np.float64)
+        first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
         eps = float(xp.finfo(Z.dtype).eps)
         return Answer(np.asarray(coef, dtype=np.float64), first, spread, eps)
 

@@ -54,12 +54,12 @@ def build_plan(
         rng = point_rng(seed, int(index))
         drawn = sample_masks(n_parts, n_samples, sampling, rng)
         _check_masks_suffice(drawn, settings["surrogate"], int(index))
-        masks.append(drawn)
+        masks.append(PackedMasks.pack([drawn]))
     return QueryPlan(
         indices=np.asarray(indices),
         reference=points,
         parts=tuple(parts for parts, _ in cut),
-        masks=PackedMasks.pack(masks),
+        masks=PackedMasks.join(masks),
         fills=tuple(fill for _, fill in cut),
         masker=masker,
         **settings,

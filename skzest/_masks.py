@@ -27,6 +27,11 @@ class PackedMasks(Sequence):
         """Pack boolean arrays of shape (n_masks, n_parts)."""
         return cls([np.packbits(m, axis=1) for m in masks], [m.shape[1] for m in masks])
 
+    @classmethod
+    def join(cls, masks: Sequence[PackedMasks]) -> PackedMasks:
+        """The masks of several runs of points as those of one."""
+        return cls([p for m in masks for p in m._packed], [k for m in masks for k in m._n_parts])
+
     def __len__(self) -> int:
         return len(self._packed)
 
