@@ -176,7 +176,8 @@ class TextMasker(BaseMasker):
         copies : list of str, of length n_masks
         """
         pieces, labels = _runs(point, parts)
-        keep = np.asarray(masks)[:, labels] | (labels < 0)
+        # One more mask, at the end, for the label -1
+        keep = np.pad(np.asarray(masks), ((0, 0), (0, 1)), constant_values=True)[:, labels]
         # Bytes, not rows of the array: they are read four times as fast.
         rows = (row.tobytes() for row in keep)
         if not fill:
