@@ -14,16 +14,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 
-from skzest import LimeSignatureTransformer
+from skzest import LimeSignatureTransformer, zest_distances
 from skzest.maskers import ImageMasker, TabularMasker
 from skzest.queries import CallableQuery
-
-
-def zest_distances(*args, **params):
-    from skzest.distances import zest_distances
-
-    return zest_distances(*args, **params)
-
 
 EXACT = {"rtol": 0, "atol": 1e-9}
 NO_INTERCEPT = LinearRegression(fit_intercept=False)

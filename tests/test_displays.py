@@ -14,17 +14,12 @@ from scipy.cluster.hierarchy import cophenet, is_valid_linkage
 from scipy.cluster.hierarchy import linkage as scipy_linkage
 from scipy.spatial.distance import squareform
 
+from skzest import zest_distances
 from skzest.displays import ZestDistanceDisplay
 from skzest.displays._clustering import cluster, complete_subset, links, order_leaves, order_of
 from skzest.displays._heatmap import GROUP_COLORS, SMALLEST_FONT, shorten, text_color
 
 pytest.importorskip("matplotlib")
-
-
-def zest_distances(*args, **params):
-    from skzest.distances import zest_distances
-
-    return zest_distances(*args, **params)
 
 
 D3 = np.array([[0.0, 0.9, 0.1], [0.9, 0.0, 0.8], [0.1, 0.8, 0.0]])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..distances import zest_distances
 from ._clustering import check_distances, check_names, cluster, order_of
 from ._heatmap import (
     BAR,
@@ -268,8 +269,6 @@ class ZestDistanceDisplay:
         >>> bool(display.distances[0, 1] < 0.01 < display.distances[0, 2])
         True
         """
-        from ..distances import zest_distances
-
         D = zest_distances(
             S, distance=distance, n_classes=n_classes, alignment=alignment, points=points
         )
