@@ -5,7 +5,9 @@ A scikit-learn extension in which the samples are models: :class:`LimeSignatureT
 turns classifiers into signatures, :func:`zest_distances` compares these.
 """
 
+from .alignment import ClassAligner
 from .displays import ZestDistanceDisplay
+from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import DesignMismatchError, QueryError, UndefinedSignatureWarning
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
@@ -17,6 +19,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AudioMasker",
     "CallableQuery",
+    "ClassAligner",
     "DesignMismatchError",
     "ImageMasker",
     "LimeSignatureTransformer",
@@ -27,5 +30,7 @@ __all__ = [
     "TextMasker",
     "UndefinedSignatureWarning",
     "ZestDistanceDisplay",
+    "ZestDistanceTransformer",
     "as_query",
+    "zest_distances",
 ]
