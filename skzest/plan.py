@@ -163,16 +163,21 @@ class QueryPlan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over points, parts, masks, fills, response, clip and surrogate, in hex."""
-        sha = hashlib.sha256()
         header, arrays = self._encode()
         # Where the points came from does not change what is asked.
         arrays.pop("indices")
-        sha.update(header)
-        for name in sorted(arrays):
-            array = arrays[name]
-            sha.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-            sha.update(memoryview(array).cast("B") if array.size else b"")
-        return sha.hexdigest()
+        return _sha256(header, arrays).hexdigest()
+
+    def point_digest(self, n: int) -> bytes:
+        """SHA-256 of what copies of point ``n`` are made of: point, parts, fill and masker.
+
+        The same in every plan that holds the point, whatever its masks and its surrogate.
+        """
+        header, arrays = self.slice(n, n + 1)._encode()
+        made_of = {key: json.loads(header)[key] for key in ("masker", "layout")}
+        for name in ("indices", "masks", "n_masks"):
+            arrays.pop(name)
+        return _sha256(json.dumps(made_of, sort_keys=True).encode(), arrays).digest()
 
     def _encode(self) -> tuple[bytes, dict[str, np.ndarray]]:
         header = {
@@ -262,3 +267,12 @@ class QueryPlan:
             response=header["response"],
             clip=meta["clip"],
         )
+
+
+def _sha256(header: bytes, arrays: dict[str, np.ndarray]) -> Any:
+    sha = hashlib.sha256(header)
+    for name in sorted(arrays):
+        array = arrays[name]
+        sha.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        sha.update(memoryview(array).cast("B") if array.size else b"")
+    return sha
