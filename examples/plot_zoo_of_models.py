@@ -14,6 +14,7 @@ them questions. Which belong together?
 # ------------------
 # Each parent has its own kind and one half of the data; each relative is made another way.
 
+import warnings
 from copy import deepcopy
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
@@ -28,6 +30,7 @@ from sklearn.neural_network import MLPClassifier
 
 from skzest import ImageMasker, LimeSignatureTransformer, ZestDistanceDisplay, zest_distances
 
+warnings.simplefilter("ignore", ConvergenceWarning)  # small models, stopped early on purpose
 X, y = load_digits(return_X_y=True)
 X = X / 16
 rng = np.random.default_rng(0)
