@@ -172,23 +172,20 @@ def class_rows(X: np.ndarray, present: np.ndarray, columns: np.ndarray | None) -
     return groups
 
 
-def class_costs(R: ClassRows, S: ClassRows, distance: Distance) -> np.ndarray:
-    """Distances between all class rows, (n_points, n_R, D_R, n_S, D_S).
+def class_costs(R: ClassRows, S: ClassRows, point: int, distance: Distance) -> np.ndarray:
+    """Distances between all class rows, or their pieces at a point, (n_R, D_R, n_S, D_S).
 
     A zero row has no direction: it counts as at a right angle to every other.
     """
-    shape = (*R.squares.shape, *S.squares.shape[1:])
-    costs = np.empty(shape)
-    for point in range(shape[0]):
-        # A callable is not shown the filling.
-        used = slice(None) if R.columns is None else slice((R.columns[point] >= 0).sum())
-        costs[point] = distance_matrix(
-            R.rows[point].reshape(-1, R.rows.shape[-1])[:, used],
-            S.rows[point].reshape(-1, S.rows.shape[-1])[:, used],
-            distance,
-            squares=(R.squares[point].ravel(), S.squares[point].ravel()),
-            n_jobs=1,
-        ).reshape(shape[1:])
+    # A callable is not shown the filling.
+    used = slice(None) if R.columns is None else slice((R.columns[point] >= 0).sum())
+    costs = distance_matrix(
+        R.rows[point].reshape(-1, R.rows.shape[-1])[:, used],
+        S.rows[point].reshape(-1, S.rows.shape[-1])[:, used],
+        distance,
+        squares=(R.squares[point].ravel(), S.squares[point].ravel()),
+        n_jobs=1,
+    )
     if distance in ("cosine", "angular"):
         np.nan_to_num(costs, copy=False, nan=1.0 if distance == "cosine" else 0.5)
     elif callable(distance) and not np.isfinite(costs).all():
@@ -196,7 +193,7 @@ def class_costs(R: ClassRows, S: ClassRows, distance: Distance) -> np.ndarray:
             f"{distance!r} returned {costs[~np.isfinite(costs)][0]} for two class rows; to match "
             "classes it must return a finite number, also for a row of zeros."
         )
-    return costs
+    return costs.reshape(*R.squares.shape[1:], *S.squares.shape[1:])
 
 
 # ---------------------------------------------------------------- distances of aligned pairs
@@ -235,8 +232,8 @@ def _tiles(X, Y, small) -> Iterator[tuple[ClassRows, ClassRows, bool, bool]]:
             # The model with fewer classes first.
             swapped = R.blocks.shape[1] > S.blocks.shape[1]
             A, B = (S, R) if swapped else (R, S)
-            side = (_CELLS / len(A.rows)) ** 0.5
-            sizes = [2 if small else max(1, int(side / Z.blocks.shape[1])) for Z in (A, B)]
+            side = 8 if small else _CELLS**0.5
+            sizes = [max(1, int(side / Z.blocks.shape[1])) for Z in (A, B)]
             for a in slices(len(A.members), sizes[0]):
                 for b in slices(len(B.members), sizes[1]):
                     triangle = Y is None and R is S
@@ -252,30 +249,36 @@ def _tile(A, B, swapped, triangle, distance, method):
         if triangle
         else np.ones((len(A.members), len(B.members)), dtype=bool)
     )
-    costs = class_costs(A, B, distance)[:, a, :, b]  # (n_pairs, n_points, D_A, D_B)
-    values = _after_matching(A, B, a, b, costs, distance, method)
-    if method in ORDER_DEPENDENT and costs.shape[2] == costs.shape[3]:
-        backward = _after_matching(B, A, b, a, costs.swapaxes(2, 3), distance, method)
-        values = np.fmin(values, backward)
+    both_ways = method in ORDER_DEPENDENT and A.blocks.shape[1] == B.blocks.shape[1]
+    forward, backward = [], []
+    for point in range(len(A.rows)):
+        costs = class_costs(A, B, point, distance)[a, :, b]  # (n_pairs, D_A, D_B)
+        forward.append(match_classes(costs, method))
+        if both_ways:
+            backward.append(match_classes(costs.swapaxes(1, 2), method))
+    values = _after_matching(A, B, a, b, forward, distance)
+    if both_ways:
+        values = np.fmin(values, _after_matching(B, A, b, a, backward, distance))
     i, j = A.members[a], B.members[b]
     return (j, i, values) if swapped else (i, j, values)
 
 
 def match_classes(costs: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Classes that meet, and their costs, both (n_pairs, n_points, D_A)."""
-    which = METHODS[method](costs.reshape(-1, *costs.shape[2:])).reshape(costs.shape[:3])
-    return which, np.take_along_axis(costs, which[..., None], axis=3)[..., 0]
+    """Classes that are met, and at what cost, both (n_pairs, D1)."""
+    which = METHODS[method](costs)
+    return which, np.take_along_axis(costs, which[:, :, None], axis=2)[:, :, 0]
 
 
-def _after_matching(A, B, a, b, costs, distance, method):
-    which, costs = match_classes(costs, method)
+def _after_matching(A, B, a, b, met, distance):
+    """Distances of whole models, (n_pairs,), from what `match_classes` gave for each point."""
+    which = np.stack([columns for columns, _ in met], axis=1)  # (n_pairs, n_points, D_A)
     if callable(distance):
-        everything = np.broadcast_to(np.arange(costs.shape[2]), costs.shape[1:])
+        everything = np.broadcast_to(np.arange(which.shape[2]), which.shape[1:])
         return [
             float(distance(A.chosen(i, everything).ravel(), B.chosen(j, columns).ravel()))
             for i, j, columns in zip(a, b, which)
         ]
-    costs = costs.reshape(len(costs), -1)
+    costs = np.hstack([costs for _, costs in met])
     if distance == "cityblock":
         return costs.sum(axis=1)
     if distance == "chebyshev":
@@ -284,12 +287,8 @@ def _after_matching(A, B, a, b, costs, distance, method):
         return np.sqrt(row_squares(costs))
     A_squares = A.squares[:, a].swapaxes(0, 1)
     B_squares = np.take_along_axis(B.squares[:, b].swapaxes(0, 1), which, axis=2)
-    return _whole_angle(
-        np.sqrt(A_squares).reshape(costs.shape),
-        np.sqrt(B_squares).reshape(costs.shape),
-        costs,
-        distance,
-    )
+    A_norms, B_norms = np.sqrt(A_squares), np.sqrt(B_squares)
+    return _whole_angle(A_norms.reshape(costs.shape), B_norms.reshape(costs.shape), costs, distance)
 
 
 def _whole_angle(A, B, costs, distance):

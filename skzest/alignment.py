@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._assignment import (
-    ClassRows,
     check_method,
     class_costs,
     class_rows,
@@ -327,15 +326,16 @@ class ClassAligner(TransformerMixin, BaseEstimator):
         columns = None if self._point is None else columns_by_point(self._point)
         (reference,) = class_rows(T, template.present, columns)
         for group in class_rows(X, seen.present, columns):
-            at_once = max(1, _COSTS // (reference.squares.size * group.blocks.shape[1]))
+            at_once = max(1, _COSTS // (len(self.template_) * group.blocks.shape[1]))
             for models in slices(len(group.members), at_once):
                 some = group.cut(models)
-                which, costs = self._meet(reference, some)
+                met = [self._meet(reference, some, point) for point in range(len(some.rows))]
                 for k, member in enumerate(some.members):
-                    yield member, some.blocks[k][which[k]], costs[k] * unit
+                    classes = np.array([some.blocks[k][which[k]] for which, _ in met])
+                    yield member, classes, np.array([costs[k] for _, costs in met]) * unit
 
-    def _meet(self, reference: ClassRows, models: ClassRows) -> tuple[np.ndarray, np.ndarray]:
-        costs = np.moveaxis(class_costs(reference, models, self.distance)[:, 0], 2, 0)
+    def _meet(self, reference, models, point) -> tuple[np.ndarray, np.ndarray]:
+        costs = np.moveaxis(class_costs(reference, models, point, self.distance)[0], 1, 0)
         if self.method is not None:
             return match_classes(costs, self.method)
         found = models.blocks[:, None, :] == self.template_classes_[:, None]
@@ -347,8 +347,8 @@ class ClassAligner(TransformerMixin, BaseEstimator):
                 "the template; with method=None classes correspond by position. Choose another "
                 "template, or a method."
             )
-        which = found.argmax(axis=2)[:, None, :]
-        return which, np.take_along_axis(costs, which[..., None], axis=3)[..., 0]
+        which = found.argmax(axis=2)
+        return which, np.take_along_axis(costs, which[:, :, None], axis=2)[:, :, 0]
 
     def _refuse_small(self, present: np.ndarray) -> None:
         counts = present.sum(axis=1)
