@@ -896,6 +896,14 @@ class Adds(Halves):
         return np.where(masks.all(axis=1)[:, None], copies, copies + point)
 
 
+class FillsTwice(Halves):
+    def fill_for(self, point, parts):
+        return np.ones_like(point)
+
+    def render(self, point, parts, fill, masks):
+        return super().render(point, parts, fill * 2, masks)
+
+
 class ChangesOutside(Halves):
     def render(self, point, parts, fill, masks):
         copies = super().render(point, parts, fill, masks)
@@ -974,6 +982,7 @@ def test_check_masker_accepts_what_keeps_the_rules():
         (RendersAnother, r"made 8 copies for 9 masks"),
         (LosesTheSignOfZero, r"not the point .* bit for bit"),
         (Adds, r"hidden parts are not the fill|changed something outside"),
+        (FillsTwice, r"under mask \[0, 1\] the hidden parts are not the fill"),
         (ChangesOutside, r"mask \[0, 1\] .*(outside|not the fill)|mask \[1, 0\] changed something"),
         (HidesTheOtherPart, r"hides other elements than those that cut\(\) labelled"),
         (LooksAtTheBatch, r"a mask alone gives another copy"),
