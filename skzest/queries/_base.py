@@ -101,6 +101,10 @@ class Query(ABC):
     deterministic : bool, default=True
         Whether the same batch must get the same answer. A promise that is checked; False
         withdraws it.
+    model_id : str, default=None
+        Name under which answers are stored (see :class:`~skzest.AnswerStore`), for models whose
+        content does not tell them apart, such as those behind an address. It stands for all
+        that decides the answers, so it must change with the model or its preprocessing.
 
     Attributes
     ----------
@@ -128,6 +132,7 @@ class Query(ABC):
     outputs: tuple[str, ...] = ()
     classes_: np.ndarray | None = None
     memory_errors: tuple[type[BaseException], ...] = ()
+    model_id: str | None = None
 
     def __init__(
         self,
@@ -135,6 +140,7 @@ class Query(ABC):
         *,
         preprocess: Callable[[Any], Any] | None = None,
         deterministic: bool = True,
+        model_id: str | None = None,
     ):
         if preprocess is not None and not callable(preprocess):
             raise TypeError(
@@ -143,6 +149,7 @@ class Query(ABC):
         self.model = model
         self.preprocess = preprocess
         self.deterministic = deterministic
+        self.model_id = _check_model_id(model_id)
 
     @abstractmethod
     def ask(self, X: Any, output: str) -> Any:
@@ -174,6 +181,13 @@ class Query(ABC):
         """The batch as the model wants it."""
         return X if self.preprocess is None else self.preprocess(X)
 
+    def content(self) -> dict[str, Any]:
+        """What decides the answers, by name: the model, and all public attributes that say how
+        it is asked. Stored answers are found by the fingerprint of this.
+        """
+        beside = ("deterministic", "model_id")
+        return {k: v for k, v in vars(self).items() if k[0] != "_" and k not in beside}
+
     def __repr__(self) -> str:
         name = getattr(self.model, "__name__", None) or type(self.model).__name__
         return f"{type(self).__name__}({name})"
@@ -202,6 +216,7 @@ def as_query(
     *,
     preprocess: Callable[[Any], Any] | None = None,
     deterministic: bool = True,
+    model_id: str | None = None,
 ) -> Query:
     """The query that knows how to ask a model.
 
@@ -216,6 +231,8 @@ def as_query(
         Applied to every batch before the model sees it.
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
+    model_id : str, default=None
+        Name under which answers are stored, where the content of the model does not tell.
 
     Returns
     -------
@@ -236,22 +253,32 @@ def as_query(
     SklearnQuery(LogisticRegression)
     """
     if isinstance(model, Query):
-        if preprocess is not None or (model.deterministic and not deterministic):
+        changed = preprocess is not None or model_id is not None
+        if changed or (model.deterministic and not deterministic):
             raise ValueError(
                 f"{model!r} is a Query already, and as_query changes none; "
-                "give preprocess= and deterministic= to the Query when it is made."
+                "give preprocess= and deterministic= to the Query when it is made, model_id= too."
             )
         return model
     if isinstance(model, type):
         raise TypeError(f"{model.__name__} is a class, not a model; pass a fitted instance of it.")
     for accepts, factory in reversed(_REGISTRY):
         if accepts(model):
-            return factory(model, preprocess=preprocess, deterministic=deterministic)
+            query = factory(model, preprocess=preprocess, deterministic=deterministic)
+            if model_id is not None:
+                query.model_id = _check_model_id(model_id)
+            return query
     raise TypeError(
         f"{type(model).__name__} cannot be asked: it is not callable and has none of "
         "predict_proba, decision_function and predict. Wrap a function of a batch in "
         "CallableQuery, or write a Query."
     )
+
+
+def _check_model_id(model_id: Any) -> str | None:
+    if model_id is None or (isinstance(model_id, str) and model_id):
+        return model_id
+    raise TypeError(f"model_id={model_id!r} is no name; pass a text that is not empty, or None.")
 
 
 def listed(words: Any, last: str = "and") -> str:

@@ -30,6 +30,8 @@ class CallableQuery(Query):
         Applied to every batch before `func`.
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
+    model_id : str, default=None
+        Name under which answers are stored, where the content of the model does not tell.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class CallableQuery(Query):
         classes: Any = None,
         preprocess: Callable[[Any], Any] | None = None,
         deterministic: bool = True,
+        model_id: str | None = None,
     ):
         if isinstance(func, type) or not callable(func):
             name = func.__name__ if isinstance(func, type) else type(func).__name__
@@ -65,7 +68,9 @@ class CallableQuery(Query):
         if output not in OUTPUTS:
             names = listed([repr(known) for known in OUTPUTS], "or")
             raise ValueError(f"output={output!r} is not known; pass {names}.")
-        super().__init__(func, preprocess=preprocess, deterministic=deterministic)
+        super().__init__(
+            func, preprocess=preprocess, deterministic=deterministic, model_id=model_id
+        )
         self.output = output
         self.outputs = (output,)
         self.classes_ = None if classes is None else _as_classes(classes)

@@ -16,7 +16,14 @@ from array_api_compat import device as device_of
 from ..exceptions import QueryError
 from ._base import Query, as_numpy, listed
 
-__all__ = ["RESPONSES", "check_response", "choose_output", "respond"]
+__all__ = [
+    "RESPONSES",
+    "as_response",
+    "check_response",
+    "choose_output",
+    "raw_scores",
+    "respond",
+]
 
 RESPONSES = ("logit", "raw", "predict_proba", "decision_function", "label")
 
@@ -162,11 +169,20 @@ def respond(
     check_response(response, clip)
     output = choose_output(query, response)
     n = len(X) if n is None else n
+    return as_response(raw_scores(query, X, output, n), output, response, clip)
+
+
+def raw_scores(query: Query, X: Any, output: str, n: int) -> Any:
+    """The answer to one batch as floats of shape (n, n_classes), labels as one-hot."""
     answer = query.ask(X, output)
     if output == "predict":
         return query.space.asarray(_one_hot_of_labels(query, answer, n))
-    scores = _as_scores(query, answer, output, n)
-    return _convert(scores, output, response, clip)
+    return _as_scores(query, answer, output, n)
+
+
+def as_response(scores: Any, output: str, response: str, clip: float) -> Any:
+    """Turn raw scores of one output into a response; each row is on its own."""
+    return scores if output == "predict" else _convert(scores, output, response, clip)
 
 
 def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:

@@ -38,6 +38,8 @@ class SklearnQuery(Query):
         Applied to every batch before the model sees it.
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
+    model_id : str, default=None
+        Name under which answers are stored, where the content of the model does not tell.
 
     Raises
     ------
@@ -61,12 +63,15 @@ class SklearnQuery(Query):
         *,
         preprocess: Callable[[Any], Any] | None = None,
         deterministic: bool = True,
+        model_id: str | None = None,
     ):
         if isinstance(model, type):
             raise TypeError(
                 f"{model.__name__} is a class, not a model; pass a fitted instance of it."
             )
-        super().__init__(model, preprocess=preprocess, deterministic=deterministic)
+        super().__init__(
+            model, preprocess=preprocess, deterministic=deterministic, model_id=model_id
+        )
         name, kind = type(model).__name__, _estimator_type(model)
         if kind == "regressor":
             raise TypeError(
