@@ -29,6 +29,7 @@ extensions = [
 exclude_patterns = ["_build", "_ext", "_templates", "sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
+toc_object_entries_show_parents = "hide"
 # A reference to a name of ours that is not on the API pages is an error; names of others go
 # unchecked, as no inventory is fetched.
 nitpicky = True
