@@ -13,7 +13,8 @@ from skzest.testing import check_masker
 
 
 def examples(n):
-    return settings(max_examples=n, deadline=None)
+    """So many examples, or fewer where the profile in conftest.py asks for fewer."""
+    return settings(max_examples=min(n, 3 * settings().max_examples))
 
 
 def rendered_one_by_one(case, point, parts, fill, masks):
