@@ -349,7 +349,7 @@ def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> A
     if len(batch) == 1:
         return _render_piece(plan, batch[0], space)
     pieces = (_render_piece(plan, piece, space) for piece in batch)
-    if not plan.array_points or space != HOST:
+    if not plan.array_points or isinstance(plan.reference, list) or space != HOST:
         return _points.concatenate(list(pieces))
     # Piece by piece into one array: each leaves its memory, still in the cache, to the next.
     # Making all and then joining them takes three times as long.
@@ -371,7 +371,10 @@ def _render_piece(plan: QueryPlan, piece: tuple[int, int, int], space: Any) -> A
     if plan.array_points:
         arrays = (point, parts.astype(np.int64), fill, masks)
         point, parts, fill, masks = (space.asarray(a) for a in arrays)
-    return plan.masker.render(point, parts, fill, masks)
+    copies = plan.masker.render(point, parts, fill, masks)
+    # Points of different shapes: a batch is a list of copies, even if those that happen to share
+    # it are of one shape.
+    return list(copies) if isinstance(plan.reference, list) else copies
 
 
 def _respond(plan: QueryPlan, asked: _Asked, copies: Any, n_rows: int) -> Any:
