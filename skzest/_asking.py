@@ -27,6 +27,7 @@ from . import _points
 from .exceptions import QueryError
 from .plan import QueryPlan
 from .queries import HOST, respond
+from .queries._response import raw_scores
 from .surrogates import closed_form, coefficients, kernel_weights
 
 __all__ = ["Answer", "ask_zoo", "auto_batch_size", "probe"]
@@ -140,6 +141,7 @@ def ask_zoo(
     batch_size: int | None = None,
     n_jobs: int | None = None,
     report: Callable[[int], None] | None = None,
+    recall: Any = None,
 ) -> list[Answer]:
     """Put a plan to all models.
 
@@ -157,6 +159,8 @@ def ask_zoo(
         Tasks at a time, in joblib's terms; the active backend decides what runs them.
     report : callable, optional
         Told the number of questions answered, task by task.
+    recall : Recall, optional
+        Knows what has been answered before, and stores what is new.
 
     Returns
     -------
@@ -177,7 +181,8 @@ def ask_zoo(
 
     def call(points, chosen, rows, space):
         sliced = plan.slice(points[0], points[-1])
-        return sliced, [asked[i] for i in chosen], rows, space, os.getpid()
+        known = None if recall is None else recall.part(points[0], points[-1], chosen)
+        return sliced, [asked[i] for i in chosen], rows, space, os.getpid(), known
 
     # BLAS on one thread always, not only when jobs run side by side: how a product is split
     # over threads may change its last bits, and results must not depend on n_jobs.
@@ -232,14 +237,19 @@ def _tasks(units: list, members: list[int], workers: int) -> Iterator[tuple[list
             yield [int(run[0, 0]), int(run[-1, 1])], [int(i) for i in share]
 
 
-def _run(plan: QueryPlan, asked: list[_Asked], rows: int, space: Any, parent: int) -> list[Answer]:
+def _run(
+    plan: QueryPlan, asked: list[_Asked], rows: int, space: Any, parent: int, known: Any
+) -> list[Answer]:
     """One task: all units of a (sliced) plan, put to some models."""
     with ExitStack() as stack:
         if os.getpid() != parent:
             stack.enter_context(_blas().limit(limits=1, user_api="blas"))
         for a in asked:
             stack.enter_context(a.query.session())
-        asker = _Asker(plan, asked, rows, space)
+        if known is None:
+            asker = _Asker(plan, asked, rows, space)
+        else:
+            asker = stack.enter_context(known.asker(plan, asked, rows, space))
         answers = [asker.unit(start, stop) for start, stop in _units(plan.masks.n_masks, rows)]
     return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
 
@@ -278,19 +288,26 @@ class _Asker:
                 scores[p].append(Z[int(high) - count : int(high)])
         return scores
 
-    def _ask(self, batch: list[tuple[int, int, int]]) -> list[Any]:
-        """Scores of all models for one batch; halved for as long as memory runs out."""
+    def _ask(
+        self, batch: list[tuple[int, int, int]], asked: list[_Asked] | None = None
+    ) -> list[Any]:
+        """Scores of the models for one batch; halved for as long as memory runs out."""
+        asked = self.asked if asked is None else asked
         n_rows = sum(b - a for _, a, b in batch)
         try:
             copies = _render(self.plan, batch, self.space)
-            return [_respond(self.plan, a, copies, n_rows) for a in self.asked]
+            return [self._put_to(a, batch, copies) for a in asked]
         except self._memory_errors() as error:
             if n_rows == 1:
                 raise
             self.rows = -(-n_rows // 2)
             logger.warning("out of memory at %d copies (%s); now %d", n_rows, error, self.rows)
-        halves = [self._ask(half) for half in _batches(batch, self.rows)]
+        halves = [self._ask(half, asked) for half in _batches(batch, self.rows)]
         return [_points.concatenate(list(of_one)) for of_one in zip(*halves, strict=True)]
+
+    def _put_to(self, asked: _Asked, batch: list[tuple[int, int, int]], copies: Any) -> Any:
+        """Scores of one model for the copies of one batch."""
+        return _respond(self.plan, asked, copies, sum(b - a for _, a, b in batch))
 
     def _memory_errors(self) -> tuple[type[BaseException], ...]:
         extra = (getattr(a.query, "memory_errors", ()) for a in self.asked)
@@ -377,11 +394,17 @@ def _render_piece(plan: QueryPlan, piece: tuple[int, int, int], space: Any) -> A
     return list(copies) if isinstance(plan.reference, list) else copies
 
 
-def _respond(plan: QueryPlan, asked: _Asked, copies: Any, n_rows: int) -> Any:
+def _respond(
+    plan: QueryPlan, asked: _Asked, copies: Any, n_rows: int, raw: str | None = None
+) -> Any:
+    """Scores of one model for some copies; under ``raw`` that output as it comes."""
     try:
         # Infinite logits are reported with their reference point, not as a NumPy warning.
         with np.errstate(invalid="ignore", over="ignore"):
-            scores = respond(asked.query, copies, plan.response, plan.clip, n=n_rows)
+            if raw is None:
+                scores = respond(asked.query, copies, plan.response, plan.clip, n=n_rows)
+            else:
+                scores = raw_scores(asked.query, copies, raw, n_rows)
     except QueryError as error:
         raise QueryError(f"{asked.name}: {error}") from error
     if asked.width is not None and scores.shape[1] != asked.width:
