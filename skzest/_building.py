@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._masks import PackedMasks
 from .plan import QueryPlan
-from .sampling import point_rng, sample_masks
+from .sampling import auto_n_samples, point_rng, sample_masks
 from .surrogates import n_masks_needed
 
-__all__ = ["build_plan"]
+__all__ = ["build_plan", "redraw_masks"]
 
 
 def build_plan(
@@ -23,7 +24,7 @@ def build_plan(
     masker: Any,
     indices: np.ndarray,
     *,
-    n_samples: int,
+    n_samples: int | str,
     sampling: Any,
     seed: int,
     n_jobs: int | None = None,
@@ -48,22 +49,34 @@ def build_plan(
         cut.append(outcome)
         if report:
             report(1)
-    masks = []
-    for index, (parts, _) in zip(indices, cut, strict=True):
-        n_parts = int(parts.max()) + 1
-        rng = point_rng(seed, int(index))
-        drawn = sample_masks(n_parts, n_samples, sampling, rng)
-        _check_masks_suffice(drawn, settings["surrogate"], int(index))
-        masks.append(PackedMasks.pack([drawn]))
+    n_parts = [int(parts.max()) + 1 for parts, _ in cut]
+    masks = _draw(n_parts, indices, n_samples, sampling, seed, settings["surrogate"])
     return QueryPlan(
         indices=np.asarray(indices),
         reference=points,
         parts=tuple(parts for parts, _ in cut),
-        masks=PackedMasks.join(masks),
+        masks=masks,
         fills=tuple(fill for _, fill in cut),
         masker=masker,
         **settings,
     )
+
+
+def redraw_masks(plan: QueryPlan, n_samples: int | str, sampling: Any, seed: int) -> QueryPlan:
+    """The same points, parts and fills, with masks drawn anew."""
+    masks = _draw(plan.n_parts, plan.indices, n_samples, sampling, seed, plan.surrogate)
+    return replace(plan, masks=masks)
+
+
+def _draw(n_parts, indices, n_samples, sampling, seed, surrogate) -> PackedMasks:
+    """Masks of all points; ``n_samples`` may be "auto"."""
+    masks = []
+    for index, count in zip(indices, n_parts, strict=True):
+        n_masks = auto_n_samples(int(count)) if n_samples == "auto" else n_samples
+        drawn = sample_masks(int(count), n_masks, sampling, point_rng(seed, int(index)))
+        _check_masks_suffice(drawn, surrogate, int(index))
+        masks.append(PackedMasks.pack([drawn]))
+    return PackedMasks.join(masks)
 
 
 def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:

@@ -14,12 +14,34 @@ from typing import Any
 import numpy as np
 from scipy.linalg import hadamard
 
-__all__ = ["SAMPLINGS", "point_rng", "sample_masks"]
+__all__ = ["SAMPLINGS", "auto_n_samples", "hadamard_order", "point_rng", "sample_masks"]
+
+# Blocks of a fold-over under n_samples="auto"; doc/user_guide/questions.rst has the figures.
+_AUTO_BLOCKS = 2
 
 
 def point_rng(seed: int, index: int) -> np.random.Generator:
     """The random stream of one reference point: a function of seed and index alone."""
     return np.random.default_rng(np.random.SeedSequence([seed, index]))
+
+
+def hadamard_order(n_parts: int) -> int:
+    """The least power of two that is at least ``n_parts + 1``."""
+    return 1 << int(n_parts).bit_length()
+
+
+def auto_n_samples(n_parts: int) -> int:
+    """Number of masks under ``n_samples="auto"``: two blocks of a fold-over, 4 to 8 a part.
+
+    The same number serves every design, so that designs are compared at one cost.
+
+    Examples
+    --------
+    >>> from skzest.sampling import auto_n_samples
+    >>> [auto_n_samples(n_parts) for n_parts in (4, 7, 8, 15, 16, 100)]
+    [32, 32, 64, 64, 128, 512]
+    """
+    return _AUTO_BLOCKS * 2 * hadamard_order(n_parts)
 
 
 def sample_masks(n_parts: int, n_samples: int, sampling: str | Callable, rng: Any) -> np.ndarray:
@@ -84,7 +106,7 @@ def _foldover(n_parts: int, n_samples: int, rng) -> np.ndarray:
     """
     if n_parts < 63 and 2**n_parts <= n_samples:
         return ((np.arange(2**n_parts)[:, None] >> np.arange(n_parts)) & 1).astype(bool)
-    order = 1 << int(n_parts).bit_length()  # the power of two >= n_parts + 1
+    order = hadamard_order(n_parts)
     n_blocks = n_samples // (2 * order)
     if n_blocks == 0:
         needed = min(2 * order, 2**n_parts)

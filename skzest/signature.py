@@ -51,8 +51,10 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     masker : "auto" or masker, default="auto"
         How a point is cut into parts and what hidden parts become, such as
         :class:`~skzest.ImageMasker`. ``"auto"`` goes by the kind of ``reference``.
-    n_samples : int, default=1000
-        Masks per reference point, at most.
+    n_samples : int or "auto", default=1000
+        Masks per reference point, at most. ``"auto"`` goes by the number of parts of each point:
+        ``4 * q`` with ``q`` the least power of two above it, such as 64 for 8 to 15 parts. Meant
+        for ``sampling="foldover"``, of which these are two blocks.
     sampling : {"bernoulli", "antithetic", "foldover"} or callable, default="bernoulli"
         Design of the masks. ``"bernoulli"`` is the paper's. A callable gets ``(n_parts,
         n_samples, rng)`` and returns boolean masks of shape (n_masks, n_parts).
@@ -258,7 +260,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             return self.reference.take(n_reference)
         if self.kernel_width is not None and not self.kernel_width > 0:
             raise ValueError(f"kernel_width must be positive or None; got {self.kernel_width}.")
-        n_samples = check_whole(self.n_samples, "n_samples")
+        n_samples = "auto" if _is_auto(self.n_samples) else check_whole(self.n_samples, "n_samples")
         surrogate = check_surrogate(self.surrogate)
         masker = self._masker().fit(self.reference)
         reference = masker.check_reference(self.reference)

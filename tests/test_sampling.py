@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skzest.sampling import SAMPLINGS, point_rng, sample_masks
+from skzest import CallableQuery, LimeSignatureTransformer
+from skzest._building import redraw_masks
+from skzest.sampling import SAMPLINGS, auto_n_samples, hadamard_order, point_rng, sample_masks
 
 
 def _draw(n_parts, n_samples, sampling, seed=0, index=0):
@@ -86,3 +88,48 @@ def test_callable_designs_are_used_and_checked():
 def test_unknown_design_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"sampling='sobol' is unknown; choose one of \['antith"):
         _draw(3, 9, "sobol")
+
+
+@given(st.integers(5, 40), st.integers(0, 20), st.integers(1, 3))
+def test_blocks_of_a_foldover_are_the_first_of_more(n_parts, seed, blocks):
+    n_samples = 2 * hadamard_order(n_parts) * blocks
+    more = _draw(n_parts, 2 * n_samples, "foldover", seed)
+    if len(more) < 2**n_parts:
+        assert_array_equal(_draw(n_parts, n_samples, "foldover", seed), more[:n_samples])
+
+
+@pytest.mark.parametrize(("n_parts", "order"), [(1, 2), (2, 4), (3, 4), (4, 8), (7, 8), (8, 16)])
+def test_hadamard_order_leaves_room_for_the_constant_column(n_parts, order):
+    assert hadamard_order(n_parts) == order
+
+
+@given(st.sampled_from(sorted(SAMPLINGS)), st.integers(2, 200))
+def test_auto_is_enough_for_every_design_and_grows_with_the_parts(sampling, n_parts):
+    n_samples = auto_n_samples(n_parts)
+    assert 4 * n_parts < n_samples <= 8 * max(n_parts, 4)
+    assert n_samples <= auto_n_samples(n_parts + 1)
+    all_of_them = 2**n_parts if sampling == "foldover" else n_samples
+    assert len(_draw(n_parts, n_samples, sampling)) == min(n_samples, all_of_them)
+
+
+def test_auto_goes_by_the_parts_of_each_point():
+    grid = np.random.default_rng(0).normal(size=(3, 20))
+    texts = ["one two three four five", "one two three", "a b c d e f g h i j"]
+    model = CallableQuery(lambda X: np.ones((len(X), 2)), output="logits")
+    settings = {"n_samples": "auto", "sampling": "foldover", "n_classes": 2}
+    assert LimeSignatureTransformer(grid, **settings).fit([model]).plan_.masks.n_masks == (128,) * 3
+    plan = LimeSignatureTransformer(texts, **settings).fit([model]).plan_
+    assert sorted(zip(plan.n_parts.tolist(), plan.masks.n_masks)) == [(3, 8), (5, 32), (10, 64)]
+    with pytest.raises(TypeError, match="n_samples must be an integer; got 'many'"):
+        LimeSignatureTransformer(grid, n_samples="many").fit([model])
+
+
+def test_redrawn_masks_keep_points_parts_and_fills():
+    X = np.random.default_rng(0).normal(size=(9, 6))
+    model = CallableQuery(lambda X: X[:, :3], output="logits")
+    lime = LimeSignatureTransformer(X, n_reference=4, n_samples=40, sampling="foldover")
+    plan = lime.fit([model]).plan_
+    assert redraw_masks(plan, 40, "foldover", 0).digest == plan.digest
+    other = redraw_masks(plan, 20, "bernoulli", 1)
+    assert other.masks.n_masks == (20,) * 4
+    assert other.point_digest(2) == plan.point_digest(2) and other.digest != plan.digest
