@@ -80,6 +80,14 @@ class _Asked:
     width: int | None = None
 
 
+@dataclass
+class _BatchSize:
+    """Copies per batch: what was asked for, and what memory turned out to hold."""
+
+    wanted: int
+    fitting: int
+
+
 def auto_batch_size(point: Any) -> int:
     """Copies per batch from the size of one copy alone, so that results repeat to the bit.
 
@@ -175,14 +183,15 @@ def ask_zoo(
     tasks = []
     for space, members in groups.items():
         rows = batch_size or _auto_rows(plan)
+        size = _BatchSize(rows, rows)
         units = list(_units(plan.masks.n_masks, rows))
         for points, chosen in _tasks(units, members, workers):
-            tasks.append((points, chosen, rows, space))
+            tasks.append((points, chosen, size, space))
 
-    def call(points, chosen, rows, space):
+    def call(points, chosen, size, space):
         sliced = plan.slice(points[0], points[-1])
         known = None if recall is None else recall.part(points[0], points[-1], chosen)
-        return sliced, [asked[i] for i in chosen], rows, space, os.getpid(), known
+        return sliced, [asked[i] for i in chosen], size, space, os.getpid(), known
 
     # BLAS on one thread always, not only when jobs run side by side: how a product is split
     # over threads may change its last bits, and results must not depend on n_jobs.
@@ -238,7 +247,12 @@ def _tasks(units: list, members: list[int], workers: int) -> Iterator[tuple[list
 
 
 def _run(
-    plan: QueryPlan, asked: list[_Asked], rows: int, space: Any, parent: int, known: Any
+    plan: QueryPlan,
+    asked: list[_Asked],
+    size: _BatchSize,
+    space: Any,
+    parent: int,
+    known: Any,
 ) -> list[Answer]:
     """One task: all units of a (sliced) plan, put to some models."""
     with ExitStack() as stack:
@@ -247,18 +261,19 @@ def _run(
         for a in asked:
             stack.enter_context(a.query.session())
         if known is None:
-            asker = _Asker(plan, asked, rows, space)
+            asker = _Asker(plan, asked, size, space)
         else:
-            asker = stack.enter_context(known.asker(plan, asked, rows, space))
-        answers = [asker.unit(start, stop) for start, stop in _units(plan.masks.n_masks, rows)]
+            asker = stack.enter_context(known.asker(plan, asked, size, space))
+        units = _units(plan.masks.n_masks, size.wanted)
+        answers = [asker.unit(start, stop) for start, stop in units]
     return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
 
 
 class _Asker:
-    """Puts units of one plan to the models of one space; remembers a batch size that fits."""
+    """Puts units of one plan to the models of one space."""
 
-    def __init__(self, plan: QueryPlan, asked: list[_Asked], rows: int, space: Any):
-        self.plan, self.asked, self.rows, self.space = plan, asked, rows, space
+    def __init__(self, plan: QueryPlan, asked: list[_Asked], size: _BatchSize, space: Any):
+        self.plan, self.asked, self.size, self.space = plan, asked, size, space
         self.form = None if plan.is_passthrough else closed_form(plan.surrogate)
 
     def unit(self, start: int, stop: int) -> list[Answer]:
@@ -279,7 +294,7 @@ class _Asker:
         """Per point and model, scores of shape (n_masks, n_classes)."""
         counts = self.plan.masks.n_masks[start:stop]
         whole = [(n, 0, count) for n, count in zip(range(start, stop), counts, strict=True)]
-        per_batch = [self._ask(batch) for batch in _batches(whole, self.rows)]
+        per_batch = [self._ask(batch) for batch in _batches(whole, self.size.fitting)]
         stops = np.cumsum(counts)
         scores: list[list[Any]] = [[] for _ in counts]
         for i in range(len(self.asked)):
@@ -300,9 +315,9 @@ class _Asker:
         except self._memory_errors() as error:
             if n_rows == 1:
                 raise
-            self.rows = -(-n_rows // 2)
-            logger.warning("out of memory at %d copies (%s); now %d", n_rows, error, self.rows)
-        halves = [self._ask(half, asked) for half in _batches(batch, self.rows)]
+            half = self.size.fitting = -(-n_rows // 2)
+            logger.warning("out of memory at %d copies (%s); now %d", n_rows, error, half)
+        halves = [self._ask(smaller, asked) for smaller in _batches(batch, half)]
         return [_points.concatenate(list(of_one)) for of_one in zip(*halves, strict=True)]
 
     def _put_to(self, asked: _Asked, batch: list[tuple[int, int, int]], copies: Any) -> Any:
