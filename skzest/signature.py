@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from ._building import build_plan
 from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
 from ._names import feature_names
 from ._progress import Progress
+from ._recalling import Recall
 from ._validation import check_models, check_n_reference, check_whole, name_model
 from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for
 from .plan import QueryPlan
 from .queries import as_query, check_response, choose_output
+from .store import check_cache
 from .surrogates import check_surrogate
 
 __all__ = ["LimeSignatureTransformer"]
@@ -85,6 +87,11 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     random_state : int, RandomState instance or None, default=0
         Chooses points and masks. With None or a RandomState one integer is drawn in ``fit``
         and kept.
+    cache : path or AnswerStore, default=None
+        Where answers are kept: only what is not there yet is asked, and stored as it comes, so
+        that a run that was cut short goes on where it was, and a search over ``n_reference``,
+        ``n_samples``, the surrogate or the distance asks each model about each point once. See
+        :class:`~skzest.AnswerStore`. None keeps nothing.
     n_jobs : int, default=None
         Tasks at a time, through joblib; its active backend decides what runs them. The result
         is the same bits for every value.
@@ -150,6 +157,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         adapter="auto",
         batch_size="auto",
         random_state=0,
+        cache=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -166,6 +174,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         self.adapter = adapter
         self.batch_size = batch_size
         self.random_state = random_state
+        self.cache = cache
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -183,7 +192,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             Such as ``plan_`` of another transformer, or one read by :meth:`QueryPlan.load`.
         **params
             Any of ``n_reference`` (a prefix of the plan), ``n_classes``, ``adapter``,
-            ``batch_size``, ``n_jobs``, ``verbose``.
+            ``batch_size``, ``cache``, ``n_jobs``, ``verbose``.
 
         Raises
         ------
@@ -192,7 +201,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """
         if not isinstance(plan, QueryPlan):
             raise TypeError(f"plan must be a QueryPlan; got {type(plan).__name__}.")
-        free = {"n_reference", "n_classes", "adapter", "batch_size", "n_jobs", "verbose"}
+        free = {"n_reference", "n_classes", "adapter", "batch_size", "cache", "n_jobs", "verbose"}
         settled = sorted(set(params) - free)
         if settled:
             raise TypeError(f"{settled} cannot be given: the plan settles it.")
@@ -240,17 +249,24 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """Fit to the models ``X`` and return their signatures; see :meth:`transform`."""
         queries, names = self._queries(X, reset=True)
         stages = FitStages(self, 2)
-        self._set_up(queries, names, stages)
-        signatures = self._signatures(queries, names, stages)
+        recall = self._set_up(queries, names, stages)
+        signatures = self._signatures(queries, names, recall, stages)
         stages.end()
         return signatures
 
-    def _set_up(self, queries: list, names: list[str], stages: FitStages) -> None:
+    def _set_up(self, queries: list, names: list[str], stages: FitStages) -> Recall | None:
+        check_cache(self.cache)  # before the points are cut
         self.plan_ = self._plan(stages)
-        self.classes_ = self._union_of_classes(queries, names)
+        recall = self._recall(queries, names)
+        self.classes_ = self._union_of_classes(queries, names, recall)
         self.n_classes_ = len(self.classes_)
         self.n_components_ = self.plan_.n_components
         self._n_features_out = self.n_classes_ * self.n_components_
+        return recall
+
+    def _recall(self, queries: list, names: list[str]) -> Recall | None:
+        store = check_cache(self.cache)
+        return None if store is None else Recall(store, self.plan_, queries, names)
 
     def _plan(self, stages: FitStages) -> QueryPlan:
         if isinstance(self.reference, QueryPlan):
@@ -299,13 +315,21 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             return check_whole(self.random_state, "random_state", minimum=0)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _union_of_classes(self, queries: list, names: list[str]) -> np.ndarray:
+    def _width(self, i: int, query: Any, name: str, recall: Recall | None) -> int:
+        """Number of columns of a model's scores, and whether it repeats its answers."""
+        return probe(self.plan_, name, query) if recall is None else recall.probe(i)
+
+    def _union_of_classes(
+        self, queries: list, names: list[str], recall: Recall | None
+    ) -> np.ndarray:
         if self.n_classes is not None:
             return np.arange(check_whole(self.n_classes, "n_classes", minimum=2))
         labels = []
-        for name, query in zip(names, queries, strict=True):
-            known = query.classes_
-            labels.append(np.arange(probe(self.plan_, name, query)) if known is None else known)
+        for i, query in enumerate(queries):
+            if query.classes_ is None:
+                labels.append(np.arange(self._width(i, query, names[i], recall)))
+            else:
+                labels.append(query.classes_)
         kinds = {
             "text" if np.asarray(of_one).dtype.kind in "OUS" else "number" for of_one in labels
         }
@@ -338,6 +362,8 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         ValueError
             If a score is not finite, a model has a label outside ``classes_``, or answers the
             same question differently.
+        ModelChangedError
+            If a model no longer gives the answers that are in ``cache``.
 
         Warns
         -----
@@ -345,15 +371,25 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             If a model is constant.
         """
         check_is_fitted(self, "plan_")
-        return self._signatures(*self._queries(models, reset=False))
+        queries, names = self._queries(models, reset=False)
+        return self._signatures(queries, names, self._recall(queries, names))
 
     def _signatures(
-        self, queries: list, names: list[str], stages: FitStages | None = None
+        self,
+        queries: list,
+        names: list[str],
+        recall: Recall | None,
+        stages: FitStages | None = None,
     ) -> np.ndarray:
-        widths = [probe(self.plan_, n, q) for n, q in zip(names, queries, strict=True)]
+        widths = [self._width(i, q, names[i], recall) for i, q in enumerate(queries)]
         places = [self._places(n, q, w) for n, q, w in zip(names, queries, widths, strict=True)]
         total = self.plan_.n_queries * len(queries)
-        with nullcontext() if stages is None else stages.stage("ask", total) as listener:
+        with ExitStack() as stack:
+            listener = None
+            if stages is not None:
+                listener = stack.enter_context(stages.stage("ask", total))
+            if recall is not None:
+                stack.enter_context(recall.held_open())
             progress = Progress("questions answered", total, self.verbose, listener)
             answers = ask_zoo(
                 self.plan_,
@@ -363,6 +399,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 batch_size=self._batch_size(),
                 n_jobs=self.n_jobs,
                 report=progress.report,
+                recall=recall,
             )
             progress.finish()
         signatures = np.full((len(queries), self.n_classes_, self.n_components_), np.nan)
