@@ -6,13 +6,16 @@ turns classifiers into signatures, :func:`zest_distances` compares these.
 """
 
 from .alignment import ClassAligner
+from .crossvalidated import crossvalidated_distances, split_half_plans
 from .displays import ZestDistanceDisplay
 from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import DesignMismatchError, QueryError, UndefinedSignatureWarning
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, SklearnQuery, as_query
+from .sequential import sequential_distance
 from .signature import LimeSignatureTransformer
+from .uncertainty import distance_interval
 
 __version__ = "0.1.0.dev0"
 
@@ -32,5 +35,9 @@ __all__ = [
     "ZestDistanceDisplay",
     "ZestDistanceTransformer",
     "as_query",
+    "crossvalidated_distances",
+    "distance_interval",
+    "sequential_distance",
+    "split_half_plans",
     "zest_distances",
 ]
