@@ -9,23 +9,31 @@ from .alignment import ClassAligner
 from .crossvalidated import crossvalidated_distances, split_half_plans
 from .displays import ZestDistanceDisplay
 from .distances import ZestDistanceTransformer, zest_distances
-from .exceptions import DesignMismatchError, QueryError, UndefinedSignatureWarning
+from .exceptions import (
+    DesignMismatchError,
+    ModelChangedError,
+    QueryError,
+    UndefinedSignatureWarning,
+)
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, SklearnQuery, as_query
 from .sequential import sequential_distance
 from .signature import LimeSignatureTransformer
+from .store import AnswerStore
 from .uncertainty import distance_interval
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AnswerStore",
     "AudioMasker",
     "CallableQuery",
     "ClassAligner",
     "DesignMismatchError",
     "ImageMasker",
     "LimeSignatureTransformer",
+    "ModelChangedError",
     "QueryError",
     "QueryPlan",
     "SklearnQuery",
