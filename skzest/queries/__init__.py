@@ -5,6 +5,7 @@ from ._base import HOST, OUTPUTS, Query, Space, as_query, register_query
 from ._callable import CallableQuery
 from ._response import RESPONSES, check_response, choose_output, respond
 from ._sklearn import SklearnQuery, speaks_sklearn
+from ._torch import TorchQuery, is_torch_module
 
 __all__ = [
     "HOST",
@@ -14,6 +15,7 @@ __all__ = [
     "Query",
     "SklearnQuery",
     "Space",
+    "TorchQuery",
     "as_query",
     "check_response",
     "choose_output",
@@ -24,3 +26,4 @@ __all__ = [
 # The last is tried first: "is callable" is the widest, so it comes in first.
 register_query(callable, CallableQuery)
 register_query(speaks_sklearn, SklearnQuery)
+register_query(is_torch_module, TorchQuery)

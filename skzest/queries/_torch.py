@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""torch modules, on the CPU and on other devices. torch is imported in functions only."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import QueryError
+from ._base import Query, Space, listed
+from ._callable import _as_classes
+from ._torch_inputs import (
+    Normalizer,
+    as_input,
+    explain_refusal,
+    first_layer,
+    warn_of_mismatch,
+)
+
+__all__ = ["TorchQuery", "TorchSpace", "is_torch_module"]
+
+_OUTPUTS = ("logits", "predict_proba", "decision_function")
+
+# Numbers in one batch. On a CPU one batch of copies and its first feature maps should stay in
+# the caches: ResNet-20 on 32 x 32 images is fastest at 64 copies, see benchmarks/bench_torch.py.
+# A GPU wants to be filled.
+_CPU_NUMBERS = 2**18
+_GPU_NUMBERS = 2**23
+_MOST_COPIES = 4096
+_FEWEST_COPIES = 8
+
+
+def is_torch_module(model: Any) -> bool:
+    """Whether this is a ``torch.nn.Module``; never imports torch."""
+    torch = sys.modules.get("torch")
+    return hasattr(torch, "nn") and isinstance(model, torch.nn.Module)  # type: ignore[union-attr]
+
+
+class TorchSpace(Space):
+    """torch tensors on one device."""
+
+    __slots__ = ()
+
+    def __init__(self, device: Any):
+        import array_api_compat.torch as xp
+
+        object.__setattr__(self, "xp", xp)
+        object.__setattr__(self, "device", device)
+
+    def asarray(self, array: Any) -> Any:
+        """Tensor on this device that holds the numbers of a NumPy array."""
+        import torch
+
+        if not isinstance(array, torch.Tensor):
+            array = np.asarray(array)
+            # torch knows no read-only memory, no negative strides, and hardly these types.
+            wider = {"u2": np.int32, "u4": np.int64}.get(array.dtype.str[1:])
+            if wider is not None:
+                array = array.astype(wider)
+            elif not array.flags.writeable or min(array.strides, default=0) < 0:
+                array = array.copy()
+            array = torch.as_tensor(array)
+        if array.dtype == torch.float64 and not self.has_float64:
+            array = array.to(torch.float32)
+        return array.to(self.device)
+
+    @property
+    def has_float64(self) -> bool:
+        """Whether the device computes in float64."""
+        return self.device.type != "mps"
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether models are asked in this process only: a device is not shared out."""
+        return self.device.type != "cpu"
+
+    def auto_rows(self, n_numbers: int, n_bytes: int) -> int:
+        """Copies per batch, from the numbers in one copy and the device alone."""
+        numbers = _CPU_NUMBERS if self.device.type == "cpu" else _GPU_NUMBERS
+        rows = min(max(numbers // max(n_numbers, 1), _FEWEST_COPIES), _MOST_COPIES)
+        return 2 ** int(np.log2(rows))
+
+    def __reduce__(self):
+        return type(self), (self.device,)
+
+
+class TorchQuery(Query):
+    """A torch module that classifies, asked in eval mode as fast as inference can be.
+
+    The module itself is never changed: neither its mode nor its parameters, buffers, hooks,
+    attributes and device. It is asked under ``torch.inference_mode``.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Takes one tensor. Answers with a tensor of shape (n, n_classes), an object that has it as
+        ``logits``, a dict that has it as ``"logits"`` or holds nothing else, or a tuple whose
+        first element it is.
+    preprocess : callable, default=None
+        From copies to what the module takes: gets a tensor on the device, in the reference's
+        layout, dtype and range (uint8 images of shape (n, height, width, channels), say), and
+        returns a tensor, which is then cast to the module's dtype. None casts only.
+    mean, std : number or sequence of one per channel, default=None
+        In place of `preprocess`, for images: uint8 copies are divided by 255, channels are put
+        first, and ``(x - mean) / std`` is taken.
+    output : {"logits", "predict_proba", "decision_function"}, default="logits"
+        What the module answers with. ``"predict_proba"`` for one that ends in a softmax.
+    classes : array-like of shape (n_classes,), default=None
+        Labels of the columns; None means 0..n_classes-1. With two labels, a module of one column
+        is taken to answer with the log-odds of the second.
+    device : str or torch.device, default="auto"
+        Where the module is asked. ``"auto"`` is where its parameters are, so that nothing
+        moves; with any other a copy of the module is made there.
+    dtype : str or torch.dtype, default=None
+        What parameters and inputs are cast to, such as ``"float32"``. None is the module's own.
+    autocast : str or torch.dtype, default=None
+        Mixed precision of that dtype, such as ``"bfloat16"``. None is off.
+    channels_last : bool or "auto", default="auto"
+        Whether images lie in memory with channels last, which changes no shape. ``"auto"`` does
+        so for two-dimensional convolutions on a CPU, and on a GPU in TF32 or half precision.
+    optimize : bool, default=True
+        Whether batch norm is folded into convolutions and memory is reused, where the module
+        can be captured and a few answers agree with its own to within 1e-4 of the largest
+        (1e-8 in float64, 3e-2 in TF32 and half precision). Otherwise it is asked as it is.
+    deterministic : bool, default=True
+        Whether the same batch must get the same answer.
+    model_id : str, default=None
+        Name under which answers are stored, where the content of the model does not tell.
+
+    Attributes
+    ----------
+    how : str or None
+        How the module was asked last: "rewritten", "as it is, channels-last" or "as it is".
+
+    Raises
+    ------
+    TypeError
+        If `model` is not a module, or cannot be copied and is to be moved.
+    ValueError
+        If a parameter is unknown, or both `preprocess` and `mean` are given.
+
+    Warns
+    -----
+    UserWarning
+        If the module is in training mode; and, on first use, if the copies are of a kind or
+        range that it takes without a word and was hardly trained on.
+
+    Examples
+    --------
+    >>> import numpy as np, pytest
+    >>> torch = pytest.importorskip("torch")
+    >>> from skzest import LimeSignatureTransformer, TorchQuery
+    >>> net = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.LazyLinear(2)
+    ... ).eval()
+    >>> images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8)
+    >>> query = TorchQuery(net, mean=0.5, std=0.25)
+    >>> lime = LimeSignatureTransformer(images, n_reference=2, n_samples=100)
+    >>> lime.fit_transform([query]).shape == (1, 2 * lime.n_components_)
+    True
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        preprocess: Callable[[Any], Any] | None = None,
+        mean: Any = None,
+        std: Any = None,
+        output: str = "logits",
+        classes: Any = None,
+        device: Any = "auto",
+        dtype: Any = None,
+        autocast: Any = None,
+        channels_last: bool | str = "auto",
+        optimize: bool = True,
+        deterministic: bool = True,
+        model_id: str | None = None,
+    ):
+        import torch
+
+        if not isinstance(model, torch.nn.Module):
+            what = model.__name__ if isinstance(model, type) else type(model).__name__
+            raise TypeError(f"TorchQuery takes a torch.nn.Module; got {what}.")
+        if output not in _OUTPUTS:
+            names = listed([repr(known) for known in _OUTPUTS], "or")
+            raise ValueError(f"output={output!r} is not known; pass {names}.")
+        if channels_last not in (True, False, "auto"):
+            raise ValueError(f"channels_last={channels_last!r} must be True, False or 'auto'.")
+        dtype = _dtype(dtype, "dtype")
+        preprocess = _normalizer(model, preprocess, mean, std, dtype)
+        super().__init__(
+            model, preprocess=preprocess, deterministic=deterministic, model_id=model_id
+        )
+        self.outputs = (output,)
+        self.classes_ = None if classes is None else _as_classes(classes)
+        self.device = _device(model, device)
+        self.dtype, self.autocast = dtype, _dtype(autocast, "autocast")
+        self._input_dtype = dtype or _float_dtype(model)
+        self.channels_last, self.optimize = channels_last, optimize
+        self.memory_errors = (torch.cuda.OutOfMemoryError,)
+        self.how: str | None = None
+        self._first = first_layer(model)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._n_sessions = 0
+        self._ready: Any = None
+        self._is_checked = False
+
+    def __getstate__(self) -> dict:
+        # What is made for a session is made again elsewhere.
+        made = ("_lock", "_n_sessions", "_ready", "_is_checked")
+        return {name: value for name, value in vars(self).items() if name not in made}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    @property
+    def space(self) -> TorchSpace:
+        """Tensors on the device on which the module is asked."""
+        return TorchSpace(self.device)
+
+    # --- a session ------------------------------------------------------------------------
+
+    @contextmanager
+    def session(self) -> Iterator[TorchQuery]:
+        """Context in which the module is ready: in eval mode, on its device, rewritten."""
+        from . import _torch_session
+
+        with self._lock:
+            if self._n_sessions == 0:
+                self._get_ready()
+            self._n_sessions += 1
+        try:
+            with _torch_session.inference(self._ready):
+                yield self
+        finally:
+            with self._lock:
+                self._n_sessions -= 1
+                if self._n_sessions == 0:
+                    self._ready.close()
+                    self._ready = None
+
+    def _get_ready(self) -> None:
+        from . import _torch_session
+
+        _torch_session.warn_of_training(self.model)
+        self._ready = _torch_session.Ready(
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            autocast=self.autocast,
+            channels_last=self.channels_last,
+            optimize=self.optimize,
+            answer_of=self._tensor_of,
+        )
+
+    # --- one batch ------------------------------------------------------------------------
+
+    def prepare(self, X: Any) -> Any:
+        """The batch as the module wants it, in memory of its own."""
+        x = as_input(super().prepare(X), self._first, self._input_dtype)
+        if x.untyped_storage().data_ptr() == X.untyped_storage().data_ptr():
+            x = x.clone()  # others are asked with the same batch, and a module may write to it
+        return x
+
+    def ask(self, X: Any, output: str) -> Any:
+        """Raw answer of the module to one batch: a tensor of shape (n, n_classes)."""
+        if output not in self.outputs:
+            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        if self._ready is None:
+            with self.session():
+                return self.ask(X, output)
+        ready = self._ready
+        x = self.prepare(X)
+        if not self._is_checked:
+            warn_of_mismatch(self, X, self._first)
+            self._is_checked = True
+        try:
+            answer = ready(x)
+        except RuntimeError as error:
+            raise self._explained(error, x) from error
+        self.how = ready.how
+        return answer
+
+    def _explained(self, error: RuntimeError, x: Any) -> BaseException:
+        if isinstance(error, self.memory_errors):
+            return error
+        if any(words in str(error) for words in ("out of memory", "can't allocate memory")):
+            return MemoryError(str(error))  # of the CPU and of mps, which have no type of their own
+        return explain_refusal(self, x, self._first, error) or error
+
+    def _tensor_of(self, answer: Any) -> Any:
+        """The scores in what the module returned, one row per copy."""
+        scores = _find_scores(answer)
+        if scores is None:
+            held = (
+                f" of {listed([repr(key) for key in answer])}"
+                if isinstance(answer, Mapping)
+                else ""
+            )
+            raise QueryError(
+                f"{self!r} returned a {type(answer).__name__}{held}; expected a tensor, an object "
+                "or dict with logits, or a tuple whose first element is a tensor. Wrap the module "
+                "in one that returns its scores."
+            )
+        if self.classes_ is not None and len(self.classes_) == 2:
+            return self._two_columns(scores)
+        return scores
+
+    def _two_columns(self, scores: Any) -> Any:
+        """One column as two: a sigmoid is a softmax over half the log-odds and minus that."""
+        import torch
+
+        if scores.ndim == 2 and scores.shape[1] == 1:
+            scores = scores[:, 0]
+        if scores.ndim != 1 or self.outputs == ("decision_function",):
+            return scores
+        if self.outputs == ("logits",):
+            return torch.stack([-scores / 2, scores / 2], dim=1)
+        return torch.stack([1 - scores, scores], dim=1)
+
+    # --- identity -------------------------------------------------------------------------
+
+    def content(self) -> dict[str, Any]:
+        """What decides the answers, but for rounding: not the device, nor how it is sped up."""
+        names = ("model", "preprocess", "outputs", "classes_", "dtype", "autocast")
+        return {name: getattr(self, name) for name in names}
+
+
+def _find_scores(answer: Any) -> Any:
+    import torch
+
+    if isinstance(answer, Mapping):
+        tensors = [value for value in answer.values() if isinstance(value, torch.Tensor)]
+        found = answer.get("logits", tensors[0] if len(tensors) == 1 else None)
+    elif isinstance(answer, torch.Tensor):
+        found = answer
+    elif hasattr(answer, "logits"):
+        found = answer.logits
+    else:
+        found = answer[0] if isinstance(answer, (tuple, list)) and answer else None
+    return found if isinstance(found, torch.Tensor) else None
+
+
+def _normalizer(model: Any, preprocess: Any, mean: Any, std: Any, dtype: Any) -> Any:
+    """What stands for ``mean`` and ``std``, or `preprocess` if they were not given."""
+    if mean is None and std is None:
+        return preprocess
+    if preprocess is not None:
+        raise ValueError("give either preprocess, or mean and std; preprocess can normalize too.")
+    if mean is None or std is None:
+        raise ValueError(f"mean={mean!r} and std={std!r}: give both, such as mean=0.0, std=1.0.")
+    n_channels = getattr(first_layer(model), "in_channels", None)
+    is_double = str(dtype or _float_dtype(model)) == "torch.float64"
+    return Normalizer(mean, std, n_channels, "float64" if is_double else "float32")
+
+
+def _float_dtype(model: Any) -> Any:
+    from ._torch_session import float_dtype
+
+    return float_dtype(model)
+
+
+def _device(model: Any, device: Any) -> Any:
+    """A device with its index, so that two names of one are equal."""
+    import torch
+
+    from ._torch_session import home
+
+    found = home(model) if isinstance(device, str) and device == "auto" else torch.device(device)
+    if found.type == "meta":
+        raise ValueError(
+            f"{type(model).__name__} lies on the meta device and has no weights; load them first."
+        )
+    if found.type == "cuda" and found.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return found
+
+
+def _dtype(dtype: Any, name: str) -> Any:
+    import torch
+
+    if isinstance(dtype, str):
+        dtype = getattr(torch, dtype, dtype)
+    if dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        return dtype
+    raise ValueError(f"{name}={dtype!r} is no floating dtype of torch, such as 'float32'.")

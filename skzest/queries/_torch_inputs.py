@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From masked copies to what a torch module expects, and warnings where the two do not fit.
+
+Copies keep the reference's layout and range, and nothing is guessed: what a module expects is
+said by ``preprocess=`` or ``mean=`` and ``std=``. torch is imported in functions only.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import QueryError
+
+__all__ = ["Normalizer", "as_input", "explain_refusal", "first_layer", "warn_of_mismatch"]
+
+# Normalized images reach 3 or so, raw ones 255.
+_RAW = 16.0
+
+
+class Normalizer:
+    """Images of any layout and dtype as ``(x - mean) / std``, floating and channels first.
+
+    uint8 images are divided by 255 first, and floats are taken as they are: what torchvision's
+    ``ToTensor`` and ``Normalize`` do.
+
+    Parameters
+    ----------
+    mean, std : number or sequence, one per channel
+    n_channels : int, optional
+        Where ``mean`` does not tell; None means 1.
+    dtype : {"float32", "float64"}
+        Of the result.
+    """
+
+    def __init__(self, mean: Any, std: Any, n_channels: int | None = None, dtype: str = "float32"):
+        self.mean, self.std = _per_channel(mean, "mean"), _per_channel(std, "std")
+        if not (self.std > 0).all():
+            raise ValueError(f"std={std!r} must be positive.")
+        counts = {len(self.mean), len(self.std), n_channels or 1} - {1}
+        if len(counts) > 1:
+            raise ValueError(
+                f"mean has {len(self.mean)} values, std has {len(self.std)}, and the module takes "
+                f"{n_channels or 'any number of'} channels; give one number, or one per channel."
+            )
+        self.n_channels, self.dtype = max(counts, default=1), dtype
+
+    def __call__(self, X: Any) -> Any:
+        """The batch, normalized."""
+        import torch
+
+        dtype = getattr(torch, self.dtype)
+        mean, std = self.mean, self.std
+        if X.dtype == torch.uint8:
+            if max(np.abs(mean).max(), std.max()) > 1:
+                raise ValueError(
+                    f"mean={mean.tolist()} and std={std.tolist()} are outside 0-1, the range in "
+                    "which uint8 images are normalized; divide both by 255."
+                )
+            mean, std = mean * 255, std * 255
+        X = self._channels_first(X)
+        scale, shift = (
+            torch.as_tensor(values, dtype=dtype, device=X.device).reshape(-1, 1, 1)
+            for values in (1 / std, -mean / std)
+        )
+        # A copy, in the order in memory of the original: channels-last stays so at no cost.
+        return X.to(dtype, copy=True).mul_(scale).add_(shift)
+
+    def _channels_first(self, X: Any) -> Any:
+        shape, n = tuple(X.shape), self.n_channels
+        if X.ndim == 3 and n == 1:
+            return X.unsqueeze(1)
+        if X.ndim == 4 and (shape[1] == n) != (shape[3] == n):
+            return X if shape[1] == n else X.permute(0, 3, 1, 2)
+        which = "either" if X.ndim == 4 and shape[1] == n else "no"
+        raise ValueError(
+            f"copies have shape {shape}, and {which} axis can hold the {n} channels of mean and "
+            "std, which are for images of shape (height, width, channels) or (channels, height, "
+            "width); pass preprocess=, a function of the batch, instead."
+        )
+
+
+def _per_channel(values: Any, name: str) -> np.ndarray:
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if array.ndim != 1 or len(array) == 0 or not np.isfinite(array).all():
+        raise ValueError(f"{name}={values!r} must be one finite number, or one per channel.")
+    return array
+
+
+def as_input(X: Any, first: Any, dtype: Any) -> Any:
+    """The batch in the module's dtype; whole numbers stay so where they are looked up."""
+    if X.dtype.is_complex or (_is_lookup(first) and not X.dtype.is_floating_point):
+        return X
+    return X.to(dtype)
+
+
+def first_layer(module: Any) -> Any:
+    """The first layer that has weights, in the order of definition; None if there is none."""
+    for layer in module.modules():
+        if getattr(layer, "weight", None) is not None:
+            return layer
+    return None
+
+
+def _is_lookup(layer: Any) -> bool:
+    return type(layer).__name__.startswith("Embedding")
+
+
+def _is_conv(layer: Any) -> bool:
+    return type(layer).__name__ == "Conv2d"
+
+
+def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
+    """Warn of input that a module takes without a word, and was hardly trained on.
+
+    Only where the user has not said, with ``preprocess=``, what the module expects.
+    """
+    import torch
+
+    say, normalized = None, isinstance(query.preprocess, Normalizer)
+    if query.preprocess is not None and not normalized:
+        return
+    silence = "If it was trained so, say so with preprocess=torch.Tensor.float."
+    instead = "Pass mean= and std=, or preprocess=."
+    if X.dtype == torch.uint8 and not normalized and not _is_lookup(first):
+        say = f"gets uint8 copies as numbers up to 255, not scaled. {instead} {silence}"
+    elif X.dtype.is_floating_point and (normalized or _is_conv(first)) and X.ndim >= 3:
+        low, high = float(X.min()), float(X.max())
+        if low >= 0 and high > _RAW:
+            say = (
+                f"gets images with values up to {high:.4g}, as if they were in 0-1"
+                if normalized
+                else f"gets images with values up to {high:.4g}, not scaled"
+            )
+            say += f". Scale the reference, or pass preprocess=. {silence}"
+    flat = type(first).__name__ == "Linear" and X.ndim == 4 and not normalized
+    if say is None and flat and X.shape[3] <= 4 < X.shape[1]:
+        say = (
+            f"begins with a linear layer and gets channels-last images, {tuple(X.shape[1:])}. If "
+            "it was trained on channels-first ones the order of its inputs is wrong: pass "
+            "preprocess=lambda x: x.permute(0, 3, 1, 2)."
+        )
+    if say is not None:
+        warnings.warn(f"{query!r} {say}", UserWarning, stacklevel=2)
+
+
+def explain_refusal(query: Any, x: Any, first: Any, error: Exception) -> QueryError | None:
+    """What to do about a module's error, where the shape of its input says it."""
+    if not _is_conv(first) or x.ndim not in (3, 4):
+        return None
+    shape, wanted = tuple(x.shape), first.in_channels
+    if x.ndim == 4 and shape[1] == wanted:
+        return None
+    remedy = f"pass preprocess=, a function that gives (n, {wanted}, height, width)"
+    if x.ndim == 3:
+        remedy = "grey images need an axis of channels: pass preprocess=lambda x: x[:, None]"
+    elif shape[3] == wanted:
+        remedy = (
+            "these are channels-last: pass mean= and std=, or preprocess=lambda x: "
+            "x.permute(0, 3, 1, 2)"
+        )
+    return QueryError(
+        f"{query!r} could not be asked with a batch of shape {shape}; its first convolution "
+        f"takes (n, {wanted}, height, width), and {remedy}. ({error})"
+    )
