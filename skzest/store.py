@@ -444,9 +444,15 @@ def _connect(path: str) -> sqlite3.Connection:
 def _check_format(path: str, db: sqlite3.Connection) -> None:
     if _is_ours(path, db):
         return
+    # Under the lock: another process may be making the store at this moment.
     with _transaction(db):
-        if _is_ours(path, db):  # another process was faster
+        if _is_ours(path, db):
             return
+        if db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() != (0,):
+            raise ValueError(
+                f"{path} is a database of something else, not a store of answers. Give another "
+                "path."
+            )
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -454,20 +460,15 @@ def _check_format(path: str, db: sqlite3.Connection) -> None:
 
 
 def _is_ours(path: str, db: sqlite3.Connection) -> bool:
-    """True for a store, False for an empty file; all else is refused."""
     (owner,) = db.execute("PRAGMA application_id").fetchone()
+    if owner != _APPLICATION_ID:
+        return False
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if owner == _APPLICATION_ID:
-        if version > _FORMAT:
-            raise ValueError(
-                f"{path} has format {version}, this version reads up to {_FORMAT}. Update skzest."
-            )
-        return True
-    if db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() != (0,):
+    if version > _FORMAT:
         raise ValueError(
-            f"{path} is a database of something else, not a store of answers. Give another path."
+            f"{path} has format {version}, this version reads up to {_FORMAT}. Update skzest."
         )
-    return False
+    return True
 
 
 def _use_log(db: sqlite3.Connection) -> None:
