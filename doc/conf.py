@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sphinx settings: `python -m sphinx -W -b html doc doc/_build/html`. Nothing needs the network."""
 
+import importlib
 import sys
 import warnings
 from pathlib import Path
 
+from sphinx.util import logging
+
 import skzest
+
+logger = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -106,5 +111,16 @@ def skip_foreign(app, what, name, obj, skip, options):
     return True if str(getattr(obj, "__module__", "")).startswith("sklearn.") else None
 
 
+def check_api_page(app):
+    """Warn, and so fail, if a public name has no place on the API pages."""
+    listed = {line.strip().split(".")[-1] for line in (HERE / "api/index.rst").open()}
+    for room in ("", ".fingerprints", ".maskers", ".queries", ".testing"):
+        room = f"skzest{room}"
+        names = {name for name in importlib.import_module(room).__all__ if not name.isupper()}
+        for name in sorted(names - listed):
+            logger.warning("%s.%s is public, but not listed in api/index.rst", room, name)
+
+
 def setup(app):
+    app.connect("builder-inited", check_api_page)
     app.connect("autodoc-skip-member", skip_foreign)
