@@ -285,7 +285,8 @@ class ClassAligner(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        # A model may lack a class, but not the only one.
+        tags.input_tags.allow_nan = self.n_classes != 1
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

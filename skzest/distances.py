@@ -337,7 +337,8 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        # NaN is a class that a model lacks: where there is but one, it has nothing to say.
+        tags.input_tags.allow_nan = self.n_classes != 1
         return tags
 
     def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
