@@ -7,7 +7,8 @@ turns classifiers into signatures, :func:`zest_distances` compares these.
 
 from .alignment import ClassAligner
 from .crossvalidated import crossvalidated_distances, split_half_plans
-from .displays import ZestDistanceDisplay
+from .curves import reference_curve
+from .displays import ReferenceCurveDisplay, ZestDistanceDisplay
 from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import (
     DesignMismatchError,
@@ -36,6 +37,7 @@ __all__ = [
     "ModelChangedError",
     "QueryError",
     "QueryPlan",
+    "ReferenceCurveDisplay",
     "SklearnQuery",
     "TabularMasker",
     "TextMasker",
@@ -45,6 +47,7 @@ __all__ = [
     "as_query",
     "crossvalidated_distances",
     "distance_interval",
+    "reference_curve",
     "sequential_distance",
     "split_half_plans",
     "zest_distances",
