@@ -11,12 +11,15 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
+from ._cuts import CutMemo, masker_key
 from ._masks import PackedMasks
 from .plan import QueryPlan
 from .sampling import auto_n_samples, point_rng, sample_masks
 from .surrogates import n_masks_needed
 
 __all__ = ["build_plan", "redraw_masks"]
+
+_CUTS = CutMemo(64 * 2**20)
 
 
 def build_plan(
@@ -37,7 +40,8 @@ def build_plan(
     for a point of fewer than two parts, and where the masks do not determine the surrogate.
     """
     points = masker.take(reference, indices)
-    tasks = [(masker, points, n, int(index)) for n, index in enumerate(indices)]
+    key = masker_key(masker)
+    tasks = [(masker, key, points, n, int(index)) for n, index in enumerate(indices)]
     outcomes: Any = (_cut(*task) for task in tasks)
     if effective_n_jobs(n_jobs) > 1:
         parallel = Parallel(
@@ -79,10 +83,10 @@ def _draw(n_parts, indices, n_samples, sampling, seed, surrogate) -> PackedMasks
     return PackedMasks.join(masks)
 
 
-def _cut(masker: Any, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
+def _cut(masker: Any, key: str | None, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
     point = masker.point(points, n)
     try:
-        parts = masker.cut(point)
+        parts = _CUTS.cut(key, masker, point)
         fill = masker.fill_for(point, parts)
     except ValueError as error:
         raise ValueError(f"reference point {index}: {error}") from error
