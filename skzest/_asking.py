@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, partial
+from itertools import chain
 from typing import Any
 
 import array_api_compat
@@ -30,7 +34,7 @@ from .queries import HOST, respond
 from .queries._response import raw_scores
 from .surrogates import closed_form, coefficients, kernel_weights
 
-__all__ = ["Answer", "ask_zoo", "auto_batch_size", "probe"]
+__all__ = ["Answer", "ask_zoo", "auto_batch_size", "probe", "sessions"]
 
 logger = logging.getLogger("skzest")
 
@@ -85,25 +89,78 @@ class _BatchSize:
     """Copies per batch: what was asked for, and what memory turned out to hold."""
 
     wanted: int
-    fitting: int
+    fitting: int = 0
+
+    def __post_init__(self) -> None:
+        self.fitting = self.fitting or self.wanted
 
 
-def auto_batch_size(point: Any) -> int:
-    """Copies per batch from the size of one copy alone, so that results repeat to the bit.
+def auto_batch_size(point: Any, space: Any = HOST) -> int:
+    """Copies per batch from the size of one copy and the device alone.
 
-    8 MiB of copies, and at most 16,384 of them: a forest takes milliseconds before its first
-    answer, and a linear model soon leaves the processor's caches.
+    So results repeat to the bit. On the host 8 MiB of copies, and at most 16,384 of them: a
+    forest takes milliseconds before its first answer, and a linear model soon leaves the
+    processor's caches. Other spaces have rules of their own, ``auto_rows``.
     """
     if isinstance(point, str):
         return 1024
-    nbytes = point.memory_usage(deep=True).sum() if _points.is_frame(point) else point.nbytes
+    if _points.is_frame(point):
+        nbytes, size = point.memory_usage(deep=True).sum(), point.size
+    else:
+        nbytes, size = point.nbytes, point.size
+    if hasattr(space, "auto_rows"):
+        return space.auto_rows(int(size))
     return int(np.clip(_AUTO_BYTES // max(int(nbytes), 1), 1, _AUTO_ROWS))
 
 
-def _auto_rows(plan: QueryPlan) -> int:
+def _auto_rows(plan: QueryPlan, space: Any) -> int:
     """Copies per batch: points of one shape are like the first, else the largest decides."""
     n_points = len(plan) if isinstance(plan.reference, list) else 1
-    return min(auto_batch_size(plan.point(n)) for n in range(n_points))
+    return min(auto_batch_size(plan.point(n), space) for n in range(n_points))
+
+
+def _tuned_rows(plan: QueryPlan, asked: list[_Asked], space: Any) -> int:
+    """Copies per batch that go quickest per copy, of a quarter of the usual to four times it.
+
+    Asks each model about three times as many copies as are in the largest batch.
+    """
+    asker = _Asker(plan, asked, _BatchSize(_auto_rows(plan, space)), space)
+    usual, paces = asker.size.wanted, {}
+    whole = [(n, 0, count) for n, count in enumerate(plan.masks.n_masks)]
+    for rows in (usual // 4, usual // 2, usual, 2 * usual, 4 * usual):
+        batch = next(_batches(whole, max(rows, 1)))
+        n_rows = sum(b - a for _, a, b in batch)
+        if n_rows in paces:
+            continue
+        took = min(_seconds(asker, batch, space) for _ in range(2 if paces else 3))
+        if asker.size.fitting < n_rows:
+            break  # memory ran out
+        paces[n_rows] = took / n_rows
+    return min(paces, key=paces.__getitem__, default=asker.size.fitting)
+
+
+def _seconds(asker: _Asker, batch: list[tuple[int, int, int]], space: Any) -> float:
+    start = time.perf_counter()
+    for Z in asker._ask(batch):
+        space.to_numpy(Z)  # waits for a device
+    return time.perf_counter() - start
+
+
+_ENTERED: ContextVar[frozenset[int]] = ContextVar("queries in session", default=frozenset())
+
+
+@contextmanager
+def sessions(queries: Sequence[Any]) -> Iterator[None]:
+    """Enter the session of every query, but of those that are in one: once around a whole run."""
+    with ExitStack() as stack:
+        entered = _ENTERED.get()
+        for query in queries:
+            if id(query) not in entered:
+                stack.enter_context(query.session())
+                entered |= {id(query)}
+        token = _ENTERED.set(entered)
+        stack.callback(_ENTERED.reset, token)
+        yield
 
 
 def probe(plan: QueryPlan, name: str, query: Any) -> int:
@@ -118,7 +175,7 @@ def probe(plan: QueryPlan, name: str, query: Any) -> int:
     """
     n_rows = min(_PROBE_ROWS, plan.masks.n_masks[0])
     asked = _Asked(name, query)
-    with query.session():
+    with sessions([query]):
         copies = _render(plan, [(0, 0, n_rows)], query.space)
         first = query.space.to_numpy(_respond(plan, asked, copies, n_rows))
         if query.deterministic:
@@ -146,7 +203,7 @@ def ask_zoo(
     names: Sequence[str],
     widths: Sequence[int],
     *,
-    batch_size: int | None = None,
+    batch_size: int | str | None = None,
     n_jobs: int | None = None,
     report: Callable[[int], None] | None = None,
     recall: Any = None,
@@ -161,8 +218,8 @@ def ask_zoo(
         How errors speak of each.
     widths : sequence of int
         Number of columns of each one's scores, as :func:`probe` found it.
-    batch_size : int, optional
-        Copies per batch; None takes it from the size of a copy.
+    batch_size : int or "tune", optional
+        Copies per batch; None takes it from the size of a copy and the device, "tune" tries.
     n_jobs : int, optional
         Tasks at a time, in joblib's terms; the active backend decides what runs them.
     report : callable, optional
@@ -180,36 +237,72 @@ def ask_zoo(
         groups.setdefault(query.space, []).append(i)
 
     workers = effective_n_jobs(n_jobs)
-    tasks = []
-    for space, members in groups.items():
-        rows = batch_size or _auto_rows(plan)
-        size = _BatchSize(rows, rows)
-        units = list(_units(plan.masks.n_masks, rows))
-        for points, chosen in _tasks(units, members, workers):
-            tasks.append((points, chosen, size, space))
-
-    def call(points, chosen, size, space):
-        sliced = plan.slice(points[0], points[-1])
-        known = None if recall is None else recall.part(points[0], points[-1], chosen)
-        return sliced, [asked[i] for i in chosen], size, space, os.getpid(), known
-
-    # BLAS on one thread always, not only when jobs run side by side: how a product is split
-    # over threads may change its last bits, and results must not depend on n_jobs.
-    with _blas().limit(limits=1, user_api="blas"):
-        if workers == 1:
-            outcomes = (_run(*call(*task)) for task in tasks)
-        else:
-            # A generator, so that progress is told while the others run.
-            parallel = Parallel(n_jobs=n_jobs, return_as="generator" if report else "list")
-            outcomes = parallel(delayed(_run)(*call(*task)) for task in tasks)
+    here = [i for i, query in enumerate(queries) if workers == 1 or _stays_here(query.space)]
+    runs, tasks = [], []
+    with sessions([queries[i] for i in here]):
+        for space, members in groups.items():
+            zoo = [asked[i] for i in members]
+            rows = _tuned_rows(plan, zoo, space) if batch_size == "tune" else batch_size
+            size = _BatchSize(rows or _auto_rows(plan, space))
+            if workers == 1 or _stays_here(space):
+                runs.append(_run_here(plan, zoo, members, size, space, recall))
+            else:
+                units = list(_units(plan.masks.n_masks, size.wanted))
+                for start, stop, chosen in _tasks(units, members, workers):
+                    known = None if recall is None else recall.part(start, stop, chosen)
+                    some = [asked[i] for i in chosen]
+                    job = (plan.slice(start, stop), some, size, space, os.getpid(), known)
+                    tasks.append((start, stop, chosen, job))
+        runs.append(_run_elsewhere(tasks, n_jobs, report is not None))
         pieces: list[list[tuple[int, Answer]]] = [[] for _ in queries]
-        for (points, chosen, _, _), answers in zip(tasks, outcomes, strict=True):
+        for start, stop, chosen, answers in chain.from_iterable(runs):
             for i, answer in zip(chosen, answers, strict=True):
-                pieces[i].append((points[0], answer))
+                pieces[i].append((start, answer))
             if report is not None:
-                n_asked = sum(plan.masks.n_masks[points[0] : points[-1]])
-                report(n_asked * len(chosen))
+                report(sum(plan.masks.n_masks[start:stop]) * len(chosen))
     return [Answer.join([answer for _, answer in sorted(p, key=lambda q: q[0])]) for p in pieces]
+
+
+def _stays_here(space: Any) -> bool:
+    """Whether models of a space are asked in this process only, as on a GPU."""
+    return bool(getattr(space, "stays_here", False))
+
+
+def _run_here(
+    plan: QueryPlan, asked: list[_Asked], members: list[int], size: _BatchSize, space: Any, recall
+) -> Iterator[tuple[int, int, list[int], list[Answer]]]:
+    """All units of a plan in this process, whose sessions are open, unit by unit."""
+    known = None if recall is None else recall.part(0, len(plan), members)
+    units = list(_units(plan.masks.n_masks, size.wanted))
+    with _one_thread([space]), _asker(plan, asked, size, space, known) as asker:
+        for (start, stop), answers in zip(units, asker.answers(units), strict=True):
+            yield start, stop, members, answers
+
+
+def _run_elsewhere(
+    tasks: list, n_jobs: int | None, as_they_come: bool
+) -> Iterator[tuple[int, int, list[int], list[Answer]]]:
+    """Tasks through joblib; each is a sliced plan, put to some models."""
+    if not tasks:
+        return
+    # A generator, so that progress is told while the others run.
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator" if as_they_come else "list")
+    with _one_thread([space for *_, (_, _, _, space, _, _) in tasks]):
+        outcomes = parallel(delayed(_run)(*job) for *_, job in tasks)
+        for (start, stop, chosen, _), answers in zip(tasks, outcomes, strict=True):
+            yield start, stop, chosen, answers
+
+
+def _one_thread(spaces: Sequence[Any]) -> Any:
+    """BLAS on one thread, if there are models that are asked on the host.
+
+    Always, not only when jobs run side by side: how a product is split over threads may change
+    its last bits, and results must not depend on n_jobs. torch keeps its threads, though it may
+    share a BLAS with NumPy.
+    """
+    if all(space != HOST for space in spaces):
+        return nullcontext()
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @cache
@@ -229,21 +322,17 @@ def _units(n_masks: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
     yield start, len(n_masks)
 
 
-def _tasks(units: list, members: list[int], workers: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Spread units over tasks: boundaries of runs of units, and the models asked.
+def _tasks(units: list, members: list[int], workers: int) -> Iterator[tuple[int, int, list[int]]]:
+    """Spread units over tasks: runs of points, and the models asked.
 
     Each task pickles its models when it goes to another process, so there are few of them: two
     for each worker. Where there are fewer units than workers the models are spread as well.
     """
-    if workers == 1:
-        for start, stop in units:
-            yield [start, stop], members
-        return
     n_runs = min(len(units), 2 * workers)
     n_shares = min(len(members), -(-workers // n_runs)) if n_runs < workers else 1
     for run in np.array_split(np.array(units), n_runs):
         for share in np.array_split(members, n_shares):
-            yield [int(run[0, 0]), int(run[-1, 1])], [int(i) for i in share]
+            yield int(run[0, 0]), int(run[-1, 1]), [int(i) for i in share]
 
 
 def _run(
@@ -255,18 +344,26 @@ def _run(
     known: Any,
 ) -> list[Answer]:
     """One task: all units of a (sliced) plan, put to some models."""
+    units = list(_units(plan.masks.n_masks, size.wanted))
     with ExitStack() as stack:
         if os.getpid() != parent:
-            stack.enter_context(_blas().limit(limits=1, user_api="blas"))
-        for a in asked:
-            stack.enter_context(a.query.session())
-        if known is None:
-            asker = _Asker(plan, asked, size, space)
-        else:
-            asker = stack.enter_context(known.asker(plan, asked, size, space))
-        units = _units(plan.masks.n_masks, size.wanted)
-        answers = [asker.unit(start, stop) for start, stop in units]
+            stack.enter_context(_one_thread([space]))
+        stack.enter_context(sessions([a.query for a in asked]))
+        asker = stack.enter_context(_asker(plan, asked, size, space, known))
+        answers = list(asker.answers(units))
     return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
+
+
+@contextmanager
+def _asker(
+    plan: QueryPlan, asked: list[_Asked], size: _BatchSize, space: Any, known: Any
+) -> Iterator[_Asker]:
+    """What asks the models, or looks up first what is ``known`` of them."""
+    if known is None:
+        yield _Asker(plan, asked, size, space)
+    else:
+        with known.asker(plan, asked, size, space) as asker:
+            yield asker
 
 
 class _Asker:
@@ -275,20 +372,40 @@ class _Asker:
     def __init__(self, plan: QueryPlan, asked: list[_Asked], size: _BatchSize, space: Any):
         self.plan, self.asked, self.size, self.space = plan, asked, size, space
         self.form = None if plan.is_passthrough else closed_form(plan.surrogate)
+        # One point: of its masks a batch takes the next part, or all and those of the next point.
+        self.place = lru_cache(maxsize=1)(partial(_place, plan, space))
 
-    def unit(self, start: int, stop: int) -> list[Answer]:
-        """Answers of all models to points ``start:stop``."""
-        scores = self._scores(start, stop)
+    def answers(self, units: Sequence[tuple[int, int]]) -> Iterator[list[Answer]]:
+        """Answers of all models, unit by unit."""
+        # A device of its own goes on with one unit while the one before is looked at here.
+        ahead, waiting = int(_stays_here(self.space)), deque()
+        for start, stop in units:
+            waiting.append((start, self._scores(start, stop)))
+            if len(waiting) > ahead:
+                yield self._settle(*waiting.popleft())
+        while waiting:
+            yield self._settle(*waiting.popleft())
+
+    def _settle(self, start: int, scores: list[list[Any]]) -> list[Answer]:
+        """From the scores of a unit, whose first point is ``start``, to answers."""
         answers = []
-        for n in range(start, stop):
-            operator = None if self.form is None else self.plan.operator(n, self.space)
-            answers.append(
-                [
-                    self._answer(n, a.name, Z, operator)
-                    for a, Z in zip(self.asked, scores[n - start], strict=True)
-                ]
-            )
+        for n, of_point in enumerate(scores, start):
+            operator = None if self.form is None else self._operator(n)
+            each = zip(self.asked, of_point, strict=True)
+            answers.append([self._answer(n, a.name, Z, operator) for a, Z in each])
         return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
+
+    def _operator(self, n: int) -> Any:
+        """What takes scores to coefficients, in the space where the scores are.
+
+        Worked out on the host: a device takes longer for small eigenvalue problems, and is
+        busy with the next unit.
+        """
+        if self.space == HOST:
+            return self.plan.operator(n)
+        with _one_thread([HOST]):
+            operator = self.plan.operator(n)
+        return self.space.asarray(operator) if self.space.has_float64 else operator
 
     def _scores(self, start: int, stop: int) -> list[list[Any]]:
         """Per point and model, scores of shape (n_masks, n_classes)."""
@@ -310,7 +427,7 @@ class _Asker:
         asked = self.asked if asked is None else asked
         n_rows = sum(b - a for _, a, b in batch)
         try:
-            copies = _render(self.plan, batch, self.space)
+            copies = _render(self.plan, batch, self.space, self.place)
             return [self._put_to(a, batch, copies) for a in asked]
         except self._memory_errors() as error:
             if n_rows == 1:
@@ -330,7 +447,10 @@ class _Asker:
 
     def _answer(self, n: int, name: str, Z: Any, operator: Any) -> Answer:
         """One point, one model: scores to coefficients and extent."""
-        space, xp = self.space, array_api_compat.array_namespace(Z)
+        space = self.space
+        if not space.has_float64:
+            Z, space = space.to_numpy(Z), HOST
+        xp = array_api_compat.array_namespace(Z)
         # One pass for two questions: NaN and infinity carry through to the maximum.
         with np.errstate(invalid="ignore", over="ignore"):
             spread = float(xp.max(xp.abs(Z - Z[:1])))
@@ -376,11 +496,23 @@ def _batches(pieces: list, rows: int) -> Iterator[list[tuple[int, int, int]]]:
         yield batch
 
 
-def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> Any:
+def _place(plan: QueryPlan, space: Any, n: int) -> tuple[Any, Any, Any, Any]:
+    """A point, its parts, its fill and its masks, where the models want them."""
+    point, parts, fill, masks = plan.point(n), plan.parts[n], plan.fills[n], plan.masks[n]
+    if plan.array_points:
+        arrays = (point, parts.astype(np.int64), fill, masks)
+        point, parts, fill, masks = (space.asarray(a) for a in arrays)
+    return point, parts, fill, masks
+
+
+def _render(
+    plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any, place: Any = None
+) -> Any:
     """Masked copies of one batch, where the models want them."""
+    place = partial(_place, plan, space) if place is None else place
     if len(batch) == 1:
-        return _render_piece(plan, batch[0], space)
-    pieces = (_render_piece(plan, piece, space) for piece in batch)
+        return _render_piece(plan, batch[0], place)
+    pieces = (_render_piece(plan, piece, place) for piece in batch)
     if not plan.array_points or isinstance(plan.reference, list) or space != HOST:
         return _points.concatenate(list(pieces))
     # Piece by piece into one array: each leaves its memory, still in the cache, to the next.
@@ -395,15 +527,11 @@ def _render(plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any) -> A
     return copies
 
 
-def _render_piece(plan: QueryPlan, piece: tuple[int, int, int], space: Any) -> Any:
+def _render_piece(plan: QueryPlan, piece: tuple[int, int, int], place: Any) -> Any:
     """Masked copies ``start:stop`` of one point."""
     n, start, stop = piece
-    point, parts, fill = plan.point(n), plan.parts[n], plan.fills[n]
-    masks = plan.masks[n][start:stop]
-    if plan.array_points:
-        arrays = (point, parts.astype(np.int64), fill, masks)
-        point, parts, fill, masks = (space.asarray(a) for a in arrays)
-    copies = plan.masker.render(point, parts, fill, masks)
+    point, parts, fill, masks = place(n)
+    copies = plan.masker.render(point, parts, fill, masks[start:stop])
     # Points of different shapes: a batch is a list of copies, even if those that happen to share
     # it are of one shape.
     return list(copies) if isinstance(plan.reference, list) else copies

@@ -58,6 +58,11 @@ class Space:
     xp: Any
     device: Any = None
 
+    @property
+    def has_float64(self) -> bool:
+        """Whether arrays here can hold, and compute in, float64."""
+        return True
+
     def asarray(self, array: Any) -> Any:
         """Array of this space that holds the numbers of a NumPy array."""
         if self.device is None:

@@ -67,6 +67,9 @@ class TorchSpace(Space):
             array = torch.as_tensor(array)
         if array.dtype == torch.float64 and not self.has_float64:
             array = array.to(torch.float32)
+        if self.device.type == "cuda":
+            # From pinned memory: else the copy waits for everything that was asked before.
+            return array.pin_memory().to(self.device, non_blocking=True)
         return array.to(self.device)
 
     @property
@@ -79,7 +82,7 @@ class TorchSpace(Space):
         """Whether models are asked in this process only: a device is not shared out."""
         return self.device.type != "cpu"
 
-    def auto_rows(self, n_numbers: int, n_bytes: int) -> int:
+    def auto_rows(self, n_numbers: int) -> int:
         """Copies per batch, from the numbers in one copy and the device alone."""
         numbers = _CPU_NUMBERS if self.device.type == "cpu" else _GPU_NUMBERS
         rows = min(max(numbers // max(n_numbers, 1), _FEWEST_COPIES), _MOST_COPIES)
