@@ -18,7 +18,7 @@ from .exceptions import (
 )
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
-from .queries import CallableQuery, SklearnQuery, as_query
+from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
 from .sequential import sequential_distance
 from .signature import LimeSignatureTransformer
 from .store import AnswerStore
@@ -41,6 +41,7 @@ __all__ = [
     "SklearnQuery",
     "TabularMasker",
     "TextMasker",
+    "TorchQuery",
     "UndefinedSignatureWarning",
     "ZestDistanceDisplay",
     "ZestDistanceTransformer",

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._asking import ask_zoo, probe
+from ._asking import ask_zoo, probe, sessions
 from ._building import build_plan
 from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
 from ._names import feature_names
@@ -81,9 +81,10 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         models' ``classes_`` over ``fit``.
     adapter : "auto" or callable, default="auto"
         Makes a query out of a model; ``"auto"`` is :func:`~skzest.queries.as_query`.
-    batch_size : int or "auto", default="auto"
+    batch_size : int, "auto" or "tune", default="auto"
         Copies per call of a model. ``"auto"`` depends on the size of a copy (and the device)
-        alone, so that results repeat to the bit.
+        alone, so that results repeat to the bit. ``"tune"`` takes the quickest of a few sizes,
+        which costs a few more questions. Where memory runs out it is halved.
     random_state : int, RandomState instance or None, default=0
         Chooses points and masks. With None or a RandomState one integer is drawn in ``fit``
         and kept.
@@ -240,7 +241,8 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """
         queries, names = self._queries(models, reset=True)
         stages = FitStages(self, 1)
-        self._set_up(queries, names, stages)
+        with sessions(queries):
+            self._set_up(queries, names, stages)
         stages.end()
         return self
 
@@ -249,8 +251,9 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """Fit to the models ``X`` and return their signatures; see :meth:`transform`."""
         queries, names = self._queries(X, reset=True)
         stages = FitStages(self, 2)
-        recall = self._set_up(queries, names, stages)
-        signatures = self._signatures(queries, names, recall, stages)
+        with sessions(queries):
+            recall = self._set_up(queries, names, stages)
+            signatures = self._signatures(queries, names, recall, stages)
         stages.end()
         return signatures
 
@@ -372,7 +375,8 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """
         check_is_fitted(self, "plan_")
         queries, names = self._queries(models, reset=False)
-        return self._signatures(queries, names, self._recall(queries, names))
+        with sessions(queries):
+            return self._signatures(queries, names, self._recall(queries, names))
 
     def _signatures(
         self,
@@ -411,9 +415,11 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         _warn_of_constant(constant)
         return signatures.reshape(len(queries), -1)
 
-    def _batch_size(self) -> int | None:
+    def _batch_size(self) -> int | str | None:
         if _is_auto(self.batch_size):
             return None
+        if isinstance(self.batch_size, str) and self.batch_size == "tune":
+            return self.batch_size
         return check_whole(self.batch_size, "batch_size")
 
     def _places(self, name: str, query: Any, width: int) -> np.ndarray:

@@ -50,6 +50,7 @@ from skzest.queries import (
     Query,
     SklearnQuery,
     Space,
+    TorchQuery,
     as_query,
     check_response,
     choose_output,
@@ -910,11 +911,19 @@ def test_tensors_in_a_space_of_their_own_pass_the_conformance_checks():
 
 # --- conformance -----------------------------------------------------------------------------
 
+
+def _network():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    return TorchQuery(torch.nn.Linear(4, 3).eval())
+
+
 EXAMPLES = {
     "SklearnQuery": lambda: as_query(LogisticRegression(max_iter=500).fit(IRIS, NAMES[SPECIES])),
     "CallableQuery": lambda: CallableQuery(
         LogisticRegression(max_iter=500).fit(IRIS, SPECIES).predict_proba, classes=range(3)
     ),
+    "TorchQuery": _network,
 }
 
 
