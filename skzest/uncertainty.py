@@ -14,6 +14,9 @@ from .plan import QueryPlan
 
 __all__ = ["DistanceInterval", "distance_interval"]
 
+# Rows that differ in their last bits only are about the square of a rounding unit apart.
+_ROUNDING = 1e-30
+
 
 @dataclass(frozen=True)
 class DistanceInterval:
@@ -145,9 +148,9 @@ def jackknife_t(sums: np.ndarray, level: float) -> DistanceInterval:
     error = _jackknife_error(without)
     # On the logarithm, as a distance is positive and its spread grows with it. Measured on both
     # scales (benchmarks/coverage.py): the coverage is nearer to the level on this one.
-    if estimate == 0 and error == 0:
-        low = high = 0.0
-    elif (without == 0).any() or estimate == 0:  # one point makes all the difference
+    if estimate < _ROUNDING:
+        estimate = error = low = high = 0.0
+    elif (without < _ROUNDING).any():  # one point makes all the difference
         low, high = 0.0, 2.0
     else:
         reach = float(stdtrit(n - 1, (1 + level) / 2)) * _jackknife_error(np.log(without))

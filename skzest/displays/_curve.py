@@ -181,8 +181,7 @@ class ReferenceCurveDisplay:
                     self.ax_.fill_between(at, *band, color=line.get_color(), alpha=0.15, lw=0)
                 )
         self.ax_.set_xscale("log", base=2)
-        ticks = np.unique(np.concatenate([2.0 ** np.round(np.log2(t)) for t in self._at(x)]))
-        self.ax_.set_xticks(ticks)
+        self.ax_.set_xticks(_powers_of_two([line.get_xdata() for line in self.lines_]))
         self.ax_.xaxis.set_minor_locator(NullLocator())
         self.ax_.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         if quantity == "std":
@@ -194,9 +193,6 @@ class ReferenceCurveDisplay:
         if any(line.get_label() for line in self.lines_):
             self.ax_.legend(frameon=False)
         return self
-
-    def _at(self, x: str) -> list[np.ndarray]:
-        return [c.sizes if x == "n_reference" else c.n_queries for c in self.curves.values()]
 
     def _series(self):
         """(number of the curve, of the pair, label, curve) of every line."""
@@ -210,3 +206,10 @@ class ReferenceCurveDisplay:
                 )
             for p, label in enumerate(labels):
                 yield c, p, ", ".join(filter(None, (label, name))), curve
+
+
+def _powers_of_two(values: list[np.ndarray], most: int = 7) -> np.ndarray:
+    """Ticks that cover the values, not more than have room for their numbers."""
+    all_of_them = np.concatenate([np.asarray(v, dtype=float) for v in values])
+    low, high = np.round(np.log2([all_of_them.min(), all_of_them.max()])).astype(int)
+    return 2.0 ** np.arange(low, high + 1, 1 + (high - low) // most)

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which masks? Designs and estimators against the truth of all masks.
+
+    python benchmarks/designs.py --cache DIR [--data DIR] [--seeds 80] [--large-points 48]
+
+For each design and number of masks L, over seeds: the mean squared error of the coefficients
+(relative to their mean square), and the bias and standard deviation of the cosine distance,
+relative to the true distance, as root mean squares over related and over unrelated pairs. Then:
+how many Bernoulli masks have the same error, per mask of the design. Errors of coefficients are
+over the points where L is below 2 ** n_parts / 2: above it, asking all masks is near.
+
+Everything is computed from stored answers to all masks (_every_mask.py); nothing is asked twice.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache, partial
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from _every_mask import answers, arguments
+from scipy.linalg import hadamard
+
+from skzest._point_sums import cosine_distance, point_sums
+from skzest.sampling import SAMPLINGS, point_rng
+from skzest.surrogates import linear_operator
+
+SIZES = (32, 64, 128, 256)
+BERNOULLI_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+# ---------------------------------------------------------------- designs that were tried
+
+
+def distinct(n_parts, n_samples, rng):
+    """Masks drawn without replacement."""
+    chosen = rng.permutation(2**n_parts)[:n_samples]
+    return ((chosen[:, None] >> np.arange(n_parts)) & 1).astype(bool)
+
+
+def stratified(n_parts, n_samples, rng):
+    """Antithetic, with numbers of kept parts at the quantiles of the binomial."""
+    from scipy.stats import binom
+
+    n = n_samples // 2
+    sizes = binom.ppf((np.arange(n) + rng.random()) / n, n_parts, 0.5).astype(int)
+    order = rng.random((n, n_parts)).argsort(axis=1)
+    half = order < sizes[:, None]
+    return np.concatenate([half, ~half])
+
+
+def large_block(n_parts, n_samples, rng):
+    """Fold-over in one block, as large as fits, in place of several small ones."""
+    order = 2 ** int(np.log2(n_samples // 2))
+    if 2 * order >= 2**n_parts:
+        return SAMPLINGS["foldover"](n_parts, 2**n_parts, rng)
+    columns = 1 + rng.permutation(order - 1)[:n_parts]
+    half = (hadamard(order) > 0)[:, columns] ^ (rng.random(n_parts) < 0.5)
+    return np.concatenate([half, ~half])
+
+
+@cache
+def least_aberration(n_parts, n_factors, folded, tries=3000):
+    """Columns of a regular fraction with the fewest short words, by random search.
+
+    A column is a number in binary; a word is a set of columns whose sum without carry is 0.
+    """
+    rng = np.random.default_rng(n_parts)
+    best, least = None, None
+    # In a fold-over each column has one more factor, the same for all: only even words.
+    top = 2**n_factors if folded else 0
+    for _ in range(tries):
+        columns = 1 + rng.permutation(2**n_factors - 1)[:n_parts] + top
+        words = [
+            sum(np.bitwise_xor.reduce(some) == 0 for some in combinations(columns.tolist(), n))
+            for n in (3, 4)
+        ]
+        if least is None or words < least:
+            best, least = columns, words
+        if least == [0, 0]:
+            break
+    return best
+
+
+def fraction(n_parts, n_samples, rng, folded):
+    """Regular fraction of least aberration, parts in random order, signs flipped."""
+    n_factors = int(np.log2(n_samples))
+    if n_factors >= n_parts:
+        return SAMPLINGS["foldover"](n_parts, 2**n_parts, rng)
+    columns = least_aberration(n_parts, n_factors - folded, folded)
+    runs = np.arange(2**n_factors)
+    bits = np.array([[bin(run & column).count("1") & 1 for column in columns] for run in runs])
+    masks = bits.astype(bool)[:, rng.permutation(n_parts)]
+    return masks ^ (rng.random(n_parts) < 0.5)
+
+
+def maximin(n_parts, n_samples, rng):
+    """Pairs of complements, each new one as far as can be from all that are there."""
+    everything = SAMPLINGS["foldover"](n_parts, 2**n_parts, rng)[: 2 ** (n_parts - 1)]
+    signs = np.where(everything[rng.permutation(len(everything))], 1, -1)
+    nearest = np.full(len(signs), -1)
+    chosen = [0]
+    while len(chosen) < min(n_samples // 2, len(signs)):
+        nearest = np.maximum(nearest, np.abs(signs @ signs[chosen[-1]]))
+        nearest[chosen[-1]] = n_parts + 1
+        chosen.append(int(np.argmin(nearest)))
+    half = signs[chosen] > 0
+    return np.concatenate([half, ~half])
+
+
+# ---------------------------------------------------------------- estimators that were tried
+
+
+def least_squares(masks):
+    return linear_operator(masks.astype(float))
+
+
+def ridge(masks, alpha):
+    return linear_operator(masks.astype(float), alpha=alpha * len(masks) / 4)
+
+
+def interactions(masks, decay):
+    """Main effects of a Gaussian process whose interactions fade with their order.
+
+    The prior is ``sum over sets of parts of decay ** size``, so its kernel is a product; the
+    posterior mean of main effects is linear in the scores, like least squares.
+    """
+    signs = np.where(masks, 1.0, -1.0)
+    signs, inverse = np.unique(signs, axis=0, return_inverse=True)
+    kernel = np.prod(1 + decay * signs[:, None] * signs[None], axis=2)
+    kernel += 100.0  # the constant is free
+    counts = np.bincount(inverse.ravel())
+    solved = np.linalg.solve(kernel + 1e-8 * np.eye(len(signs)), decay * signs).T
+    return 2 * (solved / counts)[:, inverse.ravel()]
+
+
+TRIED = {
+    "bernoulli": (SAMPLINGS["bernoulli"], least_squares),
+    "antithetic": (SAMPLINGS["antithetic"], least_squares),
+    "foldover": (SAMPLINGS["foldover"], least_squares),
+    "distinct": (distinct, least_squares),
+    "stratified antithetic": (stratified, least_squares),
+    "maximin pairs": (maximin, least_squares),
+    "foldover, one large block": (large_block, least_squares),
+    "fraction, folded": (partial(fraction, folded=True), least_squares),
+    "fraction": (partial(fraction, folded=False), least_squares),
+    "bernoulli + ridge": (SAMPLINGS["bernoulli"], partial(ridge, alpha=0.1)),
+    "foldover + ridge": (SAMPLINGS["foldover"], partial(ridge, alpha=0.1)),
+    "bernoulli + interactions": (SAMPLINGS["bernoulli"], partial(interactions, decay=0.2)),
+    "distinct + interactions": (distinct, partial(interactions, decay=0.2)),
+    "foldover + interactions": (SAMPLINGS["foldover"], partial(interactions, decay=0.2)),
+    "large block + interactions": (large_block, partial(interactions, decay=0.2)),
+}
+
+
+# ---------------------------------------------------------------- what they are held to
+
+
+def rows_of(masks):
+    """Row of the table of all masks for each mask."""
+    return masks @ (1 << np.arange(masks.shape[1]))
+
+
+class Truth:
+    """Tables of answers of all models to the points that all were asked about."""
+
+    def __init__(self, read, n_points):
+        self.names = list(read.scores)
+        n_points = min(n_points, *map(len, read.scores.values()))
+        self.n_parts = read.n_parts[:n_points]
+        self.tables = [
+            np.concatenate([read.scores[name][n] for name in self.names], axis=1).astype(float)
+            for n in range(n_points)
+        ]
+        self.pairs = [
+            (kind, self.names.index(a), self.names.index(b))
+            for kind, pairs in read.pairs.items()
+            for a, b in pairs
+        ]
+        self.coef = [
+            least_squares(SAMPLINGS["foldover"](k, 2**k, None)) @ table
+            for k, table in zip(self.n_parts.tolist(), self.tables, strict=True)
+        ]
+        self.distances = self.distances_of(self.coef)
+
+    def distances_of(self, coef):
+        W = np.concatenate(coef).reshape(sum(self.n_parts), len(self.names), -1)
+        W = W.transpose(1, 2, 0)
+        return np.array(
+            [cosine_distance(point_sums(W[i], W[j], self.n_parts).sum(0)) for _, i, j in self.pairs]
+        )
+
+    def measure(self, design, operator, n_samples, n_seeds):
+        """Relative squared errors (n_seeds, n_models) and distances (n_seeds, n_pairs)."""
+        errors, distances = [], []
+        below = [2**k > 2 * n_samples for k in self.n_parts]
+        for seed in range(n_seeds):
+            coef = []
+            for n, k in enumerate(self.n_parts.tolist()):
+                masks = design(k, n_samples, point_rng(seed, n))
+                coef.append(operator(masks) @ self.tables[n][rows_of(masks)])
+            counted = below if any(below) else [True] * len(below)
+            gaps = [
+                (np.sum((a - b) ** 2, axis=0), np.sum(b**2, axis=0))
+                for a, b, counts in zip(coef, self.coef, counted, strict=True)
+                if counts
+            ]
+            gap, whole = np.sum(gaps, axis=0).reshape(2, len(self.names), -1).sum(axis=2)
+            errors.append(gap / whole)
+            distances.append(self.distances_of(coef))
+        return np.array(errors), np.array(distances)
+
+
+def summary(truth, errors, distances):
+    """Relative errors: of coefficients; bias and deviation of related and unrelated pairs."""
+    kinds = np.array([kind for kind, _, _ in truth.pairs])
+    bias = (distances.mean(axis=0) - truth.distances) / truth.distances
+    deviation = distances.std(axis=0, ddof=1) / truth.distances
+    row = {"mse": errors.mean()}
+    for kind in ("related", "unrelated"):
+        of_kind = kinds == kind
+        row[f"bias {kind}"] = bias[of_kind].mean()
+        row[f"sd {kind}"] = np.sqrt(np.mean(deviation[of_kind] ** 2))
+    return row
+
+
+def times_fewer(sizes, values, value, size):
+    """Masks of the first design that give the same value, per mask of the other."""
+    order = np.argsort(values)
+    log = np.interp(np.log(value), np.log(values)[order], np.log(sizes)[order])
+    text = f"{np.exp(log) / size:.2f}"
+    return f">{text}" if value < min(values) else text
+
+
+def main():
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=80)
+    args = parser.parse_args()
+    truth = Truth(answers(args), args.large_points)
+    data = "cifar" if args.data else "digits"
+    parts, counts = np.unique(truth.n_parts, return_counts=True)
+    print(
+        f"{data}, {len(truth.n_parts)} points: {dict(zip(parts.tolist(), counts.tolist()))} parts"
+    )
+    for (kind, i, j), d in zip(truth.pairs, truth.distances, strict=True):
+        print(f"  {kind}: {truth.names[i]} / {truth.names[j]}: {d:.4f}")
+    rows, base = [], {}
+    for name, (design, operator) in TRIED.items():
+        for size in BERNOULLI_SIZES if name == "bernoulli" else SIZES:
+            try:
+                measured = truth.measure(design, operator, size, args.seeds)
+            except ValueError:  # too few masks for the design
+                continue
+            row = summary(truth, *measured)
+            if name == "bernoulli":
+                base[size] = row
+            rows.append({"design": name, "masks": size, **row})
+            print(
+                "  ".join(
+                    f"{v:.4f}" if isinstance(v, float) else f"{v}" for v in rows[-1].values()
+                ),
+                flush=True,
+            )
+    sizes = np.array(sorted(base))
+    print("\ntimes fewer masks than bernoulli:  mse  sd related  sd unrelated")
+    for row in rows:
+        for key in ("mse", "sd related", "sd unrelated"):
+            values = np.array([base[size][key] for size in sizes])
+            row[f"times fewer: {key}"] = times_fewer(sizes, values, row[key], row["masks"])
+        print("  ".join(f"{row[k]}" for k in ("design", "masks", *list(row)[-3:])))
+    out = Path(__file__).parent / "results" / f"designs_{data}.csv"
+    out.parent.mkdir(exist_ok=True)
+    with open(out, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0])
+        for row in rows:
+            writer.writerow(f"{v:.5g}" if isinstance(v, float) else v for v in row.values())
+
+
+if __name__ == "__main__":
+    main()
