@@ -11,14 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from ._base import is_scalar
+from ._base import is_frame, is_scalar
 
-__all__ = ["check_frame", "frame_row", "kind_of", "other_statistic", "render_frame"]
+__all__ = ["check_frame", "fingerprint", "frame_row", "kind_of", "other_statistic", "render_frame"]
 
 
 def kind_of(dtype: Any) -> str:
     """NumPy's letter for the kind of a dtype, which those of pandas have too."""
     return getattr(dtype, "kind", "O")
+
+
+def fingerprint(point: Any) -> bytes:
+    """Bytes that are the same for rows of the same values."""
+    if not is_frame(point):
+        return np.ascontiguousarray(point).tobytes()
+    # What a value looks like, not how it lies in memory: that depends on the version of pandas.
+    return repr([str(point.iloc[0, j]) for j in range(point.shape[1])]).encode("utf-8", "replace")
 
 
 def check_frame(frame: Any) -> None:

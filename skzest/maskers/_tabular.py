@@ -3,19 +3,30 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Integral
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._base import BaseMasker, as_dtype, is_frame, is_scalar, render_arrays
-from ._frames import check_frame, frame_row, kind_of, other_statistic, render_frame
+from ._columns import (
+    FILLS,
+    check_one_hot,
+    codes_of,
+    column_parts,
+    most_frequent,
+    number_statistic,
+    one_each,
+    positions_in,
+)
+from ._frames import check_frame, fingerprint, frame_row, kind_of, other_statistic, render_frame
 
 __all__ = ["TabularMasker"]
 
-FILLS = ("mean", "median", "mode", "zero")
+MOST_ROWS = 1000  # that draws are made from
 
 
 class TabularMasker(BaseMasker):
@@ -27,15 +38,26 @@ class TabularMasker(BaseMasker):
         Columns that are hidden together, by name or by index (integers are always positions).
         Every column that is in no group is a part of its own. Parts are numbered in the order
         of the columns.
-    fill : {"mean", "median", "mode", "zero"}, value, array, dict or callable, default="mean"
+    one_hot : list of lists of str or int, optional
+        Groups of columns that code one category: 0 or 1, and at most one 1 in a row. They are
+        hidden together too, and what they become is a category: the most frequent one where
+        `fill` asks for a mean, median or mode.
+    fill : {"mean", "median", "mode", "zero", "draws"}, value, array, dict or callable, \
+            default="mean"
         What hidden columns become. Statistics are those of the whole reference, missing values
         left out, and are rounded for columns of integers. Categorical columns get their mode
         (the most frequent value; of several, the smallest) under all four names, and dates and
-        durations their mean under ``"zero"``. A value goes to every column, an array has one
-        value per column, a dict has values for some columns (by name or index), the others
+        durations their mean under ``"zero"``. ``"draws"`` takes the values of other rows of the
+        reference, which differ from point to point. A value goes to every column, an array has
+        one value per column, a dict has values for some columns (by name or index), the others
         getting mean or mode. A callable gets ``(point, parts)`` and returns one value per
         column, or a DataFrame of one row. NaN hides by making missing, where a column of floats
         or of nullable values can.
+    n_draws : int, default=1
+        Rows that are drawn for each point under ``fill="draws"``: the values of one row belong
+        together, the mean (for categories the mode) of several is steadier.
+    random_state : int, default=0
+        Seed of the draws, which depend on this number and on the point alone.
     categorical : "auto" or list of str or int, default="auto"
         Columns whose values are categories. ``"auto"``: those of a DataFrame that are no
         numbers, dates or durations (category, object, string, bool). A list decides for
@@ -47,6 +69,8 @@ class TabularMasker(BaseMasker):
         The part that each column belongs to.
     fill_ : ndarray of shape (n_features_in_,), DataFrame of one row, or None
         What hidden columns become; None if that depends on the point.
+    background_ : array or DataFrame
+        Rows of the reference, at most 1,000, that are drawn from. Only for ``fill="draws"``.
     categorical_ : ndarray of bool, shape (n_features_in_,)
         Which columns are categorical.
     n_features_in_ : int
@@ -58,7 +82,13 @@ class TabularMasker(BaseMasker):
     -----
     A DataFrame goes to the model as a DataFrame, with the same columns, order and dtypes
     (categorical, nullable and datetime too). Missing values are allowed, and those of a point
-    stay missing where its columns are kept.
+    stay missing where its columns are kept. A value that is missing in all rows that were drawn
+    is hidden by making it missing.
+
+    ``fill="draws"`` shows a model rows that look real, where means may be values that no row has.
+    To average over draws what the *model* says about each, which least squares does not tell
+    from averaging the signatures, make one signature for each ``random_state`` and take their
+    mean.
 
     Examples
     --------
@@ -80,11 +110,17 @@ class TabularMasker(BaseMasker):
         self,
         *,
         groups: Iterable[Iterable[str | int]] | None = None,
+        one_hot: Iterable[Iterable[str | int]] | None = None,
         fill: Any = "mean",
+        n_draws: int = 1,
+        random_state: int = 0,
         categorical: str | Iterable[str | int] = "auto",
     ):
         self.groups = groups
+        self.one_hot = one_hot
         self.fill = fill
+        self.n_draws = n_draws
+        self.random_state = random_state
         self.categorical = categorical
 
     @property
@@ -114,10 +150,18 @@ class TabularMasker(BaseMasker):
         table = self.check_reference(reference)
         validate_data(self, table, skip_check_array=True)  # n_features_in_, feature_names_in_
         self._frame = is_frame(table)
-        position = _positions(table)
-        self.parts_ = column_parts(self.groups, table.shape[1], position)
+        position = positions_in(table)
+        groups, one_hot = (
+            [] if given is None else list(given) for given in (self.groups, self.one_hot)
+        )
+        self.parts_ = column_parts([*groups, *one_hot], table.shape[1], position)
         self.categorical_ = self._find_categorical(table, position)
+        self._one_hot = [np.array([position(name) for name in group]) for group in one_hot]
+        for columns in self._one_hot:
+            check_one_hot(codes_of(table, columns))
         self.fill_ = self._shared_fill(table, position)
+        if _is_draws(self.fill):
+            self.background_ = self._background(table)
         return self
 
     def check_reference(self, reference: Any) -> Any:
@@ -193,8 +237,10 @@ class TabularMasker(BaseMasker):
         check_is_fitted(self)
         if self.fill_ is not None:
             return self.fill_
+        if _is_draws(self.fill):
+            return self._drawn(point)
         # Copies: the point may be a row of the caller's own data.
-        values = _one_each(self.fill(point.copy(), parts.copy()), point.shape[-1])
+        values = one_each(self.fill(point.copy(), parts.copy()), point.shape[-1])
         return frame_row(values, point) if is_frame(point) else _array_row(values, point.dtype)
 
     def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
@@ -208,6 +254,28 @@ class TabularMasker(BaseMasker):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         return tags
+
+    # --- draws ----------------------------------------------------------------------------
+
+    def _background(self, table: Any) -> Any:
+        """Rows to draw from: all, or as many as can travel with the masker at no cost."""
+        if operator.index(self.n_draws) < 1:
+            raise ValueError(f"n_draws={self.n_draws!r} must be at least 1.")
+        rng = np.random.default_rng(operator.index(self.random_state))
+        chosen = np.sort(rng.permutation(len(table))[:MOST_ROWS])
+        return self.take(table, chosen)
+
+    def _drawn(self, point: Any) -> Any:
+        """The values of rows that are drawn for one point, averaged."""
+        # Seeded by the point itself: no matter where it stands in which reference.
+        seed = [operator.index(self.random_state), crc32(fingerprint(point))]
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(len(self.background_), operator.index(self.n_draws))
+        rows = self.take(self.background_, chosen)
+        if len(chosen) == 1:  # as it is, whatever its values are
+            return rows.reset_index(drop=True) if self._frame else rows[0]
+        values = self._statistics(rows, "mean")
+        return frame_row(values, point) if self._frame else _array_row(values, point.dtype)
 
     # --- categories and fills -------------------------------------------------------------
 
@@ -227,27 +295,35 @@ class TabularMasker(BaseMasker):
 
     def _shared_fill(self, table: Any, position: Callable) -> Any:
         """The fill of every point, or None if it depends on the point."""
-        fill, columns = self.fill, range(table.shape[1])
-        if callable(fill):
+        fill = self.fill
+        if callable(fill) or _is_draws(fill):
             return None
         if fill is None or (isinstance(fill, str) and fill not in FILLS):
             raise ValueError(
-                f"fill={fill!r} is not known. Choose from {list(FILLS)}, or give a value, an "
+                f"fill={fill!r} is not known. Choose from {[*FILLS, 'draws']}, or give a value, an "
                 "array, a dict of column: value, or a callable. To fill columns of text with a "
                 f"value, give a dict: {{column: {fill!r}}}."
             )
         if isinstance(fill, str):
-            values = [self._statistic(table, j, fill) for j in columns]
+            values = self._statistics(table, fill)
         elif isinstance(fill, Mapping):
-            given = {position(name): value for name, value in fill.items()}
-            values = [
-                given[j] if j in given else self._statistic(table, j, "mean") for j in columns
-            ]
+            values = self._statistics(table, "mean")
+            for name, value in fill.items():
+                values[position(name)] = value
         elif is_scalar(fill):
-            values = [fill] * len(columns)
+            values = [fill] * table.shape[1]
         else:
-            values = _one_each(fill, len(columns))
+            values = one_each(fill, table.shape[1])
         return frame_row(values, table) if self._frame else _array_row(values, table.dtype)
+
+    def _statistics(self, table: Any, name: str) -> list:
+        """One of `FILLS` of every column; one category for columns that code one."""
+        values = [self._statistic(table, j, name) for j in range(table.shape[1])]
+        for columns in self._one_hot if name != "zero" else ():
+            category = most_frequent(codes_of(table, columns))
+            for j, value in zip(columns, category):
+                values[j] = value
+        return values
 
     def _statistic(self, table: Any, j: int, name: str) -> Any:
         if self.categorical_[j]:
@@ -261,73 +337,8 @@ class TabularMasker(BaseMasker):
         return other_statistic(column, name)
 
 
-def number_statistic(column: np.ndarray, name: str) -> Any:
-    """One of `FILLS` of a numeric column, NaN left out; rounded if it holds integers."""
-    if name == "zero":
-        return 0
-    if column.dtype.kind == "f":
-        column = column[~np.isnan(column)]
-    if column.size == 0:
-        return np.nan
-    if name == "mode":
-        values, counts = np.unique(column, return_counts=True)
-        return values[np.argmax(counts)]
-    value = column.mean(dtype=np.float64) if name == "mean" else np.median(column)
-    if column.dtype.kind == "f":
-        return value
-    # A float near 2**63 may lie outside of what the column can hold; the column does not.
-    return min(max(round(float(value)), int(column.min())), int(column.max()))
-
-
-def column_parts(groups: Any, n_columns: int, position: Callable) -> np.ndarray:
-    """Label of each column: one for each group, one for each column in none, in column order."""
-    groups = [] if groups is None else list(groups)
-    owner = len(groups) + np.arange(n_columns)
-    taken = np.zeros(n_columns, dtype=bool)
-    for g, group in enumerate(groups):
-        if is_scalar(group) or len(group) == 0:
-            raise ValueError(
-                f"groups holds {group!r}; it must be a list of lists of columns, such as "
-                "[[0, 1], [4]], none of them empty."
-            )
-        for name in group:
-            j = position(name)
-            if taken[j]:
-                raise ValueError(f"column {name!r} is named twice in groups; give it to one group.")
-            owner[j], taken[j] = g, True
-    _, first, label = np.unique(owner, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[label]
-
-
-def _positions(table: Any) -> Callable[[Any], int]:
-    """A function from a column's name or index to its position."""
-    n_columns = table.shape[1]
-    names = list(table.columns) if is_frame(table) else []
-
-    def position(name: Any) -> int:
-        if isinstance(name, Integral) and not isinstance(name, (bool, np.bool_)):
-            if 0 <= int(name) < n_columns:
-                return int(name)
-            raise ValueError(f"there is no column {name}; the reference has {n_columns}.")
-        if name not in names:
-            known = f"its columns are {names}" if names else "an array's columns have no names"
-            raise ValueError(f"there is no column {name!r} in the reference; {known}.")
-        return names.index(name)
-
-    return position
-
-
-def _one_each(values: Any, n_columns: int) -> list:
-    """Values of a fill, one for each column."""
-    if is_frame(values):
-        values = [values.iloc[0, j] for j in range(values.shape[1])] if len(values) == 1 else []
-    n_values = 1 if is_scalar(values) else len(values)
-    if is_scalar(values) or n_values != n_columns:
-        raise ValueError(
-            f"fill has {n_values} values for {n_columns} columns; give one for each, or a dict of "
-            "column: value for some."
-        )
-    return list(values)
+def _is_draws(fill: Any) -> bool:
+    return isinstance(fill, str) and fill == "draws"
 
 
 def _array_row(values: list, dtype: np.dtype) -> np.ndarray:
