@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_torch_namespace
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
@@ -181,7 +181,11 @@ def render_arrays(point, parts, fill, masks, *, shape=None, channel_axis=None):
     # a last axis of 3 channels instead costs twice the time at 224 x 224 and four times at
     # 32 x 32 (NumPy), and the label row is one point's worth of memory.
     labels = xp.reshape(xp.broadcast_to(parts, shape), (-1,))
-    keep = xp.take(masks, labels, axis=1)
+    if is_torch_namespace(xp):
+        # The same as take(): which makes torch on a CPU four times as slow.
+        keep = xp.gather(masks, 1, labels.expand(masks.shape[0], -1))
+    else:
+        keep = xp.take(masks, labels, axis=1)
     copies = xp.where(keep, xp.reshape(point, (1, -1)), xp.reshape(fill, (1, -1)))
     return xp.reshape(copies, (masks.shape[0], *point.shape))
 
