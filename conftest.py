@@ -2,6 +2,7 @@
 """Settings of every pytest run here: tests, doctests of the package and of the documentation."""
 
 import os
+from importlib.util import find_spec
 
 # Workers of pytest-xdist share the cores already: without this each opens a thread per core,
 # and two workers on two cores spend their time waiting for each other. Set before NumPy loads.
@@ -14,6 +15,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Not for --doctest-modules: Sphinx runs these.
 collect_ignore = ["doc/conf.py", "doc/_ext", "doc/_build", "doc/auto_examples", "doc/api/generated"]
+# An extra: these import it, or show it in an example.
+if find_spec("torch") is None:
+    collect_ignore += [f"skzest/queries/_torch{part}.py" for part in ("", "_optimize", "_session")]
 
 try:
     from hypothesis import HealthCheck, settings

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 
 from ..exceptions import QueryError
 from ._base import Query, Space, listed
@@ -146,6 +147,8 @@ class TorchQuery(Query):
         If `model` is not a module, or cannot be copied and is to be moved.
     ValueError
         If a parameter is unknown, or both `preprocess` and `mean` are given.
+    sklearn.exceptions.NotFittedError
+        If the module has parameters without a shape yet.
 
     Warns
     -----
@@ -155,12 +158,10 @@ class TorchQuery(Query):
 
     Examples
     --------
-    >>> import numpy as np, pytest
-    >>> torch = pytest.importorskip("torch")
+    >>> import numpy as np
+    >>> from torch import nn
     >>> from skzest import LimeSignatureTransformer, TorchQuery
-    >>> net = torch.nn.Sequential(
-    ...     torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.LazyLinear(2)
-    ... ).eval()
+    >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2)).eval()
     >>> images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8)
     >>> query = TorchQuery(net, mean=0.5, std=0.25)
     >>> lime = LimeSignatureTransformer(images, n_reference=2, n_samples=100)
@@ -196,6 +197,10 @@ class TorchQuery(Query):
         if channels_last not in (True, False, "auto"):
             raise ValueError(f"channels_last={channels_last!r} must be True, False or 'auto'.")
         dtype = _dtype(dtype, "dtype")
+        if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
+            raise NotFittedError(
+                f"{type(model).__name__} has parameters without a shape; call it once on data."
+            )
         preprocess = _normalizer(model, preprocess, mean, std, dtype)
         super().__init__(
             model, preprocess=preprocess, deterministic=deterministic, model_id=model_id
