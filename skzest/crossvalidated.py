@@ -118,7 +118,7 @@ def crossvalidated_distances(
     Raises
     ------
     ValueError
-        If shapes differ, a value is infinite, `distance` is unknown, or both arrays are the same.
+        If shapes or missing classes differ, a value is infinite, or `distance` is unknown.
     DesignMismatchError
         If feature names tell that both come from the same masks.
 
@@ -151,13 +151,16 @@ def crossvalidated_distances(
 
     Examples
     --------
-    The truth is (1, 0) and (0, 1), 1 apart; noise hides it, with another sign in each half:
+    Models (1, 0, 0, 0) and (0, 1, 0, 0), whose squared distance is 2. Noise comes on top, in each
+    half another; each half alone sees a distance of 3:
 
     >>> import numpy as np
     >>> from skzest import crossvalidated_distances, zest_distances
-    >>> S_a, S_b = [[1.5, 0.5], [0.5, 1.5]], [[1.0, -1.0], [-1.0, 1.0]]
+    >>> S_a, S_b = [[1, 0, 1, 0], [0, 1, 0, 0]], [[1, 0, 0, 1], [0, 1, 0, 0]]
+    >>> round(zest_distances(S_a, distance="euclidean")[0, 1].item() ** 2, 6)
+    3.0
     >>> crossvalidated_distances(S_a, S_b, distance="sqeuclidean")[0, 1].item()
-    4.0
+    2.0
 
     In a pipeline of one's own:
 
