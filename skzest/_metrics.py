@@ -114,7 +114,8 @@ def pair_distance(x: np.ndarray, y: np.ndarray, distance: Distance) -> float:
 
     NaN if a row is zero, out of range or not finite: the caller knows what to do then.
     """
-    xx, yy = float(x.dot(x)), float(y.dot(y))
+    with np.errstate(over="ignore", invalid="ignore"):
+        xx, yy = float(x.dot(x)), float(y.dot(y))
     if not (_LEAST**2 < xx < _MOST**2 and _LEAST**2 < yy < _MOST**2):
         return math.nan
     if callable(distance):

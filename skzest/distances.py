@@ -338,7 +338,8 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # NaN is a class that a model lacks: where there is but one, it has nothing to say.
-        tags.input_tags.allow_nan = self.n_classes != 1
+        missing_is_nan = self.missing_values != self.missing_values
+        tags.input_tags.allow_nan = missing_is_nan and self.n_classes != 1
         return tags
 
     def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
@@ -394,8 +395,6 @@ def _as_rows(X, name, missing_values):
         X = check_array(
             X, dtype=np.float64, ensure_all_finite=False, ensure_2d=False, input_name=name
         )
-    if X.ndim == 0:
-        raise ValueError(f"{name} is a single number; expected signatures, one per row.")
     return with_nan(np.atleast_2d(X), missing_values, name)
 
 
