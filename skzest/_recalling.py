@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._asking import _PROBE_ROWS, _Asked, _Asker, _batches, _render, _respond, probe
+from ._asking import _PROBE_ROWS, _Asked, _Asker, _batches, _render, _respond, probe, sessions
 from ._identity import Identity
 from .exceptions import ModelChangedError
 from .plan import QueryPlan
@@ -94,7 +94,7 @@ class Recall:
             return probe(plan, a.name, a.query)
         if not a.query.deterministic:
             return stored.shape[1]
-        with a.query.session():
+        with sessions([a.query]):
             copies = _render(plan, places, a.query.space)
             answer = a.query.space.to_numpy(_respond(plan, a, copies, len(places)))
         session.count(rows_checked=len(places))
