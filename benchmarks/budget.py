@@ -26,7 +26,7 @@ from skzest.sampling import SAMPLINGS, point_rng
 
 BUDGETS = (4096, 16384)
 SIZES = (16, 32, 64, 128, 256, 512, 1024)
-DESIGNS = ("bernoulli", "foldover", "fraction, folded")
+DESIGNS = ("bernoulli", "foldover", "fractional")
 
 
 def coefficients(table, n_parts, design, operator, n_samples, rngs):

@@ -16,17 +16,18 @@ from __future__ import annotations
 
 import csv
 from functools import cache, partial
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from _every_mask import answers, arguments
-from scipy.linalg import hadamard
+from scipy.linalg import hadamard as sylvester
+from scipy.special import bdtr
 
 from skzest._point_sums import cosine_distance, point_sums
 from skzest.sampling import SAMPLINGS, point_rng
 from skzest.surrogates import linear_operator
 
+hadamard = cache(sylvester)
 SIZES = (32, 64, 128, 256)
 BERNOULLI_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
@@ -42,10 +43,10 @@ def distinct(n_parts, n_samples, rng):
 
 def stratified(n_parts, n_samples, rng):
     """Antithetic, with numbers of kept parts at the quantiles of the binomial."""
-    from scipy.stats import binom
-
     n = n_samples // 2
-    sizes = binom.ppf((np.arange(n) + rng.random()) / n, n_parts, 0.5).astype(int)
+    sizes = np.searchsorted(
+        bdtr(range(n_parts + 1), n_parts, 0.5), (np.arange(n) + rng.random()) / n
+    )
     order = rng.random((n, n_parts)).argsort(axis=1)
     half = order < sizes[:, None]
     return np.concatenate([half, ~half])
@@ -59,41 +60,6 @@ def large_block(n_parts, n_samples, rng):
     columns = 1 + rng.permutation(order - 1)[:n_parts]
     half = (hadamard(order) > 0)[:, columns] ^ (rng.random(n_parts) < 0.5)
     return np.concatenate([half, ~half])
-
-
-@cache
-def least_aberration(n_parts, n_factors, folded, tries=3000):
-    """Columns of a regular fraction with the fewest short words, by random search.
-
-    A column is a number in binary; a word is a set of columns whose sum without carry is 0.
-    """
-    rng = np.random.default_rng(n_parts)
-    best, least = None, None
-    # In a fold-over each column has one more factor, the same for all: only even words.
-    top = 2**n_factors if folded else 0
-    for _ in range(tries):
-        columns = 1 + rng.permutation(2**n_factors - 1)[:n_parts] + top
-        words = [
-            sum(np.bitwise_xor.reduce(some) == 0 for some in combinations(columns.tolist(), n))
-            for n in (3, 4)
-        ]
-        if least is None or words < least:
-            best, least = columns, words
-        if least == [0, 0]:
-            break
-    return best
-
-
-def fraction(n_parts, n_samples, rng, folded):
-    """Regular fraction of least aberration, parts in random order, signs flipped."""
-    n_factors = int(np.log2(n_samples))
-    if n_factors >= n_parts:
-        return SAMPLINGS["foldover"](n_parts, 2**n_parts, rng)
-    columns = least_aberration(n_parts, n_factors - folded, folded)
-    runs = np.arange(2**n_factors)
-    bits = np.array([[bin(run & column).count("1") & 1 for column in columns] for run in runs])
-    masks = bits.astype(bool)[:, rng.permutation(n_parts)]
-    return masks ^ (rng.random(n_parts) < 0.5)
 
 
 def maximin(n_parts, n_samples, rng):
@@ -140,18 +106,17 @@ TRIED = {
     "bernoulli": (SAMPLINGS["bernoulli"], least_squares),
     "antithetic": (SAMPLINGS["antithetic"], least_squares),
     "foldover": (SAMPLINGS["foldover"], least_squares),
+    "fractional": (SAMPLINGS["fractional"], least_squares),
     "distinct": (distinct, least_squares),
     "stratified antithetic": (stratified, least_squares),
     "maximin pairs": (maximin, least_squares),
     "foldover, one large block": (large_block, least_squares),
-    "fraction, folded": (partial(fraction, folded=True), least_squares),
-    "fraction": (partial(fraction, folded=False), least_squares),
     "bernoulli + ridge": (SAMPLINGS["bernoulli"], partial(ridge, alpha=0.1)),
     "foldover + ridge": (SAMPLINGS["foldover"], partial(ridge, alpha=0.1)),
     "bernoulli + interactions": (SAMPLINGS["bernoulli"], partial(interactions, decay=0.2)),
     "distinct + interactions": (distinct, partial(interactions, decay=0.2)),
     "foldover + interactions": (SAMPLINGS["foldover"], partial(interactions, decay=0.2)),
-    "large block + interactions": (large_block, partial(interactions, decay=0.2)),
+    "fractional + interactions": (SAMPLINGS["fractional"], partial(interactions, decay=0.2)),
 }
 
 
@@ -248,7 +213,8 @@ def main():
         print(f"  {kind}: {truth.names[i]} / {truth.names[j]}: {d:.4f}")
     rows, base = [], {}
     for name, (design, operator) in TRIED.items():
-        for size in BERNOULLI_SIZES if name == "bernoulli" else SIZES:
+        few = SIZES[:-1] if "+" in name else SIZES
+        for size in BERNOULLI_SIZES if name == "bernoulli" else few:
             try:
                 measured = truth.measure(design, operator, size, args.seeds)
             except ValueError:  # too few masks for the design

@@ -26,7 +26,7 @@ def split_half_plans(
     plan: QueryPlan,
     *,
     n_samples: int | str = "auto",
-    sampling: str | Callable = "foldover",
+    sampling: str | Callable = "fractional",
     random_state: int = 0,
 ) -> tuple[QueryPlan, QueryPlan]:
     """Two plans about the same points, with masks that are independent of each other.
@@ -40,7 +40,8 @@ def split_half_plans(
         Masks per reference point in both halves together, at most. ``"auto"`` is that of
         :class:`~skzest.LimeSignatureTransformer` in each half.
 
-    sampling : {"bernoulli", "antithetic", "foldover"} or callable, default="foldover"
+    sampling : {"bernoulli", "antithetic", "foldover", "fractional"} or callable, \
+            default="fractional"
         Design of each half.
 
     random_state : int, default=0

@@ -9,6 +9,7 @@ masks as they do in a smaller one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def sample_masks(n_parts: int, n_samples: int, sampling: str | Callable, rng: An
         Number of parts of the point.
     n_samples : int
         At most this many masks are drawn.
-    sampling : {"bernoulli", "antithetic", "foldover"} or callable
+    sampling : {"bernoulli", "antithetic", "foldover", "fractional"} or callable
         ``"bernoulli"`` is the paper's design. A callable gets ``(n_parts, n_samples, rng)``.
     rng : numpy.random.Generator
         Stream of the point.
@@ -123,10 +124,82 @@ def _foldover(n_parts: int, n_samples: int, rng) -> np.ndarray:
     return np.concatenate(blocks)
 
 
+def _fractional(n_parts: int, n_samples: int, rng) -> np.ndarray:
+    """One regular fraction of all masks, as large as fits, of few short words.
+
+    Columns of a Hadamard matrix again, but of the largest that has room, and chosen with care.
+    Three columns that multiply to the constant one (a *word* of three) confound a main effect
+    with an interaction of two parts: there are none, which is resolution IV. Words of four
+    confound it with an interaction of three parts: there are as few as a search finds. Columns
+    go to the parts at random and signs are flipped at random, so what is left has mean zero.
+    """
+    if n_parts < 63 and 2**n_parts <= n_samples:
+        return _foldover(n_parts, n_samples, rng)
+    order = 1 << (int(n_samples).bit_length() - 1)  # the largest power of two that fits
+    if order < 2 * n_parts:
+        needed = min(2 * hadamard_order(n_parts - 1), 2**n_parts)
+        raise ValueError(
+            f"sampling='fractional' needs at least {needed} masks for {n_parts} parts; "
+            f"n_samples={n_samples}. Raise n_samples to {needed}, or use sampling='bernoulli'."
+        )
+    columns = rng.permutation(np.array(columns_of_few_words(n_parts, order)))
+    return _sylvester(order, columns) ^ (rng.random(n_parts) < 0.5)
+
+
+def _sylvester(order: int, columns: np.ndarray) -> np.ndarray:
+    """Where some columns of Sylvester's Hadamard matrix are -1: the parity of ``row & column``."""
+    common = np.arange(order)[:, None] & columns
+    for shift in (32, 16, 8, 4, 2, 1):
+        common ^= common >> shift
+    return (common & 1).astype(bool)
+
+
+@lru_cache(maxsize=256)
+def columns_of_few_words(n_columns: int, order: int, n_tries: int = 10) -> tuple[int, ...]:
+    """Columns of a Hadamard matrix without words of three, and with few of four.
+
+    Column ``i`` times column ``j`` is column ``i ^ j`` in Sylvester's matrix, so a word is a set
+    of numbers whose exclusive or is 0. Greedy, the best of some tries; the same in every process.
+    The upper half of the columns are a fold-over and have no word of three among them, so
+    ``2 * n_columns <= order`` is enough.
+    """
+    rng = np.random.default_rng(0)
+    best, fewest = None, np.inf
+    for attempt in range(2 * n_tries):
+        lowest = 1 if attempt % 2 else order // 2
+        found = _greedy_columns(n_columns, order, lowest, rng)
+        if found is not None and found[1] < fewest:
+            best, fewest = found
+        if fewest == 0:
+            break
+    assert best is not None
+    return tuple(best)
+
+
+def _greedy_columns(n_columns, order, lowest, rng) -> tuple[list[int], int] | None:
+    """Columns from ``lowest`` on, and how many words of four; None if it ran into a dead end."""
+    places = np.arange(order)
+    # How many sets of one, two and three columns multiply to each column.
+    ones, twos, threes = np.zeros((3, order), dtype=np.int64)
+    columns, n_words = [], 0
+    for _ in range(n_columns):
+        free = np.flatnonzero((ones == 0) & (twos == 0) & (places >= lowest))
+        if not len(free):
+            return None
+        new = int(rng.choice(free[threes[free] == threes[free].min()]))
+        n_words += int(threes[new])
+        threes += twos[places ^ new]
+        twos += ones[places ^ new]
+        ones[new] = 1
+        columns.append(new)
+    return columns, n_words
+
+
 SAMPLINGS: dict[str, Callable] = {
     "antithetic": _antithetic,
     "bernoulli": _bernoulli,
     "foldover": _foldover,
+    "fractional": _fractional,
 }
 
 

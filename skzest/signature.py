@@ -56,10 +56,14 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     n_samples : int or "auto", default=1000
         Masks per reference point, at most. ``"auto"`` goes by the number of parts of each point:
         ``4 * q`` with ``q`` the least power of two above it, such as 64 for 8 to 15 parts. Meant
-        for ``sampling="foldover"``, of which these are two blocks.
-    sampling : {"bernoulli", "antithetic", "foldover"} or callable, default="bernoulli"
-        Design of the masks. ``"bernoulli"`` is the paper's. A callable gets ``(n_parts,
-        n_samples, rng)`` and returns boolean masks of shape (n_masks, n_parts).
+        for ``sampling="fractional"``.
+    sampling : {"bernoulli", "antithetic", "foldover", "fractional"} or callable, \
+            default="bernoulli"
+        Design of the masks. ``"bernoulli"`` is the paper's; ``"antithetic"`` adds to each mask
+        its complement. ``"foldover"`` is whole blocks of a Hadamard matrix and its complement,
+        and ``"fractional"`` one regular fraction of all masks, the largest power of two that
+        fits: both orthogonal, and clear of interactions of two parts. A callable gets
+        ``(n_parts, n_samples, rng)`` and returns boolean masks of shape (n_masks, n_parts).
     surrogate : regressor or "passthrough", default=None
         Linear regressor from masks to scores; None is ``LinearRegression()``. It and ``Ridge``
         take a closed form that serves all classes at once; any other scikit-learn regressor

@@ -50,7 +50,7 @@ def test_halves_share_points_and_parts_but_no_masks():
     assert abs(agree - 0.5) < 5 * 0.5 / np.sqrt(40 * 15 * 6)
 
 
-def test_halves_by_default_are_foldovers_of_auto_size():
+def test_halves_by_default_are_fractions_of_auto_size():
     a, b = split_half_plans(PLAN)
     assert a.masks.n_masks == b.masks.n_masks == (32,) * len(PLAN)
     for mask in a.masks:
@@ -142,7 +142,7 @@ def test_wrong_inputs_are_refused():
     with pytest.raises(ValueError, match="NaN in different places"):
         crossvalidated_distances(S, np.where(np.eye(2, 3), np.nan, S))
     with pytest.raises(ValueError, match="needs at least 16 masks for 6 parts; n_samples=15"):
-        split_half_plans(PLAN, n_samples=31)
+        split_half_plans(PLAN, n_samples=31, sampling="foldover")
     with pytest.raises(TypeError, match="n_samples must be an integer"):
         split_half_plans(PLAN, n_samples=31.5)
     scores = LimeSignatureTransformer(X, n_reference=4, surrogate="passthrough").fit(ZOO).plan_

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,14 @@ from numpy.testing import assert_array_equal
 
 from skzest import CallableQuery, LimeSignatureTransformer
 from skzest._building import redraw_masks
-from skzest.sampling import SAMPLINGS, auto_n_samples, hadamard_order, point_rng, sample_masks
+from skzest.sampling import (
+    SAMPLINGS,
+    auto_n_samples,
+    columns_of_few_words,
+    hadamard_order,
+    point_rng,
+    sample_masks,
+)
 
 
 def _draw(n_parts, n_samples, sampling, seed=0, index=0):
@@ -90,6 +99,63 @@ def test_unknown_design_lists_the_known_ones():
         _draw(3, 9, "sobol")
 
 
+@given(st.integers(4, 40), st.integers(0, 20), st.integers(0, 3))
+def test_fractional_is_orthogonal_and_clear_of_two_part_interactions(n_parts, seed, more):
+    n_samples = (2 * hadamard_order(n_parts - 1) << more) + 1
+    masks = _draw(n_parts, n_samples, "fractional", seed)
+    if len(masks) == 2**n_parts:
+        return
+    assert len(masks) == n_samples - 1  # the largest power of two
+    signs = np.where(masks, 1, -1)
+    assert_array_equal(signs.sum(axis=0), 0)
+    assert_array_equal(signs.T @ signs, len(masks) * np.eye(n_parts, dtype=int))
+    i, j = np.triu_indices(n_parts, 1)
+    assert_array_equal(signs.T @ (signs[:, i] * signs[:, j]), 0)
+
+
+@pytest.mark.parametrize(
+    ("n_parts", "order", "n_words"),
+    # The least numbers there are, as in tables of minimum aberration (Wu and Hamada,
+    # Experiments, appendix to the chapter on two-level fractions).
+    [(7, 32, 1), (8, 32, 3), (8, 64, 0), (9, 64, 1), (10, 64, 2), (9, 128, 0), (10, 128, 0)],
+)
+def test_fractional_has_as_few_words_of_four_as_there_can_be(n_parts, order, n_words):
+    columns = columns_of_few_words(n_parts, order)
+    assert len(set(columns)) == n_parts
+    assert all(a ^ b ^ c for a, b, c in combinations(columns, 3))
+    assert sum(not a ^ b ^ c ^ d for a, b, c, d in combinations(columns, 4)) == n_words
+
+
+def test_fractional_tells_main_effects_from_three_part_interactions_where_it_can():
+    # 64 masks for 8 parts: resolution V.
+    signs = np.where(_draw(8, 64, "fractional"), 1, -1)
+    products = np.stack([signs[:, list(some)].prod(axis=1) for some in combinations(range(8), 3)])
+    assert_array_equal(products @ signs * _outside(8), 0)
+    signs = np.where(_draw(8, 64, "foldover"), 1, -1)
+    products = np.stack([signs[:, list(some)].prod(axis=1) for some in combinations(range(8), 3)])
+    assert (products @ signs * _outside(8)).any()
+
+
+def _outside(n_parts):
+    """Whether a part is none of three; (n_triples, n_parts)."""
+    return np.array(
+        [[k not in some for k in range(n_parts)] for some in combinations(range(n_parts), 3)]
+    )
+
+
+def test_fractional_asks_all_masks_when_they_are_few_and_names_the_least_that_works():
+    assert len(np.unique(_draw(4, 16, "fractional"), axis=0)) == 16
+    with pytest.raises(ValueError, match="'fractional' needs at least 16 masks for 8 parts; n_sam"):
+        _draw(8, 15, "fractional")
+    assert len(_draw(8, 16, "fractional")) == 16
+    with pytest.raises(ValueError, match="needs at least 32 masks for 9 parts"):
+        _draw(9, 31, "fractional")
+    assert len(_draw(9, 32, "fractional")) == 32
+    with pytest.raises(ValueError, match="needs at least 8 masks for 3 parts"):
+        _draw(3, 7, "fractional")
+    assert len(_draw(3, 8, "fractional")) == 8
+
+
 @given(st.integers(5, 40), st.integers(0, 20), st.integers(1, 3))
 def test_blocks_of_a_foldover_are_the_first_of_more(n_parts, seed, blocks):
     n_samples = 2 * hadamard_order(n_parts) * blocks
@@ -108,7 +174,7 @@ def test_auto_is_enough_for_every_design_and_grows_with_the_parts(sampling, n_pa
     n_samples = auto_n_samples(n_parts)
     assert 4 * n_parts < n_samples <= 8 * max(n_parts, 4)
     assert n_samples <= auto_n_samples(n_parts + 1)
-    all_of_them = 2**n_parts if sampling == "foldover" else n_samples
+    all_of_them = n_samples if sampling in ("bernoulli", "antithetic") else 2**n_parts
     assert len(_draw(n_parts, n_samples, sampling)) == min(n_samples, all_of_them)
 
 
