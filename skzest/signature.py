@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._asking import ask_zoo, probe, sessions
+from ._asking import Answer, ask_zoo, probe, sessions
 from ._building import build_plan
 from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
 from ._names import feature_names
@@ -389,15 +389,29 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         recall: Recall | None,
         stages: FitStages | None = None,
     ) -> np.ndarray:
+        with nullcontext() if recall is None else recall.held_open():
+            answers, places = self._ask(queries, names, recall, stages)
+        signatures = np.full((len(queries), self.n_classes_, self.n_components_), np.nan)
+        constant = []
+        for i, answer in enumerate(answers):
+            is_constant = answer.is_constant
+            signatures[i, places[i]] = 0.0 if is_constant else answer.coef
+            constant += [names[i]] if is_constant else []
+        _warn_of_constant(constant)
+        return signatures.reshape(len(queries), -1)
+
+    def _ask(
+        self,
+        queries: list,
+        names: list[str],
+        recall: Recall | None,
+        stages: FitStages | None,
+    ) -> tuple[list[Answer], list[np.ndarray]]:
+        """Answers of all models, and which class blocks those of each belong to."""
         widths = [self._width(i, q, names[i], recall) for i, q in enumerate(queries)]
         places = [self._places(n, q, w) for n, q, w in zip(names, queries, widths, strict=True)]
         total = self.plan_.n_queries * len(queries)
-        with ExitStack() as stack:
-            listener = None
-            if stages is not None:
-                listener = stack.enter_context(stages.stage("ask", total))
-            if recall is not None:
-                stack.enter_context(recall.held_open())
+        with nullcontext() if stages is None else stages.stage("ask", total) as listener:
             progress = Progress("questions answered", total, self.verbose, listener)
             answers = ask_zoo(
                 self.plan_,
@@ -410,14 +424,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 recall=recall,
             )
             progress.finish()
-        signatures = np.full((len(queries), self.n_classes_, self.n_components_), np.nan)
-        constant = []
-        for i, answer in enumerate(answers):
-            is_constant = answer.is_constant
-            signatures[i, places[i]] = 0.0 if is_constant else answer.coef
-            constant += [names[i]] if is_constant else []
-        _warn_of_constant(constant)
-        return signatures.reshape(len(queries), -1)
+        return answers, places
 
     def _batch_size(self) -> int | str | None:
         if _is_auto(self.batch_size):
