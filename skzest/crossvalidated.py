@@ -135,12 +135,16 @@ def crossvalidated_distances(
 
     Notes
     -----
-    It helps where the *size* of a distance counts: against a fixed threshold, between reference
-    sets, designs or numbers of masks that differ. It does not help to rank models or to cluster
-    them, where everyone has the same bias: there one design with all the masks has the smaller
-    variance. Neither does it help where all ``2 ** n_parts`` masks are asked, as there is no
-    noise then. Both halves must be able to carry the regression, so the smallest number of
-    masks is twice that of one design.
+    It helps where masks are few and points are many, and the *size* of a distance counts:
+    against a fixed threshold, or between designs and numbers of masks that differ. With two
+    fractional halves it takes nothing away elsewhere: on CIFAR-10 networks their spread was hardly
+    larger than that of the plain distance from as many masks (benchmarks/noise_bias.py).
+
+    It does not help where the choice of points makes more difference than the bias, as it does
+    below some hundred points; where all ``2 ** n_parts`` masks are asked, as there is no noise
+    then; and with few Bernoulli masks, of which a half hardly carries the regression, so that the
+    spread doubles. Each half must be large enough for its design, so the smallest number of masks
+    is twice that of one design.
 
     References
     ----------

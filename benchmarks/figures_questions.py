@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The figures of the user guide's page on questions, from results/*.csv and stored answers.
+
+    python benchmarks/figures_questions.py --cache DIR --data DIR [--out doc/_static]
+
+Run designs.py and budget.py before.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from _every_mask import answers, arguments
+from designs import least_squares, rows_of
+from matplotlib.ticker import FuncFormatter, NullLocator
+from sklearn.linear_model import LinearRegression
+
+from skzest import QueryPlan, ReferenceCurveDisplay, reference_curve
+from skzest._building import redraw_masks
+
+RESULTS = Path(__file__).parent / "results"
+STYLES = {
+    "bernoulli": ("#000000", "o", "-"),
+    "antithetic": ("#E69F00", "s", "--"),
+    "foldover": ("#0072B2", "D", "-."),
+    "fractional": ("#D55E00", "^", "-"),
+}
+
+
+def table(stem):
+    with open(RESULTS / f"{stem}.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def numbers(ax, values):
+    """Plain numbers on a logarithmic axis."""
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(values)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def designs(data):
+    """Error of the coefficients, and bias of the distance, against masks."""
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    for ax, key in zip(axes, ("mse", "bias unrelated"), strict=True):
+        for name, (color, marker, line) in STYLES.items():
+            some = [r for r in table(f"designs_{data}") if r["design"] == name]
+            some = [r for r in some if 32 <= int(r["masks"]) <= 1024]
+            x, y = [int(r["masks"]) for r in some], [float(r[key]) for r in some]
+            ax.plot(x, y, color=color, marker=marker, ls=line, label=name)
+        numbers(ax, [32, 64, 128, 256, 512, 1024])
+        ax.set_yscale("log")
+        ax.set_xlabel("masks per reference point")
+    axes[0].set_ylabel("squared error of the coefficients\n(relative to their square)")
+    axes[1].set_ylabel("bias of the distance\n(relative, unrelated pairs)")
+    axes[0].legend(frameon=False)
+    return fig
+
+
+def budget(data):
+    """Standard deviation of the distance for every split of two budgets."""
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+    for ax, total in zip(axes, ("4096", "16384"), strict=True):
+        for name in ("bernoulli", "fractional"):
+            some = [r for r in table(f"budget_{data}") if r["design"] == name]
+            some = [r for r in some if r["budget"] == total]
+            x = [int(r["L"]) for r in some]
+            sd, bias = (
+                np.array([float(r[f"{k} unrelated"]) for r in some]) for k in ("sd", "bias")
+            )
+            look = dict(zip(("color", "marker", "ls"), STYLES[name], strict=True))
+            ax.plot(x, sd, **look, label=f"{name}: standard deviation")
+            look |= {"ls": ":", "mfc": "white"}
+            ax.plot(x, np.hypot(sd, bias), **look, label=f"{name}: with the bias")
+        numbers(ax, [16, 32, 64, 128, 256, 512, 1024])
+        ax.set_yscale("log")
+        ax.set_title(f"{int(total):,} questions")
+        ax.set_xlabel("of these, masks per reference point")
+    axes[0].set_ylabel("error of the distance\n(relative, unrelated pairs)")
+    axes[0].legend(frameon=False)
+    return fig
+
+
+def curves(args, data):
+    """reference_curve under two designs, small networks, 128 points."""
+    read = answers(args)
+    folder = args.cache / data
+    plan = QueryPlan.load(folder / f"plan_{args.points}.npz").take(128)
+    plan = replace(plan, surrogate=LinearRegression())
+    related, unrelated = (read.pairs[kind][-1 if kind == "related" else 1] for kind in read.pairs)
+    names = [*unrelated, related[1]]
+    made = {}
+    for label, design, n in (
+        ("Bernoulli, 1,000 masks", "bernoulli", 1000),
+        ('fractional, "auto"', "fractional", "auto"),
+    ):
+        asked = redraw_masks(plan, n, design, 0)
+        W = [
+            [least_squares(m) @ read.scores[name][i][rows_of(m)] for i, m in enumerate(asked.masks)]
+            for name in names
+        ]
+        S = np.array([np.concatenate(w).T.ravel() for w in W])
+        made[label] = reference_curve(S, asked, pairs=[(0, 1), (0, 2)], n_repeats=2000)
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    display = ReferenceCurveDisplay(made, labels=["unrelated", "extracted"])
+    display.plot(ax=axes[0])
+    display.plot(ax=axes[1], x="n_queries", quantity="std")
+    axes[1].get_legend().remove()
+    return fig
+
+
+def main():
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("doc/_static"))
+    args = parser.parse_args()
+    data = "cifar" if args.data else "digits"
+    mpl.rcParams["svg.hashsalt"] = "skzest"
+    for name, fig in (
+        ("designs", designs(data)),
+        ("budget", budget(data)),
+        ("curves", curves(args, data)),
+    ):
+        fig.savefig(args.out / f"questions_{name}.svg", metadata={"Date": None})
+        fig.savefig(args.cache / f"questions_{name}.png", dpi=80)
+
+
+if __name__ == "__main__":
+    main()
