@@ -50,7 +50,8 @@ def pool_sums(args):
     if not path.exists():
         if args.data:
             X, _ = images(args.data / "cifar10_train.npz", args.pool)
-            masker = ImageMasker()
+            masker = ImageMasker().fit(X)
+            X = X[[masker.cut(x).max() > 0 for x in X]]  # one is of one colour
             zoo = [cifar_query(model, args.data, folder) for model in models]
         else:
             from sklearn.datasets import load_digits

@@ -110,6 +110,7 @@ def curves(args, data):
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
     display = ReferenceCurveDisplay(made, labels=["unrelated", "extracted"])
     display.plot(ax=axes[0])
+    axes[0].set_ylim(top=1.2 * axes[0].get_ylim()[1])  # room for the legend
     display.plot(ax=axes[1], x="n_queries", quantity="std")
     axes[1].get_legend().remove()
     return fig

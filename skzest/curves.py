@@ -101,7 +101,7 @@ def reference_curve(
 
     See Also
     --------
-    skzest.displays.ReferenceCurveDisplay : Picture of one or more curves.
+    skzest.ReferenceCurveDisplay : Picture of one or more curves.
     skzest.distance_interval : The uncertainty of one distance.
 
     References
