@@ -376,7 +376,8 @@ def _plain_pair(x, y, distance, n_classes, missing_values):
     if (
         not (x.ndim == y.ndim == 1 and x.size == y.size and x.dtype.kind == y.dtype.kind == "f")
         or missing_values == missing_values
-        or (n_classes is not None and x.size % n_classes)
+        or not (n_classes is None or (type(n_classes) is int and n_classes > 0))
+        or (n_classes and x.size % n_classes)
         or not (callable(distance) or distance in DISTANCES)
     ):
         return math.nan

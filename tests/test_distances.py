@@ -641,6 +641,8 @@ def test_columns_in_another_order_are_refused():
         ((X3,), {"n_classes": 2}, ValueError, "3 columns cannot be n_classes=2 blocks"),
         ((X3[0], X3[1]), {"n_classes": 2}, ValueError, "3 columns cannot be n_classes=2 blocks"),
         ((X3,), {"n_classes": True}, TypeError, "n_classes must be an integer"),
+        ((X3[0], X3[1]), {"n_classes": 1.5}, TypeError, "n_classes must be an integer"),
+        ((X3[0], X3[1]), {"n_classes": 0}, ValueError, "n_classes must be at least 1"),
         ((X3,), {"points": [0, 0, 1]}, ValueError, "points= goes with 'nearest'"),
         (
             (X3,),
