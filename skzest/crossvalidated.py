@@ -105,9 +105,10 @@ def crossvalidated_distances(
         left out of every pair that it is missing from.
 
     distance : {"cosine", "sqeuclidean", "euclidean"}, default="cosine"
-        ``"sqeuclidean"`` is ``<a_i - a_j, b_i - b_j>``, which has no bias at all. ``"cosine"`` is
-        a ratio of such products, its bias fades with the number of points. ``"euclidean"`` is
-        the root of ``"sqeuclidean"`` with its sign.
+        ``"sqeuclidean"`` is ``<a_i - a_j, b_i - b_j>``, which has no bias under the orthogonal
+        designs, "foldover" and "fractional" (least squares on few random masks has a little).
+        ``"cosine"`` is a ratio of such products, its bias fades with the number of points.
+        ``"euclidean"`` is the root of ``"sqeuclidean"`` with its sign.
 
     Returns
     -------
@@ -214,7 +215,7 @@ def _halves(S_a: Any, S_b: Any) -> tuple[np.ndarray, np.ndarray]:
                 "S_a and S_b have the same feature names, so the same masks; their noise does "
                 "not cancel. Ask two plans of split_half_plans."
             )
-        check_same_columns(*(_without_digest(n) for n in (names_a, names_b)), "S_a", "S_b")
+        check_same_columns(_without_digest(names_a), _without_digest(names_b), "S_a", "S_b")
     A, B = (np.asarray(S, dtype=np.float64) for S in (S_a, S_b))
     if A.ndim != 2 or A.shape != B.shape:
         raise ValueError(

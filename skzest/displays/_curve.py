@@ -181,7 +181,7 @@ class ReferenceCurveDisplay:
                     self.ax_.fill_between(at, *band, color=line.get_color(), alpha=0.15, lw=0)
                 )
         self.ax_.set_xscale("log", base=2)
-        self.ax_.set_xticks(_powers_of_two([line.get_xdata() for line in self.lines_]))
+        self.ax_.set_xticks(_powers_of_two([np.asarray(line.get_xdata()) for line in self.lines_]))
         self.ax_.xaxis.set_minor_locator(NullLocator())
         self.ax_.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         if quantity == "std":
@@ -210,6 +210,6 @@ class ReferenceCurveDisplay:
 
 def _powers_of_two(values: list[np.ndarray], most: int = 7) -> np.ndarray:
     """Ticks that cover the values, not more than have room for their numbers."""
-    all_of_them = np.concatenate([np.asarray(v, dtype=float) for v in values])
+    all_of_them = np.concatenate(values)
     low, high = np.round(np.log2([all_of_them.min(), all_of_them.max()])).astype(int)
     return 2.0 ** np.arange(low, high + 1, 1 + (high - low) // most)
