@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skzest import AudioMasker, LimeSignatureTransformer, QueryPlan
 from skzest.maskers import masker_for
-from skzest.queries import CallableQuery
+from skzest.queries import CallableQuery, TorchQuery
 from skzest.testing import check_masker
 
 RATE = 8000
@@ -366,17 +366,24 @@ def test_networks_pad_lists_through_preprocess():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = torch.nn.Sequential(
-            torch.nn.Conv1d(1, 3, 9, stride=4), torch.nn.AdaptiveMaxPool1d(1)
+            torch.nn.Conv1d(1, 3, 9, stride=4),
+            torch.nn.AdaptiveMaxPool1d(1),
+            torch.nn.Flatten(),
         )
 
     def collate(batch):
         batch = [torch.as_tensor(wave) for wave in batch]
         return torch.nn.utils.rnn.pad_sequence(batch, batch_first=True)[:, None]
 
-    query = CallableQuery(lambda x: network(x)[..., 0], output="logits", preprocess=collate)
+    queries = [
+        TorchQuery(network.eval(), preprocess=collate),
+        CallableQuery(network, output="logits", preprocess=collate),
+    ]
     waves, _ = _tones(LENGTHS)
     lime = LimeSignatureTransformer(waves, masker=AudioMasker(RATE), n_samples=60)
-    assert np.abs(lime.fit_transform([query])).max() > 0.01
+    signatures = lime.fit_transform(queries)
+    assert np.abs(signatures).max() > 0.01
+    assert_allclose(signatures[0], signatures[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("ragged", [False, True])

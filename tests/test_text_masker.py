@@ -20,8 +20,9 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
 from skzest import LimeSignatureTransformer, QueryPlan, TextMasker
+from skzest.exceptions import QueryError
 from skzest.maskers import masker_for
-from skzest.queries import CallableQuery
+from skzest.queries import CallableQuery, TorchQuery
 from skzest.testing import check_masker
 
 HINDI, CHINESE, THAI = "हिन्दी में लिखा है", "我爱你，北京。", "สวัสดีครับ"
@@ -380,18 +381,25 @@ def test_networks_get_tensors_through_preprocess():
     torch = pytest.importorskip("torch")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = torch.nn.EmbeddingBag(128, 2)
+        network = torch.nn.EmbeddingBag(128, 2, mode="sum", padding_idx=0).eval()
 
-    def tensors(batch):
+    def tensor(batch):
         assert all(type(text) is str for text in batch)
         codes = [[ord(char) % 128 for char in text] or [0] for text in batch]
-        lengths = torch.tensor([0, *map(len, codes)])
-        return torch.tensor(list(itertools.chain(*codes))), lengths.cumsum(0)[:-1]
+        longest = max(map(len, codes))
+        return torch.tensor([row + [0] * (longest - len(row)) for row in codes])
 
-    query = CallableQuery(lambda pair: network(*pair), output="logits", preprocess=tensors)
-    signature = LimeSignatureTransformer(SPAM + HAM, n_samples=20).fit_transform([query])
-    assert np.isfinite(signature).all()
-    assert np.abs(signature).max() > 0.01
+    queries = [
+        TorchQuery(network, preprocess=tensor),
+        CallableQuery(network, output="logits", preprocess=tensor),
+    ]
+    signatures = LimeSignatureTransformer(SPAM + HAM, n_samples=20).fit_transform(queries)
+    assert np.abs(signatures).max() > 0.01
+    np.testing.assert_allclose(signatures[0], signatures[1], atol=1e-5)
+    with pytest.raises(QueryError, match=r"gets a list of str; it needs a preprocess=.*has none"):
+        LimeSignatureTransformer(HAM, n_samples=20).fit([network])
+    with pytest.raises(QueryError, match="one tensor of it, and returned list"):
+        LimeSignatureTransformer(HAM, n_samples=20).fit([TorchQuery(network, preprocess=sorted)])
 
 
 @pytest.mark.parametrize(
@@ -421,7 +429,7 @@ def test_tokens_without_a_place_are_refused_with_the_index(pipelines):
         TextMasker(unique=True, fill="[MASK]"),
         TextMasker(lambda text: text.split()),
     ],
-    ids=str,
+    ids=["words", "characters", "unique", "own tokenizer"],
 )
 def test_saved_plan_asks_the_same_questions(pipelines, masker, tmp_path):
     reference = [*HAM, f"{HINDI} {FAMILY}", "ends in NUL \0", "lone \ud83d surrogate"]

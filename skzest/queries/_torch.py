@@ -108,7 +108,8 @@ class TorchQuery(Query):
     preprocess : callable, default=None
         From copies to what the module takes: gets a tensor on the device, in the reference's
         layout, dtype and range (uint8 images of shape (n, height, width, channels), say), and
-        returns a tensor, which is then cast to the module's dtype. None casts only.
+        returns a tensor, which is then cast to the module's dtype. None casts only. Texts, and
+        points of different shapes, come as a list, of strings or of tensors.
     mean, std : number or sequence of one per channel, default=None
         In place of `preprocess`, for images: uint8 copies are divided by 255, channels are put
         first, and ``(x - mean) / std`` is taken.
@@ -275,10 +276,25 @@ class TorchQuery(Query):
 
     def prepare(self, X: Any) -> Any:
         """The batch as the module wants it, in memory of its own."""
+        if isinstance(X, list):
+            return self._prepare_list(X)
         x = as_input(super().prepare(X), self._first, self._input_dtype)
         if x.untyped_storage().data_ptr() == X.untyped_storage().data_ptr():
             x = x.clone()  # others are asked with the same batch, and a module may write to it
         return x
+
+    def _prepare_list(self, X: list) -> Any:
+        """A batch of texts, or of points of different shapes, which lie on the host or here."""
+        import torch
+
+        x = super().prepare(X)
+        if not isinstance(x, torch.Tensor):
+            made = "and has none" if self.preprocess is None else f"and returned {type(x).__name__}"
+            raise QueryError(
+                f"{self!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
+                f"one tensor of it, {made}."
+            )
+        return as_input(x.to(self.device), self._first, self._input_dtype)
 
     def ask(self, X: Any, output: str) -> Any:
         """Raw answer of the module to one batch: a tensor of shape (n, n_classes)."""
