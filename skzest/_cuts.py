@@ -61,7 +61,7 @@ class CutMemo:
         if key is None or not isinstance(point, np.ndarray) or point.dtype.hasobject:
             return masker.cut(point)
         sha = hashlib.sha256(f"{key} {point.dtype.str} {point.shape}".encode())
-        sha.update(memoryview(np.ascontiguousarray(point).reshape(-1).view(np.uint8)))
+        sha.update(np.ascontiguousarray(point).reshape(-1).view(np.uint8).data)
         place = sha.digest()
         with self._lock:
             if place in self._cuts:
