@@ -96,7 +96,8 @@ def sequential_distance(
 
     **params
         Further parameters of :meth:`LimeSignatureTransformer.from_plan`: ``n_classes``,
-        ``adapter``, ``batch_size``, ``n_jobs`` and the like.
+        ``adapter``, ``batch_size``, ``cache``, ``n_jobs`` and the like. With a cache, a later call
+        with more points or another threshold asks only what is new.
 
     Returns
     -------
