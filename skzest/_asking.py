@@ -11,21 +11,23 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
 import array_api_compat
 import numpy as np
+import threadpoolctl
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import ThreadpoolController
 
 from . import _points
 from .exceptions import QueryError
@@ -163,7 +165,7 @@ def sessions(queries: Sequence[Any]) -> Iterator[None]:
         yield
 
 
-def probe(plan: QueryPlan, name: str, query: Any) -> int:
+def probe(plan: QueryPlan, name: str, query: Any, batch_size: int | None = None) -> int:
     """Ask a few copies twice: the number of classes, and whether answers repeat.
 
     Returns the number of columns of the model's scores.
@@ -173,12 +175,21 @@ def probe(plan: QueryPlan, name: str, query: Any) -> int:
     ValueError
         If the answers differ by more than 1e-4 of their range.
     """
-    n_rows = min(_PROBE_ROWS, plan.masks.n_masks[0])
     asked = _Asked(name, query)
+    n_rows = min(_PROBE_ROWS, plan.masks.n_masks[0], batch_size or _PROBE_ROWS)
     with sessions([query]):
-        copies = _render(plan, [(0, 0, n_rows)], query.space)
-        first = query.space.to_numpy(_respond(plan, asked, copies, n_rows))
+        while True:
+            copies = _render(plan, [(0, 0, n_rows)], query.space)
+            try:
+                first = query.space.to_numpy(_respond(plan, asked, copies, n_rows))
+                break
+            except (MemoryError, *query.memory_errors):
+                if n_rows == 1:
+                    raise
+                n_rows //= 2
         if query.deterministic:
+            # A copy: a model may answer twice with the same memory.
+            first = first.copy()
             again = query.space.to_numpy(_respond(plan, asked, copies, n_rows))
             _check_repeats(name, first, again)
     return first.shape[1]
@@ -302,13 +313,55 @@ def _one_thread(spaces: Sequence[Any]) -> Any:
     """
     if all(space != HOST for space in spaces):
         return nullcontext()
-    return _blas().limit(limits=1, user_api="blas")
+    return _one_blas_thread()
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    # Kept: looking through the process's libraries takes 3 ms.
-    return ThreadpoolController()
+class _SharedLimit:
+    """BLAS on one thread for as long as anyone wants it; the last to leave turns it back.
+
+    The limit belongs to the process. If each transformer of several threads set and restored
+    it by itself, one that ends amid another's work would lift the other's limit, and the other
+    would then restore the limit for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: Any = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                _take_control()
+                self._limit = _blas(len(sys.modules)).limit(limits=1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    _take_control()
+                    self._limit.restore_original_limits()
+                    _take_control()
+
+
+def _take_control() -> None:
+    """From threadpoolctl 3.8 on, only the thread that set a limit first can change it."""
+    clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
+_one_blas_thread = _SharedLimit()
+
+
+@lru_cache(maxsize=1)
+def _blas(n_modules: int) -> threadpoolctl.ThreadpoolController:
+    # Kept, as looking through the process's libraries takes 3 ms, until modules come in that
+    # may bring a BLAS of their own.
+    return threadpoolctl.ThreadpoolController()
 
 
 def _units(n_masks: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
@@ -391,8 +444,9 @@ class _Asker:
         answers = []
         for n, of_point in enumerate(scores, start):
             operator = None if self.form is None else self._operator(n)
+            centre = self._centre(n)
             each = zip(self.asked, of_point, strict=True)
-            answers.append([self._answer(n, a.name, Z, operator) for a, Z in each])
+            answers.append([self._answer(n, a.name, Z, operator, centre) for a, Z in each])
         return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
 
     def _operator(self, n: int) -> Any:
@@ -406,6 +460,19 @@ class _Asker:
         with _one_thread([HOST]):
             operator = self.plan.operator(n)
         return self.space.asarray(operator) if self.space.has_float64 else operator
+
+    def _centre(self, n: int) -> Any:
+        """Weights of the mean that is taken off the scores, shape (1, n_masks), or None.
+
+        The rows of a centred operator sum to zero, but where a narrow kernel makes its entries
+        large they do so only to their own rounding: without this, all digits are lost at a
+        width of 0.03.
+        """
+        if self.form is None or not self.form["fit_intercept"] or self.plan.kernel_width is None:
+            return None
+        weights = kernel_weights(self.plan.masks[n], self.plan.kernel_width)
+        centre = (weights / weights.sum())[None, :]
+        return self.space.asarray(centre) if self.space.has_float64 else centre
 
     def _scores(self, start: int, stop: int) -> list[list[Any]]:
         """Per point and model, scores of shape (n_masks, n_classes)."""
@@ -432,9 +499,14 @@ class _Asker:
         except self._memory_errors() as error:
             if n_rows == 1:
                 raise
-            half = self.size.fitting = -(-n_rows // 2)
+            # What was found too large meanwhile, by a batch before, is not tried again.
+            half = self.size.fitting = min(-(-n_rows // 2), self.size.fitting)
             logger.warning("out of memory at %d copies (%s); now %d", n_rows, error, half)
-        halves = [self._ask(smaller, asked) for smaller in _batches(batch, half)]
+        halves, left = [], batch
+        while left:
+            smaller = next(_batches(left, self.size.fitting))
+            halves.append(self._ask(smaller, asked))
+            left = _after(left, sum(b - a for _, a, b in smaller))
         return [_points.concatenate(list(of_one)) for of_one in zip(*halves, strict=True)]
 
     def _put_to(self, asked: _Asked, batch: list[tuple[int, int, int]], copies: Any) -> Any:
@@ -445,7 +517,7 @@ class _Asker:
         extra = (getattr(a.query, "memory_errors", ()) for a in self.asked)
         return (MemoryError, *(e for errors in extra for e in errors))
 
-    def _answer(self, n: int, name: str, Z: Any, operator: Any) -> Answer:
+    def _answer(self, n: int, name: str, Z: Any, operator: Any, centre: Any) -> Answer:
         """One point, one model: scores to coefficients and extent."""
         space = self.space
         if not space.has_float64:
@@ -461,7 +533,10 @@ class _Asker:
             centred = Z - xp.mean(Z, axis=0)
             coef = space.to_numpy(centred - xp.mean(centred, axis=1, keepdims=True)).T
         elif operator is not None:
-            coef = space.to_numpy(operator @ xp.astype(Z, operator.dtype, copy=False)).T
+            scores = xp.astype(Z, operator.dtype, copy=False)
+            if centre is not None:
+                scores = scores - centre @ scores
+            coef = space.to_numpy(operator @ scores).T
         else:
             masks = self.plan.masks[n]
             weights = kernel_weights(masks, self.plan.kernel_width)
@@ -494,6 +569,17 @@ def _batches(pieces: list, rows: int) -> Iterator[list[tuple[int, int, int]]]:
                 batch, room = [], rows
     if batch:
         yield batch
+
+
+def _after(pieces: list[tuple[int, int, int]], rows: int) -> list[tuple[int, int, int]]:
+    """What is left of pieces without their first ``rows`` rows."""
+    left = []
+    for n, start, stop in pieces:
+        skipped = min(rows, stop - start)
+        rows -= skipped
+        if start + skipped < stop:
+            left.append((n, start + skipped, stop))
+    return left
 
 
 def _place(plan: QueryPlan, space: Any, n: int) -> tuple[Any, Any, Any, Any]:
@@ -544,15 +630,46 @@ def _respond(
     try:
         # Infinite logits are reported with their reference point, not as a NumPy warning.
         with np.errstate(invalid="ignore", over="ignore"):
-            if raw is None:
-                scores = respond(asked.query, copies, plan.response, plan.clip, n=n_rows)
-            else:
-                scores = raw_scores(asked.query, copies, raw, n_rows)
+            scores = _guarded(plan, asked.query, copies, n_rows, raw)
     except QueryError as error:
         raise QueryError(f"{asked.name}: {error}") from error
+    except Exception as error:
+        if hasattr(error, "add_note"):  # Python 3.11
+            error.add_note(f"skzest was asking {asked.name}.")
+        raise
     if asked.width is not None and scores.shape[1] != asked.width:
         raise QueryError(
             f"{asked.name} gave {scores.shape[1]} columns of scores to {n_rows} copies, and "
             f"{asked.width} before. Its classes must not depend on the batch."
         )
     return scores
+
+
+def _guarded(plan: QueryPlan, query: Any, copies: Any, n_rows: int, raw: str | None) -> Any:
+    """Scores for a batch that the model cannot spoil for those who come after it.
+
+    Steps with ``copy=False`` write into what they are given. NumPy batches are therefore
+    read-only, which scikit-learn heeds; a model that insists, and any that is asked with
+    data frames or lists, gets a copy of its own.
+    """
+
+    def scores_of(batch: Any) -> Any:
+        if raw is None:
+            return respond(query, batch, plan.response, plan.clip, n=n_rows)
+        scores = raw_scores(query, batch, raw, n_rows)
+        # A copy: some runtimes answer every batch with the same memory.
+        return array_api_compat.array_namespace(scores).asarray(scores, copy=True)
+
+    if _points.is_frame(copies):
+        return scores_of(copies.copy())
+    if isinstance(copies, list):
+        return scores_of([c.copy() if isinstance(c, np.ndarray) else c for c in copies])
+    if not isinstance(copies, np.ndarray):
+        return scores_of(copies)
+    copies.flags.writeable = False
+    try:
+        return scores_of(copies)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        return scores_of(copies.copy())

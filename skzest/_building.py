@@ -15,9 +15,12 @@ from ._cuts import CutMemo, masker_key
 from ._masks import PackedMasks
 from .plan import QueryPlan
 from .sampling import auto_n_samples, point_rng, sample_masks
-from .surrogates import n_masks_needed
+from .surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed
 
 __all__ = ["build_plan", "redraw_masks"]
+
+# Of the Gram matrix's eigenvalues: half of the digits of the coefficients are then lost.
+_SINGULAR = 1e-14
 
 _CUTS = CutMemo(64 * 2**20)
 
@@ -54,7 +57,9 @@ def build_plan(
         if report:
             report(1)
     n_parts = [int(parts.max()) + 1 for parts, _ in cut]
-    masks = _draw(n_parts, indices, n_samples, sampling, seed, settings["surrogate"])
+    masks = _draw(
+        n_parts, indices, n_samples, sampling, seed, settings["surrogate"], settings["kernel_width"]
+    )
     return QueryPlan(
         indices=np.asarray(indices),
         reference=points,
@@ -68,17 +73,19 @@ def build_plan(
 
 def redraw_masks(plan: QueryPlan, n_samples: int | str, sampling: Any, seed: int) -> QueryPlan:
     """The same points, parts and fills, with masks drawn anew."""
-    masks = _draw(plan.n_parts, plan.indices, n_samples, sampling, seed, plan.surrogate)
+    masks = _draw(
+        plan.n_parts, plan.indices, n_samples, sampling, seed, plan.surrogate, plan.kernel_width
+    )
     return replace(plan, masks=masks)
 
 
-def _draw(n_parts, indices, n_samples, sampling, seed, surrogate) -> PackedMasks:
+def _draw(n_parts, indices, n_samples, sampling, seed, surrogate, kernel_width) -> PackedMasks:
     """Masks of all points; ``n_samples`` may be "auto"."""
     masks = []
     for index, count in zip(indices, n_parts, strict=True):
         n_masks = auto_n_samples(int(count)) if n_samples == "auto" else n_samples
         drawn = sample_masks(int(count), n_masks, sampling, point_rng(seed, int(index)))
-        _check_masks_suffice(drawn, surrogate, int(index))
+        _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
         masks.append(PackedMasks.pack([drawn]))
     return PackedMasks.join(masks)
 
@@ -105,10 +112,29 @@ def _remedy(masker: Any) -> str:
     return getattr(masker, "few_parts_remedy", "Leave it out of reference.")
 
 
-def _check_masks_suffice(masks: np.ndarray, surrogate: Any, index: int) -> None:
+def _check_masks_suffice(
+    masks: np.ndarray, surrogate: Any, kernel_width: float | None, index: int
+) -> None:
     needed = n_masks_needed(surrogate, masks.shape[1])
     if len(masks) < needed:
         raise ValueError(
             f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
             f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+        )
+    form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
+    if form is None or form["alpha"] > 0:
+        return
+    design = masks.astype(np.float64)
+    if form["fit_intercept"]:
+        design = np.column_stack([np.ones(len(masks)), design])
+    weights = kernel_weights(masks, kernel_width)
+    if weights is not None:
+        design = design * np.sqrt(weights)[:, None]
+    values = np.linalg.eigvalsh(design.T @ design)
+    if values[0] <= _SINGULAR * values[-1]:
+        raise ValueError(
+            f"the {len(masks)} masks of reference point {index} do not tell its "
+            f"{masks.shape[1]} parts apart"
+            + ("" if weights is None else f" under kernel_width={kernel_width}")
+            + ", so least squares is not determined. Raise n_samples, or use surrogate=Ridge()."
         )

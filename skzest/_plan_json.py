@@ -8,6 +8,7 @@ import inspect
 from typing import Any
 
 import numpy as np
+from sklearn.base import RegressorMixin
 
 from . import maskers
 
@@ -27,7 +28,17 @@ def surrogate_to_json(surrogate: Any) -> Any:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    return value if isinstance(value, (bool, int, float, str, type(None))) else repr(value)
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, (list, tuple)):
+        return [_plain_value(one) for one in value]
+    # repr() would shorten arrays and name addresses: two surrogates would look like one.
+    raise TypeError(
+        f"a surrogate with a parameter {value!r} has no plain form, so its plan cannot be named, "
+        "saved or compared. Give numbers, strings or arrays of numbers (a seed as an integer)."
+    )
 
 
 def surrogate_from_json(value: Any) -> Any:
@@ -39,9 +50,15 @@ def surrogate_from_json(value: Any) -> Any:
             f"the plan's surrogate {value['class']} is not one of sklearn.linear_model, "
             "so it is not rebuilt from a file."
         )
-    cls = getattr(importlib.import_module("sklearn.linear_model"), value["class"])
+    cls = getattr(importlib.import_module("sklearn.linear_model"), value["class"], None)
+    if not (inspect.isclass(cls) and issubclass(cls, RegressorMixin)):
+        raise ValueError(f"the plan's surrogate {value['class']!r} is no regressor known here.")
     known = inspect.signature(cls).parameters
-    return cls(**{name: v for name, v in value["params"].items() if name in known})
+    return cls(**{name: _value(v) for name, v in value["params"].items() if name in known})
+
+
+def _value(plain: Any) -> Any:
+    return np.array(plain["array"], plain["dtype"]) if isinstance(plain, dict) else plain
 
 
 def masker_from_json(header: dict, masker: Any) -> Any:
@@ -51,9 +68,10 @@ def masker_from_json(header: dict, masker: Any) -> Any:
                 f"the plan was made with {header['masker']}; masker is {type(masker).__name__}."
             )
         return masker
-    if header["masker"] not in maskers.__all__:
+    cls = getattr(maskers, header["masker"], None)
+    if not (inspect.isclass(cls) and issubclass(cls, maskers.BaseMasker)):
         raise ValueError(
             f"the plan was made with {header['masker']}, which is not one of skzest's own; "
             "pass masker=."
         )
-    return getattr(maskers, header["masker"])(**header["layout"])
+    return cls(**header["layout"])

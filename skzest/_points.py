@@ -118,7 +118,7 @@ def _cell(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return {"float": value.hex()}
-    if hasattr(value, "isoformat"):
+    if isinstance(value, pd.Timestamp):
         return {"time": value.isoformat()}
     raise TypeError(
         f"a cell of type {type(value).__name__} cannot be saved or fingerprinted; "

@@ -141,7 +141,10 @@ class QueryPlan:
 
     def take(self, stop: int) -> QueryPlan:
         """The plan of the first ``stop`` points; its answers are a part of this plan's."""
-        return self.slice(0, check_whole(stop, "stop"))
+        stop = check_whole(stop, "stop")
+        if stop > len(self):
+            raise ValueError(f"stop={stop}, but the plan has only {len(self)} points.")
+        return self.slice(0, stop)
 
     def slice(self, start: int, stop: int) -> QueryPlan:
         """The plan of points ``start:stop``."""
@@ -235,13 +238,21 @@ class QueryPlan:
             raise
         except Exception as error:
             raise ValueError(f"{os.fspath(path)!r} is not a plan of skzest: {error}") from error
+        if not isinstance(meta.get("format"), int):
+            raise ValueError(f"{os.fspath(path)!r} is not a plan of skzest: it has no format.")
         if meta["format"] > _FORMAT:
             raise ValueError(
                 f"{os.fspath(path)!r} has format {meta['format']}, this version reads up to "
                 f"{_FORMAT}. Update skzest."
             )
-        plan = cls._decode(header, meta, arrays, masker)
-        if plan.digest != meta["digest"]:
+        try:
+            plan = cls._decode(header, meta, arrays, masker)
+            whole = np.array_equal(plan.n_parts, arrays["n_parts"]) and (
+                plan.digest == meta["digest"]
+            )
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ValueError(f"{os.fspath(path)!r} is damaged: {error!r}.") from error
+        if not whole:
             raise ValueError(
                 f"{os.fspath(path)!r} is damaged: its contents have digest "
                 f"{plan.digest[:8]}, it says {meta['digest'][:8]}. Ask for a new copy."

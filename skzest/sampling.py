@@ -23,7 +23,14 @@ _AUTO_BLOCKS = 2
 
 def point_rng(seed: int, index: int) -> np.random.Generator:
     """The random stream of one reference point: a function of seed and index alone."""
-    return np.random.default_rng(np.random.SeedSequence([seed, index]))
+    # spawn_key, not [seed, index]: seeds are cut into words of 32 bits, and 5 + 3 * 2**32 at
+    # index 0 would be 5 at index 3.
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
+
+
+def order_rng(seed: int) -> np.random.Generator:
+    """The random stream that chooses reference points."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
 
 
 def hadamard_order(n_parts: int) -> int:

@@ -25,8 +25,9 @@ from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for
 from .plan import QueryPlan
 from .queries import as_query, check_response, choose_output
+from .sampling import order_rng
 from .store import check_cache
-from .surrogates import check_surrogate
+from .surrogates import check_kernel_width, check_surrogate
 
 __all__ = ["LimeSignatureTransformer"]
 
@@ -280,9 +281,9 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             n_reference = len(self.reference)
             if self.n_reference is not None:
                 n_reference = check_n_reference(self.n_reference, n_reference)
+            self._check_settled_by(self.reference)
             return self.reference.take(n_reference)
-        if self.kernel_width is not None and not self.kernel_width > 0:
-            raise ValueError(f"kernel_width must be positive or None; got {self.kernel_width}.")
+        kernel_width = check_kernel_width(self.kernel_width)
         n_samples = "auto" if _is_auto(self.n_samples) else check_whole(self.n_samples, "n_samples")
         surrogate = check_surrogate(self.surrogate)
         masker = self._masker().fit(self.reference)
@@ -290,7 +291,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         n_reference = check_n_reference(self.n_reference, len(reference))
         seed = self._seed()
         # One permutation whatever n_reference: the first k points of more are the same k.
-        order = np.random.default_rng(seed).permutation(len(reference))
+        order = order_rng(seed).permutation(len(reference))
         with stages.stage("cut", n_reference) as listener:
             progress = Progress("points cut", n_reference, self.verbose, listener)
             return build_plan(
@@ -303,9 +304,28 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 n_jobs=self.n_jobs,
                 report=progress.report,
                 surrogate=surrogate if isinstance(surrogate, str) else clone(surrogate),
-                kernel_width=self.kernel_width,
+                kernel_width=kernel_width,
                 response=self.response,
-                clip=self.clip,
+                clip=float(self.clip),
+            )
+
+    def _check_settled_by(self, plan: QueryPlan) -> None:
+        """A parameter that is neither the default nor the plan's own would be ignored."""
+        settled = {
+            "response": (plan.response, "logit"),
+            "clip": (plan.clip, 1e-6),
+            "surrogate": (plan.surrogate, None),
+            "kernel_width": (plan.kernel_width, None),
+            "masker": (plan.masker, "auto"),
+            "n_samples": (None, 1000),
+            "sampling": (None, "bernoulli"),
+        }
+        given = {name: getattr(self, name) for name in settled}
+        ignored = [n for n, v in given.items() if all(repr(v) != repr(s) for s in settled[n])]
+        if ignored:
+            raise ValueError(
+                f"reference is a QueryPlan, which settles {', '.join(ignored)}; leave the default, "
+                "or make another plan."
             )
 
     def _masker(self) -> Any:
@@ -324,7 +344,10 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
     def _width(self, i: int, query: Any, name: str, recall: Recall | None) -> int:
         """Number of columns of a model's scores, and whether it repeats its answers."""
-        return probe(self.plan_, name, query) if recall is None else recall.probe(i)
+        if recall is not None:
+            return recall.probe(i)
+        size = self._batch_size()
+        return probe(self.plan_, name, query, size if isinstance(size, int) else None)
 
     def _union_of_classes(
         self, queries: list, names: list[str], recall: Recall | None
@@ -338,12 +361,15 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             else:
                 labels.append(query.classes_)
         kinds = {
-            "text" if np.asarray(of_one).dtype.kind in "OUS" else "number" for of_one in labels
+            "text" if isinstance(label, (str, bytes)) else "number"
+            for of_one in labels
+            for label in np.asarray(of_one).tolist()
         }
         if len(kinds) > 1:
             raise ValueError(
                 "some models have text labels and others numbers, so their classes cannot be "
-                "matched by label. Train them on the same labels, or compare with alignment=."
+                "matched by label. Train them on the same labels, or wrap the others as "
+                "CallableQuery(model.predict_proba, classes=...) with theirs."
             )
         return np.unique(np.concatenate(labels))
 
@@ -439,10 +465,14 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         lookup = {label: place for place, label in enumerate(self.classes_.tolist())}
         unknown = [label for label in labels.tolist() if label not in lookup]
         if unknown:
+            remedy = (
+                "Fit on models that have all labels."
+                if self.n_classes is None
+                else "n_classes= means the labels 0, 1, ...; leave it out to use the models' own."
+            )
             raise ValueError(
                 f"{name} has classes {unknown[:5]} that are not in classes_ "
-                f"({self.n_classes_} classes: {self.classes_[:5].tolist()} ...). Fit on models "
-                "that have all labels, or pass n_classes=."
+                f"({self.n_classes_} classes: {self.classes_[:5].tolist()} ...). {remedy}"
             )
         return np.array([lookup[label] for label in labels.tolist()], dtype=int)
 
@@ -461,13 +491,19 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         if not callable(adapter):
             raise TypeError(f"adapter must be 'auto' or a callable; got {adapter!r}.")
         check_response(self.response, self.clip)
+        is_plan = isinstance(self.reference, QueryPlan)
+        response = self.reference.response if is_plan else self.response
         queries = []
         for name, model in zip(names, zoo, strict=True):
             try:
                 query = as_query(adapter(model))
-                choose_output(query, self.response)
+                choose_output(query, response)
             except (NotFittedError, QueryError, TypeError) as error:
                 raise type(error)(f"{name}: {error}") from error
+            except Exception as error:
+                if hasattr(error, "add_note"):  # Python 3.11
+                    error.add_note(f"skzest was making a query of {name}.")
+                raise
             queries.append(query)
         return queries, names
 

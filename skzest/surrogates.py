@@ -9,6 +9,7 @@ serves all classes of all models, on NumPy arrays and on torch tensors of any de
 from __future__ import annotations
 
 import inspect
+import numbers
 from typing import Any
 
 import array_api_compat
@@ -20,6 +21,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 __all__ = [
     "PASSTHROUGH",
+    "check_kernel_width",
     "check_surrogate",
     "closed_form",
     "coefficients",
@@ -66,8 +68,19 @@ def n_masks_needed(surrogate: Any, n_parts: int) -> int:
     """Fewest masks for which the surrogate is determined."""
     form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
     if form is None or form["alpha"] > 0:
-        return 1
+        return 2  # one mask has nothing to be compared with
     return n_parts + int(form["fit_intercept"])
+
+
+def check_kernel_width(width: Any) -> float | None:
+    """The kernel's width as a float, or None for no kernel."""
+    if width is None:
+        return None
+    if isinstance(width, (bool, np.bool_)) or not isinstance(width, numbers.Real):
+        raise TypeError(f"kernel_width must be a number or None; got {width!r}.")
+    if not width > 0:
+        raise ValueError(f"kernel_width must be positive or None; got {width}.")
+    return float(width)
 
 
 def kernel_weights(masks: np.ndarray, width: float | None) -> np.ndarray | None:

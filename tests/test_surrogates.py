@@ -117,9 +117,9 @@ def test_kernel_weights_by_hand():
 def test_number_of_masks_needed():
     assert n_masks_needed(LinearRegression(), 7) == 8
     assert n_masks_needed(LinearRegression(fit_intercept=False), 7) == 7
-    assert n_masks_needed(Ridge(), 7) == 1
+    assert n_masks_needed(Ridge(), 7) == 2
     assert n_masks_needed(Ridge(alpha=0), 7) == 8
-    assert n_masks_needed("passthrough", 7) == 1
+    assert n_masks_needed("passthrough", 7) == 2
 
 
 def test_surrogates_that_cannot_serve_are_refused():

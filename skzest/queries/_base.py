@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -258,12 +259,14 @@ def as_query(
     SklearnQuery(LogisticRegression)
     """
     if isinstance(model, Query):
-        changed = preprocess is not None or model_id is not None
-        if changed or (model.deterministic and not deterministic):
+        if preprocess is not None or model_id is not None:
             raise ValueError(
                 f"{model!r} is a Query already, and as_query changes none; "
-                "give preprocess= and deterministic= to the Query when it is made, model_id= too."
+                "give preprocess= and model_id= to the Query when it is made."
             )
+        if model.deterministic and not deterministic:
+            model = copy.copy(model)
+            model.deterministic = False
         return model
     if isinstance(model, type):
         raise TypeError(f"{model.__name__} is a class, not a model; pass a fitted instance of it.")

@@ -304,7 +304,8 @@ def _convert(scores: Any, output: str, response: str, clip: float) -> Any:
         return _softmax(xp, scores)
     if response == "label":
         return _one_hot_of_largest(xp, scores)
-    return scores
+    # A copy: some runtimes answer every batch with the same memory.
+    return xp.asarray(scores, copy=True)
 
 
 def _softmax(xp: Any, scores: Any) -> Any:

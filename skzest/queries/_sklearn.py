@@ -149,6 +149,8 @@ def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
     classes = as_numpy(classes)
     if classes.ndim != 1:
         raise refusal
+    if len(set(classes.tolist())) < len(classes):
+        raise TypeError(f"{name} has a class twice in classes_: {classes.tolist()[:10]}.")
     return classes
 
 
