@@ -110,6 +110,47 @@ def _by_fresh_process(folder, models):
     return done.stdout.split()
 
 
+_IN_WORKERS = """
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from skzest.fingerprints import fingerprint
+
+SCALE = np.arange(3.0)
+
+def scaled(batch):
+    return batch * SCALE
+
+class Estimator(ClassifierMixin, BaseEstimator):
+    temperature = 2.0
+    def predict(self, X):
+        return scaled(X)
+    @property
+    def twice(self):
+        return 2 * self.temperature
+
+class Slotted:
+    __slots__ = ("shift",)
+    def __call__(self, batch):
+        return scaled(batch) + self.shift
+
+slotted = Slotted()
+slotted.shift = 3
+things = [Estimator(), Estimator().predict, slotted, scaled, lambda batch: scaled(batch) + 1]
+here = [fingerprint(thing) for thing in things]
+there = joblib.Parallel(n_jobs=2)(joblib.delayed(fingerprint)(thing) for thing in things)
+assert len(set(here)) == len(things)
+assert here == there, (here, there)
+"""
+
+
+def test_what_a_script_defines_is_the_same_in_its_workers():
+    command = [sys.executable, "-W", "ignore", "-c", _IN_WORKERS]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # --- blind to ------------------------------------------------------------------------------
 
 

@@ -177,6 +177,8 @@ class Walker:
             pieces.append((".__reduce__", build))
         # Without the class, which copyreg's functions take first and which is there already.
         pieces += [(f".args[{i}]", a) for i, a in enumerate(arguments) if a is not type(value)]
+        if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
+            state = {**(state[0] or {}), **state[1]}  # attributes, and those in slots
         pieces += _attributes(state) if isinstance(state, dict) else [(".state", state)]
         pieces += [(f"[{i}]", item) for i, item in enumerate(items or ())]
         return pieces + [(f"[{key!r}]", (key, item)) for key, item in pairs or ()]
