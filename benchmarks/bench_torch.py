@@ -90,8 +90,8 @@ def bare(query, inputs):
         query.ask(query.space.asarray(np.zeros((4, 32, 32, 3), np.uint8)), "logits")
         ready = query._ready
 
-        def run(size):
-            for start in range(0, len(inputs), size):
+        def run(size, most=None):
+            for start in range(0, min(most or len(inputs), len(inputs)), size):
                 ready(inputs[start : start + size])
 
         yield run
@@ -151,11 +151,10 @@ def fresh_memo():
 
 
 def best_size(run, args):
-    """The quickest batch size, each tried twice."""
-    return min(
-        BATCHES[args.device],
-        key=lambda size: min(seconds(partial(run, size), args) for _ in range(2)),
-    )
+    """The quickest batch size: each tried three times, in turn, on a part of the inputs."""
+    sizes = BATCHES[args.device]
+    took = [[seconds(partial(run, size, 2 * sizes[-1]), args) for size in sizes] for _ in "abc"]
+    return sizes[int(np.argmin(np.min(took, axis=0)))]
 
 
 # --- stages -------------------------------------------------------------------------------
