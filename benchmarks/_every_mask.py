@@ -9,16 +9,13 @@ can be asked. Whatever design is then tried, its answers are rows of these table
 seeds cost no further question. Answers are kept in ``--cache``, a few points a file; a run that
 was broken off goes on where it stopped.
 
-``--data`` is a folder with ``cifar10_train.npz`` (lossless WebP images, see `images`) and
-``resnet20_cifar10.safetensors``, ``resnet32_cifar10.safetensors`` (He et al. 2016, option A).
+``--data`` is the folder that _cifar.py describes.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import json
-import struct
+import sys
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,72 +57,6 @@ class Answers:
 # ---------------------------------------------------------------- CIFAR-10
 
 
-def images(path, n):
-    """The first ``n`` images (n, 32, 32, 3) and labels of an archive of WebP images."""
-    from PIL import Image
-
-    with np.load(path) as file:
-        webp, offset, label = file["webp"].tobytes(), file["offset"], file["label"]
-    n = min(n, len(label))
-    decoded = [Image.open(io.BytesIO(webp[offset[i] : offset[i + 1]])) for i in range(n)]
-    return np.stack([np.asarray(image.convert("RGB")) for image in decoded]), label[:n]
-
-
-def safetensors(path):
-    """The tensors of a safetensors file, float32."""
-    import torch
-
-    raw = Path(path).read_bytes()
-    size = struct.unpack("<Q", raw[:8])[0]
-    header = json.loads(raw[8 : 8 + size])
-    header.pop("__metadata__", None)
-    kinds = {"F32": np.float32, "I64": np.int64}
-    tensors = {}
-    for name, about in header.items():
-        start, stop = (8 + size + at for at in about["data_offsets"])
-        array = np.frombuffer(raw[start:stop], dtype=kinds[about["dtype"]])
-        tensors[name] = torch.from_numpy(array.reshape(about["shape"]).copy())
-    return tensors
-
-
-def resnet(depth):
-    """ResNet of He et al. 2016, section 4.2, with parameter-free shortcuts."""
-    import torch.nn.functional as F
-    from torch import nn
-
-    class Block(nn.Module):
-        def __init__(self, into, out, stride):
-            super().__init__()
-            self.conv1 = nn.Conv2d(into, out, 3, stride, 1, bias=False)
-            self.bn1 = nn.BatchNorm2d(out)
-            self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
-            self.bn2 = nn.BatchNorm2d(out)
-            self.stride, self.pad = stride, (out - into) // 2
-
-        def forward(self, x):
-            y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-            if self.stride > 1:
-                x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.pad, self.pad))
-            return F.relu(x + y)
-
-    class ResNet(nn.Module):
-        def __init__(self, n):
-            super().__init__()
-            self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-            widths = [(16, 16, 1), (16, 32, 2), (32, 64, 2)]
-            for i, (into, out, stride) in enumerate(widths, 1):
-                blocks = [Block(into, out, stride)] + [Block(out, out, 1) for _ in range(n - 1)]
-                setattr(self, f"layer{i}", nn.Sequential(*blocks))
-            self.linear = nn.Linear(64, 10)
-
-        def forward(self, x):
-            x = F.relu(self.bn1(self.conv1(x)))
-            x = self.layer3(self.layer2(self.layer1(x)))
-            return self.linear(x.mean(dim=(2, 3)))
-
-    return ResNet((depth - 2) // 6)
-
-
 def small():
     """Three layers of convolution: 2.8 million multiplications an image."""
     from torch import nn
@@ -140,9 +71,9 @@ def small():
 def prepared(batch):
     """uint8 images as the networks want them: NCHW, normalised."""
     import torch
+    from _cifar import MEAN, STD
 
-    mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
-    x = (batch.astype(np.float32) / 255 - mean) / std
+    x = (batch.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
 
 
@@ -170,17 +101,17 @@ def train(model, x, target, *, epochs, lr, seed):
 def make_cifar(name, data, folder):
     """One network, made once and kept."""
     import torch
+    from _cifar import images, network
 
+    if name in ("resnet20", "resnet32"):
+        return network(data, int(name[6:]))
     path = folder / f"{name.replace(' ', '_')}.pt"
-    model = resnet(int(name[6:8])) if name.startswith("resnet") else small()
+    model = network(data, 20) if name.startswith("resnet") else small()
     if path.exists():
         model.load_state_dict(torch.load(path))
         return model.eval()
-    if name in ("resnet20", "resnet32"):
-        model.load_state_dict(safetensors(data / f"{name}_cifar10.safetensors"))
-        return model.eval()
-    pictures, labels = images(data / "cifar10_train.npz", 18_000)
-    x, y = prepared(pictures), torch.from_numpy(labels.astype(np.int64))
+    pictures, labels = images(data, 18_000, "train")
+    x, y = prepared(pictures), torch.from_numpy(labels)
     torch.manual_seed(0)
     if name == "resnet20 pruned":
         model = deepcopy(make_cifar("resnet20", data, folder))
@@ -223,7 +154,9 @@ def cifar_query(name, data, folder):
 
 def cifar_reference(data, n_points):
     """Images of 8 to 10 parts, found from the end of the training set, and their masker."""
-    pictures, _ = images(data / "cifar10_train.npz", 18_000)
+    from _cifar import images
+
+    pictures, _ = images(data, 18_000, "train")
     masker = ImageMasker().fit(pictures)
     found = []
     for i in range(len(pictures) - 1, -1, -1):
@@ -332,7 +265,7 @@ def _ask(name, make, plan, folder):
             with open(temporary, "wb") as file:
                 np.savez_compressed(file, scores=S, digest=piece.digest)
             temporary.rename(path)
-            print(f"{name}: {start + len(piece)} of {len(plan)} points", flush=True)
+            print(f"{name}: {start + len(piece)} of {len(plan)} points", file=sys.stderr)
         with np.load(path) as file:
             if str(file["digest"]) != piece.digest:
                 raise ValueError(f"{path} answers other questions; empty the cache.")

@@ -21,7 +21,6 @@ from _every_mask import (
     DIGITS_PAIRS,
     arguments,
     cifar_query,
-    images,
     make_digits,
 )
 from scipy.special import stdtrit
@@ -49,7 +48,9 @@ def pool_sums(args):
     path = folder / f"pool_{args.pool if args.data else 1797}.npz"
     if not path.exists():
         if args.data:
-            X, _ = images(args.data / "cifar10_train.npz", args.pool)
+            from _cifar import images
+
+            X, _ = images(args.data, args.pool, "train")
             masker = ImageMasker().fit(X)
             X = X[[masker.cut(x).max() > 0 for x in X]]  # one is of one colour
             zoo = [cifar_query(model, args.data, folder) for model in models]

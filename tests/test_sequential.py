@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.linear_model import LogisticRegression
 
 from skzest import (
     CallableQuery,
@@ -145,6 +146,30 @@ def test_parameters_go_on_to_the_transformer():
     assert result.decision == "above"
     with pytest.raises(TypeError, match=r"\['n_samples'\] cannot be given"):
         sequential_distance(a, b, PLAN, threshold=0.3, n_samples=10)
+
+
+ROWS = []  # outside of the model, whose fingerprint it would change
+
+
+class Noted(LogisticRegression):
+    def predict_proba(self, X):
+        ROWS.append(len(X))
+        return super().predict_proba(X)
+
+
+def test_with_a_cache_nothing_is_asked_twice(tmp_path):
+    y = np.arange(len(X)) % 3
+    a, b = (Noted(C=C).fit(X, y) for C in (1.0, 1e-3))
+    spent = []
+    for tol in (0.5, 1e-9, 1e-9):
+        ROWS.clear()
+        result = sequential_distance(a, b, PLAN, tol=tol, cache=tmp_path / "answers.sqlite")
+        spent.append((result.n_queries, sum(ROWS)))
+    (few, _), (all_of_them, second), (again, third) = spent
+    assert few < all_of_them == again == PLAN.n_queries
+    checks = third  # answers that were there are looked at again, a few rows of each
+    assert checks < 0.1 * 2 * PLAN.n_queries
+    assert second <= 2 * (all_of_them - few) + 2 * checks
 
 
 def test_constant_models_warn_once_and_have_no_decision():
