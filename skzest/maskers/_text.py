@@ -137,6 +137,8 @@ class TextMasker(BaseMasker):
         texts = reference.tolist() if hasattr(reference, "tolist") else reference
         if len(texts) == 0:
             raise ValueError("reference is empty; give at least one text.")
+        if type(texts) is list and set(map(type, texts)) == {str}:
+            return texts
         for n, text in enumerate(texts):
             if not isinstance(text, str):
                 hint = "Decode it" if isinstance(text, bytes) else "Leave it out"
@@ -144,8 +146,6 @@ class TextMasker(BaseMasker):
                     f"reference point {n} is {text!r} ({type(text).__name__}), not a string. "
                     f"{hint}, or give its text."
                 )
-        if type(texts) is list and all(type(text) is str for text in texts):
-            return texts
         return [str(text) for text in texts]
 
     def take(self, reference: list[str], indices: Any) -> list[str]:
