@@ -4,6 +4,8 @@
 import os
 from importlib.util import find_spec
 
+import pytest
+
 # Workers of pytest-xdist share the cores already: without this each opens a thread per core,
 # and two workers on two cores spend their time waiting for each other. Set before NumPy loads.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -36,3 +38,14 @@ else:
     )
     settings.register_profile("short", settings.get_profile("ci"), max_examples=15)
     settings.load_profile(os.environ.get("SKZEST_HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True)
+def registries_stay_as_they_were():
+    """What a test or an example registers (a kind of model) is forgotten after it."""
+    from skzest.fingerprints._base import _HANDLERS
+    from skzest.queries._base import _REGISTRY
+
+    before = list(_HANDLERS), list(_REGISTRY)
+    yield
+    _HANDLERS[:], _REGISTRY[:] = before
