@@ -93,8 +93,8 @@ def curves(args, data):
     folder = args.cache / data
     plan = QueryPlan.load(folder / f"plan_{args.points}.npz").take(128)
     plan = replace(plan, surrogate=LinearRegression())
-    related, unrelated = (read.pairs[kind][-1 if kind == "related" else 1] for kind in read.pairs)
-    names = [*unrelated, related[1]]
+    first = "small " if data == "cifar" else ""
+    names = [f"{first}{name}" for name in ("a", "b", "a extracted")]
     made = {}
     for label, design, n in (
         ("Bernoulli, 1,000 masks", "bernoulli", 1000),
