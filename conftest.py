@@ -2,7 +2,6 @@
 """Settings of every pytest run here: tests, doctests of the package and of the documentation."""
 
 import os
-import re
 from importlib.util import find_spec
 
 import pytest
@@ -39,11 +38,6 @@ else:
     )
     settings.register_profile("short", settings.get_profile("ci"), max_examples=15)
     settings.load_profile(os.environ.get("SKZEST_HYPOTHESIS_PROFILE", "dev"))
-
-
-def pytest_itemcollected(item):
-    """Take addresses out of names: the workers of pytest-xdist must collect the same tests."""
-    item._nodeid = re.sub(r"\s*at\s*0x[0-9a-f]+", "", item.nodeid)
 
 
 @pytest.fixture(autouse=True)
