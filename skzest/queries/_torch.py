@@ -57,21 +57,22 @@ class TorchSpace(Space):
         """Tensor on this device that holds the numbers of a NumPy array."""
         import torch
 
-        if not isinstance(array, torch.Tensor):
-            array = np.asarray(array)
-            # torch knows no read-only memory, no negative strides, and hardly these types.
-            wider = {"u2": np.int32, "u4": np.int64}.get(array.dtype.str[1:])
-            if wider is not None:
-                array = array.astype(wider)
-            elif not array.flags.writeable or min(array.strides, default=0) < 0:
-                array = array.copy()
-            array = torch.as_tensor(array)
-        if array.dtype == torch.float64 and not self.has_float64:
-            array = array.to(torch.float32)
+        if isinstance(array, torch.Tensor):
+            return array.to(self.device)
+        array = np.asarray(array)
+        # torch knows no read-only memory, no negative strides, and hardly these types.
+        wider = {"u2": np.int32, "u4": np.int64}.get(array.dtype.str[1:])
+        if wider is not None:
+            array = array.astype(wider)
+        elif not array.flags.writeable or min(array.strides, default=0) < 0:
+            array = array.copy()
+        tensor = torch.as_tensor(array)
+        if tensor.dtype == torch.float64 and not self.has_float64:
+            tensor = tensor.to(torch.float32)
         if self.device.type == "cuda":
             # From pinned memory: else the copy waits for everything that was asked before.
-            return array.pin_memory().to(self.device, non_blocking=True)
-        return array.to(self.device)
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     @property
     def has_float64(self) -> bool:
