@@ -176,8 +176,9 @@ class TextMasker(BaseMasker):
         copies : list of str, of length n_masks
         """
         pieces, labels = _runs(point, parts)
-        # One more mask, at the end, for the label -1
-        keep = np.pad(np.asarray(masks), ((0, 0), (0, 1)), constant_values=True)[:, labels]
+        masks = np.asarray(masks)
+        always = np.ones((len(masks), 1), dtype=bool)  # the last column, for the label -1
+        keep = np.concatenate([masks, always], axis=1)[:, labels]
         # Bytes, not rows of the array: they are read four times as fast.
         rows = (row.tobytes() for row in keep)
         if not fill:
