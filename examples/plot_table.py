@@ -154,5 +154,5 @@ for params in ({"groups": [homes]}, {"one_hot": [homes]}):
 # ----------------
 # A score that was trained on our *data*, not on our answers, is closer to ours than most strangers
 # are: distance does not tell by which way two models came to be alike. Where a column says little
-# to both models, its coefficients are noise; and a copier who keeps labels alone, not
-# probabilities, comes out farther away. A table has few parts, so it takes many points: here 64.
+# to both models, its coefficients are noise. A table has few parts, so it takes many points, here
+# 64; and five strangers give a rough yardstick, as their spread shows.
