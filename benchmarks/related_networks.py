@@ -49,7 +49,7 @@ def train(net, X, y, *, epochs, lr, seed, flip):
             loss.backward()
             optimizer.step()
             schedule.step()
-    return net.eval()
+    return net.to(memory_format=torch.contiguous_format).eval()
 
 
 def normalized(X):
@@ -180,7 +180,7 @@ def main():
     parser.add_argument("--cache", type=Path, help="folder for networks that were trained here")
     parser.add_argument("--points", type=int, default=32)
     parser.add_argument("--masks", type=int, default=500)
-    parser.add_argument("--epochs", type=int, default=4, help="of each unrelated network")
+    parser.add_argument("--epochs", type=int, default=3, help="of each unrelated network")
     parser.add_argument("--responses", nargs="+", default=["logit", "predict_proba"])
     args = parser.parse_args()
     torch.set_num_threads(min(2, torch.get_num_threads()))
