@@ -200,8 +200,8 @@ def test_only_questions_that_differ_are_asked(zoo, store, params, n_pairs, n_row
     changed = _lime(cache=store).set_params(**params)
     signatures, pairs, rows = _asked(store, changed, [zoo[0]])
     assert pairs == n_pairs
-    if {"sampling", "random_state"} & set(params):  # some masks, such as the first, are shared
-        assert n_rows - 18 < rows < n_rows
+    if {"sampling", "random_state"} & set(params):  # a few masks may be shared, such as the first
+        assert n_rows - 18 < rows <= n_rows
     else:
         assert rows == n_rows
     expected = _lime().set_params(**params).fit_transform([zoo[0]])
