@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Figure 4 of the paper: related and unrelated models of text and audio, epoch by epoch.
 
-    python -m benchmarks.paper.fig4 --data DIR --out DIR [--seeds 4] [--points 64]
+    python -m benchmarks.paper.fig4 --data DIR --out DIR [--seeds 5] [--points 128]
 
 Every recipe is trained from several seeds with a checkpoint after each epoch. At epoch ``e`` a
 model is compared with
@@ -185,8 +185,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="directory with ag_news.csv.gz and spoken_digits.npz")
     parser.add_argument("--out", type=Path, default=Path("out/fig4"))
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--points", type=int, default=64)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--points", type=int, default=128)
     names = [experiment.recipe for experiment in EXPERIMENTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     args = parser.parse_args()
