@@ -229,7 +229,15 @@ def _as_scores(query: Query, answer: Any, output: str, n: int) -> Any:
     _check_shape(query, tuple(scores.shape), output, n)
     if output == "predict_proba" and n > 0:
         _check_probabilities(xp, query, scores)
-    return scores
+    return _row_after_row(scores)
+
+
+def _row_after_row(scores: Any) -> Any:
+    """The same in C order: how numbers lie in memory may show in the last bits of products.
+
+    Naive Bayes answers class after class, and scores from a store lie row after row.
+    """
+    return scores.contiguous() if hasattr(scores, "contiguous") else np.ascontiguousarray(scores)
 
 
 def _as_float(xp: Any, query: Query, answer: Any) -> Any:
