@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
-from skzest import store as store_module
+from skzest import _database, _session
 from skzest._identity import Identity
 from skzest.queries import CallableQuery, as_query
 from skzest.store import AnswerStore, Piece, StoreStats, check_cache, mask_keys
@@ -115,7 +115,7 @@ def test_answers_of_two_precisions_lose_none(store):
 
 
 def test_large_answers_are_stored_in_parts(store, monkeypatch):
-    monkeypatch.setattr(store_module, "_MAX_BYTES", 3 * 24)
+    monkeypatch.setattr(_session, "_MAX_BYTES", 3 * 24)
     with store.session() as session:
         session.put([_piece()])
         (n_parts,) = session._db.execute("SELECT COUNT(*) FROM requests").fetchone()
@@ -278,7 +278,7 @@ def test_a_store_of_a_later_version_is_refused(store):
 
 
 def test_a_store_that_cannot_be_written_says_what_is_kept(store, monkeypatch):
-    monkeypatch.setattr(store_module, "_PATIENCE", 0.01)
+    monkeypatch.setattr(_database, "_PATIENCE", 0.01)
     store.stats()
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -287,6 +287,19 @@ def test_a_store_that_cannot_be_written_says_what_is_kept(store, monkeypatch):
                 session.put([_piece()])
             other.execute("ROLLBACK")
             session.put([_piece()])
+
+
+def test_a_full_disk_says_so_and_loses_nothing(store):
+    with store.session() as session:
+        session.put([_piece()])
+        session._db.execute("PRAGMA max_page_count = 12")
+        with pytest.raises(OSError, match=r"disk is full\. Answers stored so far are kept"):
+            for i in range(100):
+                session.put([_piece(question=b"%d" % i, scores=np.zeros((20, 300)))])
+        assert_array_equal(session.find(VICTIM, b"point", MASKS)[0], SCORES)
+        session._db.execute("PRAGMA max_page_count = 10000")
+        session.put([_piece(question=b"last")])
+        assert session.find(VICTIM, b"last", MASKS)[1].all()
 
 
 # --- several at once ----------------------------------------------------------------------

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One connection to a store: answers are looked up, put in and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ._database import connect, explained, transaction
+from ._identity import Identity
+
+__all__ = ["Piece", "Session", "StoreStats", "mask_keys"]
+
+logger = logging.getLogger("skzest")
+
+_MAX_BYTES = 64 * 2**20  # of scores per row; SQLite refuses a billion
+
+
+@dataclass(frozen=True)
+class StoreStats:
+    """What a store has been asked for, over all processes that ever used it, and what it holds.
+
+    Subtract two of them to see what happened in between. A *pair* is a model and a reference
+    point, a *row* one question: a masked copy put to a model.
+
+    Attributes
+    ----------
+    pairs_asked, rows_asked : int
+        Asked of the models, and then stored.
+    rows_reused : int
+        Taken from the store instead.
+    rows_probed, rows_checked : int
+        Asked to see whether answers repeat, and whether stored answers still hold.
+    rows_damaged : int
+        Found with a wrong checksum, and thrown away.
+    pairs_stored, rows_stored : int
+        Held now.
+    """
+
+    pairs_asked: int = 0
+    rows_asked: int = 0
+    rows_reused: int = 0
+    rows_probed: int = 0
+    rows_checked: int = 0
+    rows_damaged: int = 0
+    pairs_stored: int = 0
+    rows_stored: int = 0
+
+    def __sub__(self, other: StoreStats) -> StoreStats:
+        """What has been added since."""
+        return StoreStats(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+_COUNTERS = tuple(f.name for f in fields(StoreStats) if not f.name.endswith("stored"))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Answers to consecutive masks of one point: those from ``start`` on."""
+
+    who: Identity
+    question: bytes
+    start: int
+    masks: np.ndarray
+    scores: np.ndarray
+
+
+class Session:
+    """One connection to a store."""
+
+    def __init__(self, path: str):
+        self._path = path
+        self._counts = dict.fromkeys(_COUNTERS, 0)
+        self._begun: set[tuple[bytes, bytes]] = set()
+        with explained(self._path):
+            self._db = connect(path)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what was counted, and disconnect."""
+        try:
+            if any(self._counts.values()):
+                with self._writing():
+                    pass
+        finally:
+            self._db.close()
+
+    def count(self, **amounts: int) -> None:
+        """Add to counters of :class:`StoreStats`; written with the next answers or at the end."""
+        for name, amount in amounts.items():
+            self._counts[name] += amount
+
+    # --- answers --------------------------------------------------------------------------
+
+    def find(
+        self, who: Identity, question: bytes, masks: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """Look up the answers of a model to the masks of a point.
+
+        Parameters
+        ----------
+        who : Identity
+        question : bytes
+            Digest of the point.
+        masks : ndarray of shape (n_masks,)
+            As :func:`mask_keys` gives them.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_masks, n_classes) or None
+            None if nothing is known.
+        known : ndarray of bool, shape (n_masks,)
+            Which rows of ``scores`` have been answered.
+        """
+        known = np.zeros(len(masks), dtype=bool)
+        scores = None
+        for request, start, stored in self._db.execute(
+            "SELECT request, start, masks FROM requests WHERE model = ? AND question = ? "
+            "ORDER BY rowid",
+            (who.key, question),
+        ).fetchall():
+            keys = np.frombuffer(stored, dtype="<u8")[: max(len(masks) - start, 0)]
+            place = slice(start, start + len(keys))
+            # The same mask at the same place: designs are nested, and the place in a batch may
+            # show in the last bit of an answer.
+            wanted = (keys == masks[place]) & ~known[place]
+            if not wanted.any():
+                continue
+            found = self._read(request)
+            if found is None:
+                continue
+            found = found[: len(keys)]
+            if scores is None:
+                scores = np.empty((len(masks), found.shape[1]), dtype=found.dtype)
+            elif scores.dtype != found.dtype:
+                scores = scores.astype(np.promote_types(scores.dtype, found.dtype))
+            if scores.shape[1] != found.shape[1]:
+                continue  # asked again; a model whose classes change is refused there
+            scores[place][wanted] = found[wanted]
+            known[place] |= wanted
+        return (scores if known.any() else None), known
+
+    def _read(self, request: bytes) -> np.ndarray | None:
+        row = self._db.execute(
+            "SELECT model, question, start, masks, dtype, n_classes, scores, checksum "
+            "FROM requests WHERE request = ?",
+            (request,),
+        ).fetchone()
+        if row is None:  # forgotten by another process in the meantime
+            return None
+        *content, checksum = row
+        if _checksum(content) != checksum:
+            logger.warning("%s: a damaged answer was thrown away", self._path)
+            self.count(rows_damaged=len(row[3]) // 8)
+            with self._writing() as db:
+                db.execute("DELETE FROM requests WHERE request = ?", (request,))
+            return None
+        scores = np.frombuffer(row[6], dtype=row[4]).reshape(-1, row[5])
+        return scores.astype(scores.dtype.newbyteorder("="), copy=False)
+
+    def put(self, pieces: Sequence[Piece]) -> None:
+        """Store answers, all of them or none; what another process has stored stays."""
+        pieces = [part for piece in pieces for part in _halved(piece)]
+        begun = {(piece.who.key, piece.question) for piece in pieces} - self._begun
+        n_rows = sum(len(piece.masks) for piece in pieces)
+        with self._writing(pairs_asked=len(begun), rows_asked=n_rows) as db:
+            for piece in pieces:
+                db.execute("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", piece.who.row)
+                content = _content(piece)
+                db.execute(
+                    "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (_hash(content[:4]), *content, _checksum(content)),
+                )
+        self._begun |= begun
+
+    # --- bookkeeping ----------------------------------------------------------------------
+
+    def stats(self) -> StoreStats:
+        """How much was asked, reused and is held."""
+        counted = dict(self._db.execute("SELECT name, value FROM counters"))
+        pairs, rows = self._db.execute(
+            "SELECT (SELECT COUNT(*) FROM (SELECT DISTINCT model, question FROM requests)), "
+            "(SELECT COALESCE(SUM(LENGTH(masks)), 0) / 8 FROM requests)"
+        ).fetchone()
+        known = {name: counted.get(name, 0) + self._counts[name] for name in _COUNTERS}
+        return StoreStats(**known, pairs_stored=pairs, rows_stored=rows)
+
+    def forget(self, identity: str) -> int:
+        """Delete all answers of what is known under this text."""
+        of_model = "WHERE model IN (SELECT model FROM models WHERE identity = ?)"
+        with self._writing() as db:
+            (n_rows,) = db.execute(
+                f"SELECT COALESCE(SUM(LENGTH(masks)), 0) / 8 FROM requests {of_model}", (identity,)
+            ).fetchone()
+            db.execute(f"DELETE FROM requests {of_model}", (identity,))
+            db.execute("DELETE FROM models WHERE identity = ?", (identity,))
+        return n_rows
+
+    @contextmanager
+    def _writing(self, **amounts: int) -> Iterator[sqlite3.Connection]:
+        """A transaction that waits its turn; counters go with it."""
+        counts = {name: n + amounts.get(name, 0) for name, n in self._counts.items()}
+        with explained(self._path), transaction(self._db) as db:
+            yield db
+            db.executemany(
+                "INSERT INTO counters VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                [(name, n) for name, n in counts.items() if n],
+            )
+        self._counts = dict.fromkeys(_COUNTERS, 0)
+
+
+def mask_keys(masks: np.ndarray) -> np.ndarray:
+    """A 64-bit key for each of the masks of a point: up to 64 parts the mask itself.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, shape (n_masks, n_parts)
+
+    Returns
+    -------
+    keys : ndarray of uint64, little-endian, shape (n_masks,)
+    """
+    packed = np.packbits(masks, axis=1)
+    n_masks, width = packed.shape
+    if width <= 8:
+        keys = np.zeros((n_masks, 8), dtype=np.uint8)
+        keys[:, :width] = packed
+        return keys.view("<u8")[:, 0]
+    hashes = (hashlib.blake2b(mask, digest_size=8).digest() for mask in packed)
+    return np.frombuffer(b"".join(hashes), dtype="<u8")
+
+
+def _content(piece: Piece) -> tuple:
+    scores = np.ascontiguousarray(piece.scores)
+    scores = scores.astype(scores.dtype.newbyteorder("<"), copy=False)
+    masks = np.ascontiguousarray(piece.masks, dtype="<u8")
+    return (
+        piece.who.key,
+        piece.question,
+        piece.start,
+        masks.tobytes(),
+        scores.dtype.str,
+        scores.shape[1],
+        scores.tobytes(),
+    )
+
+
+def _hash(content: Sequence[Any]) -> bytes:
+    blake = hashlib.blake2b(digest_size=16)
+    for value in content:
+        raw = value if isinstance(value, bytes) else str(value).encode()
+        blake.update(b"%d:" % len(raw))
+        blake.update(raw)
+    return blake.digest()
+
+
+_checksum = _hash
+
+
+def _halved(piece: Piece) -> Iterator[Piece]:
+    if piece.scores.nbytes <= _MAX_BYTES or len(piece.masks) == 1:
+        yield piece
+        return
+    middle = len(piece.masks) // 2
+    for start, part in ((0, slice(None, middle)), (middle, slice(middle, None))):
+        yield from _halved(
+            Piece(
+                piece.who,
+                piece.question,
+                piece.start + start,
+                piece.masks[part],
+                piece.scores[part],
+            )
+        )
