@@ -12,7 +12,8 @@ For each model of digits, in one run and in turn:
   masks and all classes, on ``--lime-points`` of the points, scaled to all;
 - ``tuned``: the same with all masks in one batch and no selection of features.
 
-Prints medians of ratios to ``bare``, and how many times longer lime takes than we do. Machines are noisy: only ratios within one run count.
+Prints medians of ratios to ``bare``, and how many times longer lime takes than we do. Machines
+are noisy: only ratios within one run count.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ import torch
 from _cifar import MEAN, STD, ResNet, images, network, photographs, randomize_norms
 from torch import nn
 
-from skzest import ImageMasker, LimeSignatureTransformer, TorchQuery, _asking
+from skzest import ImageMasker, LimeSignatureTransformer, TorchQuery, _answers, _rendering
 from skzest.queries import _torch_session
 
 BATCHES = {"cpu": (32, 64, 128, 256, 512), "cuda": (256, 1024, 4096, 8192)}
@@ -78,7 +78,7 @@ def ready_inputs(plan, query):
     batches = []
     with query.session():
         for n, count in enumerate(plan.masks.n_masks):
-            copies = _asking._render(plan, [(n, 0, count)], query.space)
+            copies = _rendering.render_batch(plan, [(n, 0, count)], query.space)
             batches.append(query.prepare(copies).contiguous())
     return torch.cat(batches)
 
@@ -185,11 +185,11 @@ def table_stages(args):
         timed(LimeSignatureTransformer, "_plan", "cut, fill and mask"),
         timed(TorchQuery, "_get_ready", "make a twin"),
         timed(_torch_session.Ready, "_choose", "capture, rewrite, compare"),
-        timed(_asking, "_render", "render"),
+        timed(_answers, "render_batch", "render"),
         timed(TorchQuery, "prepare", "preprocess"),
         timed(_torch_session.Ready, "__call__", "forward"),
-        timed(_asking._Asker, "_operator", "factorise"),
-        timed(_asking._Asker, "_answer", "solve, and bring back"),
+        timed(_answers.Asker, "_operator", "factorise"),
+        timed(_answers.Asker, "_answer", "solve, and bring back"),
     ]
     start = time.perf_counter()
     for patch in patches:
@@ -362,9 +362,11 @@ def measure_growth(args, n_reference=8, n_samples=500, models=1, size=32, classe
         masker=masker,
     ).fit(queries)  # fmt: skip
     questions = lime.plan_.n_queries * models
-    n_rows = _asking._auto_rows(lime.plan_, queries[0].space)
+    n_rows = _rendering.auto_rows(lime.plan_, queries[0].space)
     with queries[0].session():
-        copies = _asking._render(lime.plan_, [(0, 0, min(n_rows, n_samples))], queries[0].space)
+        copies = _rendering.render_batch(
+            lime.plan_, [(0, 0, min(n_rows, n_samples))], queries[0].space
+        )
         x = queries[0].prepare(copies)
         queries[0].ask(copies, "logits")
         ready = queries[0]._ready

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ._asking import _PROBE_ROWS, _Asked, _Asker, _batches, _render, _respond, probe, sessions
+from ._answers import Asker
 from ._identity import Identity
+from ._rendering import batches_of, render_batch
+from ._responding import PROBE_ROWS, Asked, probe, scores_of, sessions
 from .exceptions import ModelChangedError
 from .plan import QueryPlan
 from .queries import choose_output
@@ -40,7 +42,7 @@ class Recall:
     ):
         self.store = store
         self._plan = plan
-        self._zoo = [_Asked(name, query) for name, query in zip(names, queries, strict=True)]
+        self._zoo = [Asked(name, query) for name, query in zip(names, queries, strict=True)]
         self._widths: dict[int, int] = {}
 
     @cached_property
@@ -89,14 +91,14 @@ class Recall:
         plan, a = self._plan, self._zoo[i]
         places, stored = self._sample(session, i)
         if stored is None:
-            n_rows = min(_PROBE_ROWS, plan.masks.n_masks[0])
+            n_rows = min(PROBE_ROWS, plan.masks.n_masks[0])
             session.count(rows_probed=2 * n_rows if a.query.deterministic else n_rows)
             return probe(plan, a.name, a.query)
         if not a.query.deterministic:
             return stored.shape[1]
         with sessions([a.query]):
-            copies = _render(plan, places, a.query.space)
-            answer = a.query.space.to_numpy(_respond(plan, a, copies, len(places)))
+            copies = render_batch(plan, places, a.query.space)
+            answer = a.query.space.to_numpy(scores_of(plan, a, copies, len(places)))
         session.count(rows_checked=len(places))
         if answer.shape[1] != stored.shape[1]:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
@@ -149,13 +151,13 @@ class _Part:
         self.store, self.whos, self.questions = store, whos, questions
 
     @contextmanager
-    def asker(self, *args: Any) -> Iterator[_Asker]:
+    def asker(self, *args: Any) -> Iterator[Asker]:
         """What asks the models of the task, and looks answers up first."""
         with self.store.session() as session:
             yield _RecallingAsker(self, session, *args)
 
 
-class _RecallingAsker(_Asker):
+class _RecallingAsker(Asker):
     """Asks for what is not stored, and stores it batch by batch and model by model."""
 
     def __init__(self, part: _Part, session: Session, *args: Any):
@@ -172,7 +174,7 @@ class _RecallingAsker(_Asker):
             gaps = tuple((n, a, b) for n in points for a, b in _gaps(found[n, i][1]))
             missing.setdefault(gaps, []).append(i)
         for gaps, members in missing.items():
-            for batch in _batches(list(gaps), self.size.fitting):
+            for batch in batches_of(list(gaps), self.size.fitting):
                 answers = self._ask(batch, [self.asked[i] for i in members])
                 for i, Z in zip(members, answers, strict=True):
                     for (n, a, b), rows in _cut(batch, Z):
@@ -189,10 +191,10 @@ class _RecallingAsker(_Asker):
         self.session.count(rows_reused=int(known.sum()))
         return scores, known
 
-    def _put_to(self, asked: _Asked, batch: list[tuple[int, int, int]], copies: Any) -> np.ndarray:
+    def _put_to(self, asked: Asked, batch: list[tuple[int, int, int]], copies: Any) -> np.ndarray:
         n_rows = sum(b - a for _, a, b in batch)
         who = self.whos[self.asked.index(asked)]
-        Z = self.space.to_numpy(_respond(self.plan, asked, copies, n_rows, raw=who.output))
+        Z = self.space.to_numpy(scores_of(self.plan, asked, copies, n_rows, raw=who.output))
         Z = Z.astype(np.uint8) if who.output == "predict" else np.ascontiguousarray(Z)
         # What is not finite is refused by the caller, and may be an accident: ask again then.
         self.session.put(

@@ -137,7 +137,10 @@ class QueryPlan:
         if space is not None:
             masks = space.asarray(masks)
             weights = None if weights is None else space.asarray(weights)
-        return linear_operator(masks, weights, **closed_form(self.surrogate))
+        form = closed_form(self.surrogate)
+        if form is None:
+            raise TypeError(f"{self.surrogate!r} has no closed form: fit it to the scores instead.")
+        return linear_operator(masks, weights, **form)
 
     def take(self, stop: int) -> QueryPlan:
         """The plan of the first ``stop`` points; its answers are a part of this plan's."""
@@ -211,7 +214,7 @@ class QueryPlan:
         arrays["header"] = np.frombuffer(header, dtype=np.uint8)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         with open(path, "wb") as file:  # np.savez would append .npz to the name
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, masker: Any = None) -> QueryPlan:
@@ -285,5 +288,5 @@ def _sha256(header: bytes, arrays: dict[str, np.ndarray]) -> Any:
     for name in sorted(arrays):
         array = arrays[name]
         sha.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-        sha.update(memoryview(array).cast("B") if array.size else b"")
+        sha.update(array.tobytes())
     return sha

@@ -14,12 +14,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._asking import Answer, ask_zoo, probe, sessions
+from ._answers import Answer
+from ._asking import ask_zoo
 from ._building import build_plan
 from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
 from ._names import feature_names
 from ._progress import Progress
 from ._recalling import Recall
+from ._responding import probe, sessions
 from ._validation import check_models, check_n_reference, check_whole, name_model
 from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for

@@ -78,7 +78,7 @@ def check_kernel_width(width: Any) -> float | None:
         return None
     if isinstance(width, (bool, np.bool_)) or not isinstance(width, numbers.Real):
         raise TypeError(f"kernel_width must be a number or None; got {width!r}.")
-    if not width > 0:
+    if not float(width) > 0:
         raise ValueError(f"kernel_width must be positive or None; got {width}.")
     return float(width)
 

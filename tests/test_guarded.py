@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScale
 from threadpoolctl import threadpool_info
 
 from skzest import CallableQuery, LimeSignatureTransformer, QueryPlan
-from skzest._asking import _one_blas_thread
+from skzest._threads import one_blas_thread
 from skzest.sampling import order_rng, point_rng
 
 RNG = np.random.default_rng(0)
@@ -88,14 +88,14 @@ def test_overlapping_transformers_leave_blas_as_it_was():
     inside, leave = threading.Event(), threading.Event()
 
     def first():
-        with _one_blas_thread():
+        with one_blas_thread():
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(10)
-    with _one_blas_thread():
+    with one_blas_thread():
         leave.set()
         thread.join()
         assert set(threads().values()) <= {1}, "the one who left must not lift the other's limit"

@@ -430,8 +430,14 @@ def test_a_query_is_returned_unchanged():
 def test_a_query_is_not_given_another_preprocess_silently():
     with pytest.raises(ValueError, match="is a Query already"):
         as_query(constant(PROBABILITIES), preprocess=np.sqrt)
-    with pytest.raises(ValueError, match="give preprocess= and deterministic= to the Query"):
-        as_query(constant(PROBABILITIES), deterministic=False)
+
+
+def test_a_query_told_to_be_of_chance_is_a_copy():
+    query = constant(PROBABILITIES)
+    noisy = as_query(query, deterministic=False)
+    assert noisy.model is query.model
+    assert not noisy.deterministic
+    assert query.deterministic
 
 
 def test_a_classifier_is_asked_as_one_even_if_it_can_be_called():

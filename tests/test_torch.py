@@ -15,7 +15,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
-from skzest import ImageMasker, LimeSignatureTransformer, TabularMasker, _asking, zest_distances
+from skzest import (
+    ImageMasker,
+    LimeSignatureTransformer,
+    TabularMasker,
+    _answers,
+    _rendering,
+    _responding,
+    zest_distances,
+)
 from skzest.exceptions import QueryError
 from skzest.queries import HOST, CallableQuery, TorchQuery, as_query, respond
 from skzest.queries._torch import TorchSpace
@@ -185,8 +193,8 @@ def test_copies_made_on_the_device_are_those_of_the_host(layout, dtype, device):
     masker = ImageMasker("grid", image_shape=(8, 8) if layout == "flat" else None)
     lime = image_lime(images, masker=masker).fit([CallableQuery(len, classes=[0, 1])])
     batch = [(0, 3, 9), (2, 0, 40)]
-    on_host = _asking._render(lime.plan_, batch, HOST)
-    on_device = _asking._render(lime.plan_, batch, TorchSpace(torch.device(device)))
+    on_host = _rendering.render_batch(lime.plan_, batch, HOST)
+    on_device = _rendering.render_batch(lime.plan_, batch, TorchSpace(torch.device(device)))
     assert isinstance(on_device, torch.Tensor)
     assert on_device.device.type == device
     assert dtype == "uint16" or str(on_device.dtype) == f"torch.{dtype}"
@@ -207,9 +215,13 @@ def test_zoo_and_single_models_have_the_same_bits():
 
 def test_each_batch_is_rendered_once_for_a_zoo_and_each_point_placed_once(monkeypatch):
     rendered, placed = [], []
-    render, place = _asking._render, _asking._place
-    monkeypatch.setattr(_asking, "_render", lambda *a: (rendered.append(a[1]), render(*a))[1])
-    monkeypatch.setattr(_asking, "_place", lambda *a: (placed.append(a[2]), place(*a))[1])
+    render, place = _rendering.render_batch, _rendering.place_point
+    for module in (_answers, _responding):
+        monkeypatch.setattr(
+            module, "render_batch", lambda *a: (rendered.append(a[1]), render(*a))[1]
+        )
+    for module in (_answers, _rendering):
+        monkeypatch.setattr(module, "place_point", lambda *a: (placed.append(a[2]), place(*a))[1])
     zoo = [image_query(Net(seed=seed).eval()) for seed in range(3)]
     lime = image_lime(batch_size=25, n_classes=4).fit(zoo[:1])
     rendered.clear(), placed.clear()
@@ -248,8 +260,8 @@ def test_auto_batch_size_goes_by_size_of_input_and_device():
     sizes = {}
     for side in (8, 32, 224):
         point = np.zeros((side, side, 3), np.uint8)
-        sizes[side] = [_asking.auto_batch_size(point, space) for space in (cpu, cuda)]
-        assert sizes[side][0] == _asking.auto_batch_size(point.astype(float), cpu)
+        sizes[side] = [_rendering.auto_batch_size(point, space) for space in (cpu, cuda)]
+        assert sizes[side][0] == _rendering.auto_batch_size(point.astype(float), cpu)
     assert sizes[32][0] == 64
     assert all(small <= large for small, large in sizes.values())
     assert sizes[8] > sizes[32] > sizes[224]
