@@ -137,7 +137,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     >>> from skzest import ImageMasker, LimeSignatureTransformer, zest_distances
     >>> X, y = load_digits(return_X_y=True)
     >>> owner = LogisticRegression(max_iter=200).fit(X[:900] / 16, y[:900])
-    >>> copy = LogisticRegression(max_iter=20).fit(X[:900] / 16, owner.predict(X[:900] / 16))
+    >>> copy = LogisticRegression(C=0.1).fit(X[:900] / 16, owner.predict(X[:900] / 16))
     >>> stranger = GaussianNB().fit(X[900:] / 16, y[900:])
     >>> masker = ImageMasker(image_shape=(8, 8))
     >>> lime = LimeSignatureTransformer(X / 16, n_reference=16, n_samples=100, masker=masker)

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering
@@ -24,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from skzest import (
     ClassAligner,
@@ -195,7 +197,8 @@ def test_pandas_output_has_names(zoo):
     lime = _lime().set_output(transform="pandas")
     frame = lime.fit_transform(pd.Series(zoo, index=[f"model {i}" for i in range(18)]))
     assert_array_equal(frame.columns, lime.get_feature_names_out())
-    assert list(frame.index[:2]) == ["model 0", "model 1"]
+    if parse_version(sklearn.__version__) >= parse_version("1.7"):  # 1.6: that of frames only
+        assert list(frame.index[:2]) == ["model 0", "model 1"]
 
 
 def test_signatures_of_different_questions_do_not_meet(zoo):

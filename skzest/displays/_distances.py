@@ -239,7 +239,7 @@ class ZestDistanceDisplay:
         S : array-like of shape (n_models, n_classes * n_components)
             Signatures, one row per model.
 
-        labels, groups, method, ax
+        labels, groups, method
             As in :meth:`from_distances`.
 
         distance : str or callable, default="cosine"
@@ -253,6 +253,9 @@ class ZestDistanceDisplay:
 
         points : array-like of shape (n_components,), default=None
             Reference point of each component, for an alignment inside each point.
+
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            As in :meth:`from_distances`.
 
         **plot_params : dict
             Further parameters of :meth:`plot`.

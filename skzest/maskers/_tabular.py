@@ -65,17 +65,17 @@ class TabularMasker(BaseMasker):
 
     Attributes
     ----------
-    parts_ : ndarray of shape (n_features_in_,)
+    parts_ : ndarray of shape (`n_features_in_`,)
         The part that each column belongs to.
-    fill_ : ndarray of shape (n_features_in_,), DataFrame of one row, or None
+    fill_ : ndarray of shape (`n_features_in_`,), DataFrame of one row, or None
         What hidden columns become; None if that depends on the point.
     background_ : array or DataFrame
         Rows of the reference, at most 1,000, that are drawn from. Only for ``fill="draws"``.
-    categorical_ : ndarray of bool, shape (n_features_in_,)
+    categorical_ : ndarray of bool, shape (`n_features_in_`,)
         Which columns are categorical.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns. Only for a DataFrame whose columns are all named by strings.
 
     Notes
