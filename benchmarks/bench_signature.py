@@ -6,6 +6,8 @@
 For each model of digits, in one run and in turn:
 
 - ``bare``: ``predict_proba`` on ready-made masked batches, the batch size the best of three;
+- ``one``: the same with the BLAS on one thread, as we ask models, so that results repeat to the
+  bit whatever ``n_jobs``;
 - ``signature``: the whole of ``fit_transform([model])``, segmentation and plan included;
 - ``further``: what each further model of a zoo adds, ``(time of 1 + 4 models - time of 1) / 4``;
 - ``lime``: ``lime_image.LimeImageExplainer`` as it comes, with the same segments, number of
@@ -32,8 +34,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
-from skzest import ImageMasker, LimeSignatureTransformer
+from skzest import ImageMasker, LimeSignatureTransformer, _building
 
 MODELS = {
     "LogisticRegression": partial(LogisticRegression, max_iter=300),
@@ -49,6 +52,12 @@ def seconds(call):
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
+
+
+def anew(lime, models):
+    """A signature from nothing: cuts of an earlier run in this process are forgotten."""
+    _building._CUTS.clear()
+    lime.fit_transform(models)
 
 
 def copies_of(plan):
@@ -89,7 +98,7 @@ def lime_package(model, plan, n_points, n_masks, tuned):
         )
 
 
-def measure(name, make, X, y, args):
+def measure(make, X, y, args):
     """One row of the table: medians of ratios to the bare calls."""
     model = make().fit(X, y)
     others = [make().fit(X[i::2], y[i::2]) for i in (0, 1, 0, 1)]
@@ -108,18 +117,20 @@ def measure(name, make, X, y, args):
     rows = []
     for _ in range(args.repeats):
         base = seconds(partial(bare, model, copies, best))
-        one = seconds(partial(lime.fit_transform, [model]))
-        five = seconds(partial(lime.fit_transform, [model, *others]))
-        rows.append((base, one / base, (five - one) / 4 / base))
-    base, signature, further = np.median(rows, axis=0)
+        with threadpool_limits(1, "blas"):
+            alone = seconds(partial(bare, model, copies, best))
+        one = seconds(partial(anew, lime, [model]))
+        five = seconds(partial(anew, lime, [model, *others]))
+        more = (five - one) / 4
+        rows.append((base, alone, one, one / base, more / base, one / alone, more / alone))
+    base, alone, one, *ratios = np.median(rows, axis=0)
     scale = args.points / args.lime_points
     limes = []
     for tuned in (False, True):
         call = partial(lime_package, model, plan, args.lime_points, args.masks, tuned)
         with redirect_stderr(StringIO()):  # its progress bar
             limes.append(scale * min(seconds(call) for _ in range(2)))
-    one = signature * base
-    return name, best, base, signature, further, *(t / one for t in limes)
+    return best, base, alone, *ratios, *(t / one for t in limes)
 
 
 def main():
@@ -133,13 +144,13 @@ def main():
     X, y = load_digits(return_X_y=True)
     X = X / 16
     print(f"{args.points} points x {args.masks} masks of 8x8 digits, medians of {args.repeats}")
-    print(f"{'':<46}{'to bare':^24}{'lime to signature':^24}")
-    head = ("batch", "bare [s]", "signature", "further", "lime", "tuned")
-    print(f"{'model':<22}" + "".join(f"{h:>12}" for h in head))
+    print(f"{'':<52}{'to bare':>20}{'to one':>20}{'lime to signature':>20}")
+    head = ("batch", "bare [s]", "one [s]", *("signature", "further") * 2, "lime", "tuned")
+    print(f"{'model':<22}" + "".join(f"{h:>10}" for h in head))
     for name, make in MODELS.items():
-        name, best, base, *ratios = measure(name, make, X, y, args)
-        cells = "".join(f"{r:>11.2f}x" for r in ratios)
-        print(f"{name:<22}{best:>12}{base:>12.3f}{cells}", flush=True)
+        best, base, alone, *ratios = measure(make, X, y, args)
+        cells = "".join(f"{r:>9.2f}x" for r in ratios)
+        print(f"{name:<22}{best:>10}{base:>10.3f}{alone:>10.3f}{cells}", flush=True)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,12 @@ class CutMemo:
         self._cuts: OrderedDict[bytes, np.ndarray] = OrderedDict()
         self._lock = Lock()
 
+    def clear(self) -> None:
+        """Forget all cuts."""
+        with self._lock:
+            self._cuts.clear()
+            self._n_bytes = 0
+
     def cut(self, key: str | None, masker: Any, point: Any) -> np.ndarray:
         """``masker.cut(point)``, or the same from before, read-only then and now.
 

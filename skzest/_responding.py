@@ -71,8 +71,7 @@ def scores_of(
             f"{asked.name} gave {scores.shape[1]} columns of scores to {n_rows} copies, and "
             f"{asked.width} before. Its classes must not depend on the batch."
         )
-    # In C order, as answers come from a store: the order decides the last bits of a product.
-    return np.ascontiguousarray(scores) if isinstance(scores, np.ndarray) else scores
+    return scores
 
 
 def _guarded(plan: QueryPlan, query: Any, copies: Any, n_rows: int, raw: str | None) -> Any:
