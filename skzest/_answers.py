@@ -78,7 +78,7 @@ class Asker:
         ahead = int(stays_here(self.space))
         waiting: deque[tuple[int, list]] = deque()
         for start, stop in units:
-            waiting.append((start, self._scores(start, stop)))
+            waiting.append((start, self.scores(start, stop)))
             if len(waiting) > ahead:
                 yield self._settle(*waiting.popleft())
         while waiting:
@@ -120,7 +120,7 @@ class Asker:
         centre = (weights / weights.sum())[None, :]
         return self.space.asarray(centre) if self.space.has_float64 else centre
 
-    def _scores(self, start: int, stop: int) -> list[list[Any]]:
+    def scores(self, start: int, stop: int) -> list[list[Any]]:
         """Per point and model, scores of shape (n_masks, n_classes)."""
         counts = self.plan.masks.n_masks[start:stop]
         whole = [(n, 0, count) for n, count in zip(range(start, stop), counts, strict=True)]
@@ -173,7 +173,7 @@ class Asker:
         with np.errstate(invalid="ignore", over="ignore"):
             spread = float(xp.max(xp.abs(Z - Z[:1])))
         if not np.isfinite(spread):
-            self._refuse_non_finite(n, name, space.to_numpy(Z))
+            self.refuse_non_finite(n, name, space.to_numpy(Z))
         if self.plan.is_passthrough:
             Z = xp.astype(Z, xp.float64, copy=False)
             centred = Z - xp.mean(Z, axis=0)
@@ -192,7 +192,8 @@ class Asker:
         eps = float(xp.finfo(Z.dtype).eps)
         return Answer(np.asarray(coef, dtype=np.float64), first, spread, eps)
 
-    def _refuse_non_finite(self, n: int, name: str, Z: np.ndarray) -> None:
+    def refuse_non_finite(self, n: int, name: str, Z: np.ndarray) -> None:
+        """Raise ValueError: a model gave scores at point ``n`` that are not finite."""
         bad = Z.size - np.count_nonzero(np.isfinite(Z))
         raise ValueError(
             f"{name} gave {bad} non-finite scores of {Z.size} at reference point "

@@ -25,7 +25,7 @@ from ._responding import Asked, sessions
 from ._threads import one_thread
 from .plan import QueryPlan
 
-__all__ = ["ask_zoo"]
+__all__ = ["ask_zoo", "asker_for", "units_of"]
 
 
 def ask_zoo(
@@ -78,7 +78,7 @@ def ask_zoo(
             if workers == 1 or stays_here(space):
                 runs.append(_run_here(plan, zoo, members, size, space, recall))
             else:
-                units = list(_units(plan.masks.n_masks, size.wanted))
+                units = list(units_of(plan.masks.n_masks, size.wanted))
                 for start, stop, chosen in _tasks(units, members, workers):
                     known = None if recall is None else recall.part(start, stop, chosen)
                     some = [asked[i] for i in chosen]
@@ -99,7 +99,7 @@ def _run_here(
 ) -> Iterator[tuple[int, int, list[int], list[Answer]]]:
     """All units of a plan in this process, whose sessions are open, unit by unit."""
     known = None if recall is None else recall.part(0, len(plan), members)
-    units = list(_units(plan.masks.n_masks, size.wanted))
+    units = list(units_of(plan.masks.n_masks, size.wanted))
     with one_thread([space]), asker_for(plan, asked, size, space, known) as asker:
         for (start, stop), answers in zip(units, asker.answers(units), strict=True):
             yield start, stop, members, answers
@@ -119,7 +119,7 @@ def _run_elsewhere(
             yield start, stop, chosen, answers
 
 
-def _units(n_masks: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+def units_of(n_masks: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
     """Runs of whole points that fit in a batch; a point larger than a batch is a run alone."""
     start, filled = 0, 0
     for n, count in enumerate(n_masks):
@@ -152,7 +152,7 @@ def _run(
     known: Any,
 ) -> list[Answer]:
     """One task: all units of a (sliced) plan, put to some models."""
-    units = list(_units(plan.masks.n_masks, size.wanted))
+    units = list(units_of(plan.masks.n_masks, size.wanted))
     with ExitStack() as stack:
         if os.getpid() != parent:
             stack.enter_context(one_thread([space]))

@@ -165,7 +165,8 @@ class _RecallingAsker(Asker):
         self.session, self.whos, self.questions = session, part.whos, part.questions
         self.keys: dict[int, np.ndarray] = {}
 
-    def _scores(self, start: int, stop: int) -> list[list[Any]]:
+    def scores(self, start: int, stop: int) -> list[list[Any]]:
+        """As those of :class:`Asker`, looked up first."""
         points = range(start, stop)
         self.keys = {n: mask_keys(self.plan.masks[n]) for n in points}
         found = {(n, i): self._find(n, i) for n in points for i in range(len(self.asked))}
