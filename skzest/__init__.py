@@ -16,6 +16,7 @@ from .exceptions import (
     QueryError,
     UndefinedSignatureWarning,
 )
+from .explanation import explain_distance
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
@@ -48,6 +49,7 @@ __all__ = [
     "as_query",
     "crossvalidated_distances",
     "distance_interval",
+    "explain_distance",
     "reference_curve",
     "sequential_distance",
     "split_half_plans",

@@ -15,7 +15,7 @@ from ._metrics import row_squares
 from ._names import check_same_columns, check_same_design, names_of
 from .plan import QueryPlan
 
-__all__ = ["check_pair", "check_plan", "cosine_distance", "point_sums"]
+__all__ = ["check_pair", "check_plan", "cosine_distance", "point_sums", "unit_pair"]
 
 
 def check_plan(plan: Any, minimum: int = 1) -> QueryPlan:
@@ -77,16 +77,29 @@ def point_sums(W1: np.ndarray, W2: np.ndarray, n_columns: np.ndarray) -> np.ndar
         For ``u`` and ``v``, the signatures scaled to length 1: ``|u_n|^2``, ``|v_n|^2`` and
         ``|u_n - v_n|^2``. All NaN where one signature has no length.
     """
+    u, v, _ = unit_pair(W1, W2)
+    starts = np.concatenate([[0], np.cumsum(n_columns)[:-1]])
+    columns = np.stack([row_squares(w.T) for w in (u, v, u - v)], axis=1)
+    return np.add.reduceat(columns, starts, axis=0)
+
+
+def unit_pair(W1: np.ndarray, W2: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two signatures over the classes that they share, each scaled to length 1.
+
+    Returns
+    -------
+    u, v : ndarrays of shape (n_shared, n_components)
+        NaN where a signature has no length.
+    shared : ndarray of bool, shape (n_classes,)
+        Which classes these are: those that are NaN in neither.
+    """
     if len(W1) != len(W2):
         raise ValueError(
             f"S1 has {len(W1)} classes and S2 has {len(W2)}. Transform both with one fitted "
             "LimeSignatureTransformer."
         )
     shared = ~(np.isnan(W1).any(axis=1) | np.isnan(W2).any(axis=1))
-    u, v = _unit(W1[shared]), _unit(W2[shared])
-    starts = np.concatenate([[0], np.cumsum(n_columns)[:-1]])
-    columns = np.stack([row_squares(w.T) for w in (u, v, u - v)], axis=1)
-    return np.add.reduceat(columns, starts, axis=0)
+    return _unit(W1[shared]), _unit(W2[shared]), shared
 
 
 def _unit(W: np.ndarray) -> np.ndarray:
