@@ -8,6 +8,7 @@ turns classifiers into signatures, :func:`zest_distances` compares these.
 from .alignment import ClassAligner
 from .crossvalidated import crossvalidated_distances, split_half_plans
 from .curves import reference_curve
+from .detectors import ReuseDetector, relative_distances
 from .displays import ReferenceCurveDisplay, ZestDistanceDisplay
 from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import (
@@ -39,6 +40,7 @@ __all__ = [
     "QueryError",
     "QueryPlan",
     "ReferenceCurveDisplay",
+    "ReuseDetector",
     "SklearnQuery",
     "TabularMasker",
     "TextMasker",
@@ -51,6 +53,7 @@ __all__ = [
     "distance_interval",
     "explain_distance",
     "reference_curve",
+    "relative_distances",
     "sequential_distance",
     "split_half_plans",
     "zest_distances",

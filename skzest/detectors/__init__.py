@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From distances to decisions: was it copied, was it forgotten, and how sure is that?"""
+
+from ._decisions import ReuseDecisions
+from ._null import Assumption
+from ._relative import RelativeDistances, relative_distances
+from ._reuse import ReuseDetector
+
+__all__ = [
+    "Assumption",
+    "RelativeDistances",
+    "ReuseDecisions",
+    "ReuseDetector",
+    "relative_distances",
+]

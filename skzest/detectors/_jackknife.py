@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Leave out one point, or one model, at a time: how sure is a distance over a mean distance?
+
+Sums over points (:mod:`skzest._point_sums`) hold all that is needed; nothing is asked again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._point_sums import cosine_distance
+
+__all__ = ["jackknife_error", "log_ratio_error", "of_models", "of_points", "two_way"]
+
+
+def jackknife_error(without: np.ndarray) -> np.ndarray:
+    """Standard error from the values that leave out one item each, along the last axis."""
+    n = without.shape[-1]
+    gaps = without - without.mean(axis=-1, keepdims=True)
+    return np.sqrt((n - 1) / n * np.sum(gaps**2, axis=-1))
+
+
+def of_points(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (n_pairs,), and those without each point (n_pairs, n_points).
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_pairs, n_points, 3)
+    """
+    total = sums.sum(axis=1)
+    return cosine_distance(total), cosine_distance(total[:, None] - sums)
+
+
+def of_models(values: np.ndarray) -> float:
+    """Standard error of the logarithm of a mean over models."""
+    without = (values.sum() - values) / (len(values) - 1)
+    if (without <= 0).any():
+        return np.inf
+    return float(jackknife_error(np.log(without)))
+
+
+def log_ratio_error(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Standard error of the logarithm of a ratio; both (..., n_points), each without one point.
+
+    Infinite where one point makes all of a distance.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(numerator) - np.log(denominator)
+        error = jackknife_error(logs)
+    return np.where(np.isneginf(logs).any(axis=-1), np.inf, error)
+
+
+def two_way(points: np.ndarray, n_points: int, models: float, n_models: int) -> tuple:
+    """Standard error of both choices together, and its degrees of freedom (Satterthwaite).
+
+    The two variances add up: points and models are drawn independently of each other. What
+    they do together is in both, so the sum is rather too large than too small.
+    """
+    variance = points**2 + models**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = points**4 / max(n_points - 1, 1) + models**4 / (n_models - 1)
+        freedom = np.where(spread > 0, variance**2 / spread, n_models - 1)
+    return np.sqrt(variance), np.where(np.isfinite(freedom), freedom, 1.0)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How distances of unrelated models are distributed: by their ranks, or by a curve.
+
+Each null has ``p_values(d)``, the chance that an unrelated model is as near; ``critical(alpha)``,
+the distance below which this chance is at most alpha; and ``unrelated_from(alpha, level)``, the
+distance from which on more than alpha of all unrelated models are surely as near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = [
+    "NULLS",
+    "Assumption",
+    "ConformalNull",
+    "StudentNull",
+    "check_enough",
+    "make_null",
+    "n_needed",
+]
+
+NULLS = ("conformal", "lognormal", "normal")
+# A share computed in floating point is alpha if it is but for rounding.
+_SLACK = 1 + 1e-12
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What a parametric null takes for granted, and whether the distances speak against it.
+
+    Attributes
+    ----------
+    claim : str
+        The assumption in words.
+    statistic, p_value : float
+        Of the Shapiro-Wilk test. A small p-value speaks against the claim; with few models a
+        large one does not speak for it.
+    n_unrelated : int
+        Number of distances that were tested.
+    """
+
+    claim: str
+    statistic: float
+    p_value: float
+    n_unrelated: int
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the test speaks against the claim, at 5 %."""
+        return self.p_value < 0.05
+
+    def __str__(self) -> str:
+        against = "doubtful" if self.doubtful else "not contradicted"
+        return (
+            f"{self.claim}: {against} (Shapiro-Wilk p = {self.p_value:.2g}, "
+            f"{self.n_unrelated} models)"
+        )
+
+
+def n_needed(alpha: float) -> int:
+    """Unrelated models without which ranks give no level as low as ``alpha``."""
+    return int(np.ceil(1 / (alpha * _SLACK))) - 1
+
+
+def check_enough(null: ConformalNull | StudentNull, alpha: float) -> None:
+    """Refuse a level that ranks among so few unrelated models cannot give."""
+    needed = n_needed(alpha)
+    if isinstance(null, ConformalNull) and null.n < needed:
+        raise ValueError(
+            f"alpha={alpha} with {null.n} unrelated models: no p-value by ranks is below 1 / "
+            f"({null.n} + 1) = {1 / (null.n + 1):.3g}, so {needed} unrelated models are needed. "
+            "Train more, raise alpha, or use null='lognormal'."
+        )
+
+
+def make_null(null: str, distances: np.ndarray) -> ConformalNull | StudentNull:
+    """The null distribution by its name."""
+    if null not in NULLS:
+        raise ValueError(f"null must be one of {', '.join(map(repr, NULLS))}; got {null!r}.")
+    if null == "conformal":
+        return ConformalNull(distances)
+    if len(distances) < 3:
+        raise ValueError(
+            f"null={null!r} fits a curve to {len(distances)} distances; at least 3 are needed, "
+            "and 5 advised."
+        )
+    if null == "lognormal" and not (distances > 0).all():
+        raise ValueError(
+            f"null='lognormal' takes logarithms, and the least unrelated distance is "
+            f"{distances.min():.3g}. Use null='normal' or 'conformal'."
+        )
+    made = StudentNull(distances, logarithm=null == "lognormal")
+    if not made.spread > 0:
+        raise ValueError(
+            f"all {len(distances)} unrelated distances are the same, so null={null!r} has no "
+            "width. Are they different models?"
+        )
+    return made
+
+
+class ConformalNull:
+    """Ranks among the unrelated distances; needs no assumption but that models are exchangeable."""
+
+    assumption: Assumption | None = None
+
+    def __init__(self, distances: np.ndarray):
+        self.sorted = np.sort(distances)
+        self.n = len(distances)
+
+    def p_values(self, d: np.ndarray) -> np.ndarray:
+        """``(1 + number of unrelated as near) / (m + 1)``; ties count as nearer."""
+        p = (1 + np.searchsorted(self.sorted, d, side="right")) / (self.n + 1)
+        return np.where(np.isnan(d), np.nan, p)
+
+    def critical(self, alpha: float) -> float:
+        """Distances below this have p <= alpha; -inf if no distance can."""
+        rank = int(alpha * _SLACK * (self.n + 1))
+        return float(self.sorted[min(rank, self.n) - 1]) if rank else -np.inf
+
+    def unrelated_from(self, alpha: float, level: float) -> float:
+        """Binomial test, one-sided: so many are as near only if their share is above alpha."""
+        rank = int(stats.binom.ppf(level, self.n, alpha)) + 1
+        return float(self.sorted[rank - 1]) if rank <= self.n else np.inf
+
+
+class StudentNull:
+    """Student's predictive distribution: distances, or their logarithms, are normal.
+
+    With mean and spread estimated from m models, the next one is ``t`` distributed around the mean,
+    with ``m - 1`` degrees of freedom and a scale that is wider by ``sqrt(1 + 1 / m)``. So the level
+    holds for small m, too.
+    """
+
+    def __init__(self, distances: np.ndarray, *, logarithm: bool):
+        self.n = len(distances)
+        self._to: Callable = np.log if logarithm else np.asarray
+        self._back: Callable = np.exp if logarithm else float
+        values = self._to(distances)
+        self.mean, self.spread = float(values.mean()), float(values.std(ddof=1))
+        what = "logarithms of unrelated distances" if logarithm else "unrelated distances"
+        statistic, p = stats.shapiro(values) if self.spread > 0 else (np.nan, np.nan)
+        self.assumption = Assumption(f"{what} are normal", float(statistic), float(p), self.n)
+
+    def p_values(self, d: np.ndarray) -> np.ndarray:
+        """Chance that the next unrelated model is as near; never quite 0."""
+        with np.errstate(divide="ignore"):
+            x = self._to(np.maximum(d, 0.0) if self._to is np.log else d)
+        t = (x - self.mean) / (self.spread * np.sqrt(1 + 1 / self.n))
+        return np.maximum(stats.t.cdf(t, self.n - 1), np.finfo(float).tiny)
+
+    def critical(self, alpha: float) -> float:
+        """Distances below this have p <= alpha."""
+        scale = self.spread * np.sqrt(1 + 1 / self.n)
+        return float(self._back(self.mean + scale * stats.t.ppf(alpha, self.n - 1)))
+
+    def unrelated_from(self, alpha: float, level: float) -> float:
+        """Upper confidence limit of the quantile alpha, by the noncentral t distribution."""
+        root = np.sqrt(self.n)
+        # By symmetry with a positive noncentrality, for which SciPy's is tried best.
+        factor = -stats.nct.ppf(1 - level, self.n - 1, -root * stats.norm.ppf(alpha)) / root
+        return float(self._back(self.mean + factor * self.spread))
