@@ -8,7 +8,7 @@ turns classifiers into signatures, :func:`zest_distances` compares these.
 from .alignment import ClassAligner
 from .crossvalidated import crossvalidated_distances, split_half_plans
 from .curves import reference_curve
-from .detectors import ReuseDetector, relative_distances
+from .detectors import ReuseDetector, UnlearningVerifier, relative_distances
 from .displays import ReferenceCurveDisplay, ZestDistanceDisplay
 from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import (
@@ -46,6 +46,7 @@ __all__ = [
     "TextMasker",
     "TorchQuery",
     "UndefinedSignatureWarning",
+    "UnlearningVerifier",
     "ZestDistanceDisplay",
     "ZestDistanceTransformer",
     "as_query",

@@ -5,11 +5,14 @@ from ._decisions import ReuseDecisions
 from ._null import Assumption
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
+from ._unlearning import UnlearningVerdicts, UnlearningVerifier
 
 __all__ = [
     "Assumption",
     "RelativeDistances",
     "ReuseDecisions",
     "ReuseDetector",
+    "UnlearningVerdicts",
+    "UnlearningVerifier",
     "relative_distances",
 ]

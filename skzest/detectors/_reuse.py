@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._point_sums import cosine_distance
 from .._validation import check_models
 from ..plan import QueryPlan
-from ..signature import LimeSignatureTransformer
 from ..uncertainty import check_level
+from ._asking import ask_first
 from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._null import Assumption, check_enough, make_null, n_needed
 from ._relative import (
@@ -30,7 +30,7 @@ from ._relative import (
     warn_of_few,
 )
 
-__all__ = ["ReuseDetector", "ask_first"]
+__all__ = ["ReuseDetector"]
 
 # Adjusted p-values are products in floating point: equal to alpha but for rounding is equal.
 _SLACK = 1 + 1e-12
@@ -497,13 +497,3 @@ class ReuseDetector(BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True  # a constant suspect; not among the unrelated
         return tags
-
-
-def ask_first(transformer: Any, models: list) -> tuple[LimeSignatureTransformer, np.ndarray]:
-    """The fitted transformer and the signatures of the first models that it asks."""
-    if not isinstance(transformer, LimeSignatureTransformer):
-        transformer = LimeSignatureTransformer(transformer, sampling="fractional", n_samples="auto")
-    if hasattr(transformer, "plan_"):
-        return transformer, np.asarray(transformer.transform(models))
-    lime = clone(transformer)
-    return lime, np.asarray(lime.fit_transform(models))
