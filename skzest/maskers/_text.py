@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import compress
 from typing import Any
 
@@ -175,7 +176,7 @@ class TextMasker(BaseMasker):
         -------
         copies : list of str, of length n_masks
         """
-        pieces, labels = _runs(point, parts)
+        pieces, labels = _runs(point, np.asarray(parts, dtype=np.int64).tobytes())
         masks = np.asarray(masks)
         always = np.ones((len(masks), 1), dtype=bool)  # the last column, for the label -1
         keep = np.concatenate([masks, always], axis=1)[:, labels]
@@ -187,9 +188,11 @@ class TextMasker(BaseMasker):
         return ["".join([pair[kept] for pair, kept in zip(choices, row)]) for row in rows]
 
 
-def _runs(text: str, parts: np.ndarray) -> tuple[list[str], np.ndarray]:
+@lru_cache(maxsize=16)  # a point comes back with every batch
+def _runs(text: str, parts_bytes: bytes) -> tuple[list[str], np.ndarray]:
     """Pieces of a text, the part of each, such that neighbours are of different parts."""
+    parts = np.frombuffer(parts_bytes, dtype=np.int64)
     starts = np.flatnonzero(np.diff(parts, prepend=-2))
     stops = [*starts[1:].tolist(), len(text)]
     pieces = [text[a:b] for a, b in zip(starts.tolist(), stops)]
-    return pieces, np.asarray(parts)[starts].astype(np.intp)
+    return pieces, parts[starts].astype(np.intp)
