@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The rivals: other distances between models, each an array of shape (n_models, n_models).
+
+What makes sense of a distance (detectors, clustering, displays) takes these as it takes those of
+:func:`~skzest.zest_distances`. Each idea is one file and one function; ``BASELINES`` names them
+all, with their source and how many questions they ask.
+"""
+
+from ._boundary import boundary_distances, boundary_points
+from ._copies import copy_label_distances, passthrough_distances
+from ._correlation import correlation_distances
+from ._mistakes import mistake_distances, victim_mistakes
+from ._modeldiff import ddv_distances, ddv_pairs
+from ._predictions import prediction_distances
+from ._registry import BASELINES, Baseline, baseline_distances
+from ._scores import Scores, ask_copies, ask_points
+from ._weights import weight_distances
+
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Scores",
+    "ask_copies",
+    "ask_points",
+    "baseline_distances",
+    "boundary_distances",
+    "boundary_points",
+    "copy_label_distances",
+    "correlation_distances",
+    "ddv_distances",
+    "ddv_pairs",
+    "mistake_distances",
+    "passthrough_distances",
+    "prediction_distances",
+    "victim_mistakes",
+    "weight_distances",
+]

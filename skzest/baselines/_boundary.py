@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do two models draw the line at the same place?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _points
+from .._validation import check_models, check_whole
+from ..maskers._base import numeric_points
+from ..plan import QueryPlan
+from ._copies import disagreement
+from ._scores import ask_points, check_victim
+
+__all__ = ["as_array_of_points", "boundary_distances", "boundary_points", "in_dtype"]
+
+
+def boundary_distances(
+    models: Any,
+    points: Any,
+    *,
+    victim: int = 0,
+    n_points: int | None = None,
+    n_steps: int = 4,
+    random_state: int = 0,
+) -> np.ndarray:
+    """Disagreement of labels near the decision boundary of one model, the victim [1]_ [2]_.
+
+    Parameters
+    ----------
+    models : list of models
+    points : array-like or QueryPlan
+        Points of the task, numbers, between which the boundary is searched; of a plan, its
+        reference points.
+    victim : int, default=0
+        Position of the model whose boundary is searched.
+    n_points : int, default=None
+        How many points near the boundary to ask about; None is ``len(points)``.
+    n_steps, random_state
+        As in :func:`boundary_points`.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        In [0, 1], symmetric, zeros on the diagonal.
+
+    Notes
+    -----
+    Asks `n_points` questions of each model, and of the victim ``len(points)`` and some
+    ``n_points / 2 * n_steps`` more.
+
+    References
+    ----------
+    .. [1] H. Jia et al., "A Zest of LIME: Towards Architecture-Independent Model Distances",
+       ICLR 2022, section 4.3.
+    .. [2] X. Cao, J. Jia, N. Z. Gong, "IPGuard: Protecting Intellectual Property of Deep Neural
+       Networks via Fingerprinting the Classification Boundary", AsiaCCS 2021, which searches
+       with gradients.
+
+    Examples
+    --------
+    Two models that say the same to every point, and draw the line elsewhere:
+
+    >>> import numpy as np
+    >>> from skzest import CallableQuery
+    >>> from skzest.baselines import boundary_distances, prediction_distances
+    >>> def step(at):
+    ...     return CallableQuery(lambda X: (X[:, 0] > at) * 1, output="predict", classes=[0, 1])
+    >>> X, zoo = np.array([[0.0], [1.0]]), [step(0.5), step(0.9), step(0.5)]
+    >>> prediction_distances(zoo, X)[0].tolist()
+    [0.0, 0.0, 0.0]
+    >>> boundary_distances(zoo, X)[0].tolist()
+    [0.0, 0.5, 0.0]
+    """
+    zoo = check_models(models)
+    points = as_array_of_points(points, "boundary_distances")
+    n_points = len(points) if n_points is None else n_points
+    near = boundary_points(
+        zoo[check_victim(victim, len(zoo))],
+        points,
+        n_points,
+        n_steps=n_steps,
+        random_state=random_state,
+    )
+    return disagreement(ask_points(zoo, near, response="label").labels)
+
+
+def boundary_points(
+    victim: Any, points: Any, n_points: int, *, n_steps: int = 4, random_state: int = 0
+) -> np.ndarray:
+    """Points on both sides of a model's decision boundary, found by bisection.
+
+    Two points of different predicted classes are drawn at random, and the segment between them
+    is halved `n_steps` times, always keeping a half whose ends differ. Both ends of the last
+    are taken. A black box that gives labels is enough.
+
+    Parameters
+    ----------
+    victim : model
+        Anything that :func:`~skzest.queries.as_query` takes.
+    points : array-like or QueryPlan
+        Numbers; of a plan, its reference points.
+    n_points : int
+        How many to find; of an odd number the last segment gives one end.
+    n_steps : int, default=4
+        The ends are ``2 ** -n_steps`` of the segment apart. Few steps stay where relatives of
+        the victim still agree with it; after many, any other model agrees about one end of two.
+    random_state : int, default=0
+        Draws the segments.
+
+    Returns
+    -------
+    near : ndarray of shape (n_points, ...)
+        In the dtype of the points, rounded if these are integers.
+
+    Raises
+    ------
+    ValueError
+        If the model predicts one class for all points.
+
+    Notes
+    -----
+    Asks ``len(points) + ceil(n_points / 2) * n_steps`` questions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest import CallableQuery
+    >>> from skzest.baselines import boundary_points
+    >>> step = CallableQuery(lambda X: (X[:, 0] > 0.5) * 1, output="predict", classes=[0, 1])
+    >>> boundary_points(step, [[0.0], [1.0]], 2, n_steps=3).min(axis=0).tolist()
+    [0.5]
+    """
+    points = as_array_of_points(points, "boundary_points")
+    n_points, n_steps = check_whole(n_points, "n_points"), check_whole(n_steps, "n_steps")
+    labels = _labels(victim, points)
+    if (labels == labels[0]).all():
+        raise ValueError(
+            f"the victim predicts one class for all {len(points)} points, so there is no "
+            "boundary between them. Give points of several classes."
+        )
+    i, j = _pairs_of_classes(labels, -(-n_points // 2), random_state)
+    ends = [points[i].astype(np.float64), points[j].astype(np.float64)]
+    for _ in range(n_steps):
+        middle = (ends[0] + ends[1]) / 2
+        is_first = _labels(victim, in_dtype(middle, points.dtype)) == labels[i]
+        is_first = is_first.reshape(-1, *[1] * (points.ndim - 1))
+        ends = [np.where(is_first, middle, ends[0]), np.where(is_first, ends[1], middle)]
+    both = np.stack(ends, axis=1).reshape(-1, *points.shape[1:])
+    return in_dtype(both[:n_points], points.dtype)
+
+
+def _pairs_of_classes(
+    labels: np.ndarray, n_pairs: int, random_state: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of pairs whose labels differ; the second is uniform over all that do."""
+    rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
+    order = np.argsort(labels, kind="stable")
+    first = rng.integers(len(labels), size=n_pairs)
+    low = np.searchsorted(labels[order], labels[first], side="left")
+    high = np.searchsorted(labels[order], labels[first], side="right")
+    # A place among those before or after the run of the same label.
+    place = rng.integers(len(labels) - (high - low))
+    place = np.where(place < low, place, place + high - low)
+    return first, order[place]
+
+
+def _labels(victim: Any, points: np.ndarray) -> np.ndarray:
+    return ask_points([victim], points, response="label").labels[0]
+
+
+def as_array_of_points(points: Any, owner: str) -> np.ndarray:
+    """Points as numbers, which can be mixed and moved."""
+    if isinstance(points, QueryPlan):
+        points = points.reference
+    if _points.is_frame(points) or (len(points) and isinstance(points[0], str)):
+        raise TypeError(
+            f"{owner} moves points about, which takes arrays of numbers; got "
+            f"{'a DataFrame' if _points.is_frame(points) else 'texts'}. Use a baseline that asks "
+            "about points or copies as they are."
+        )
+    return numeric_points(points, owner)
+
+
+def in_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floats in the dtype of the points they came from; rounded for integers."""
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return np.clip(np.rint(values), low, high).astype(dtype)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The very same masked copies, compared without any regression."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..distances import zest_distances
+from ..plan import QueryPlan
+from ._scores import Scores, scores_of_copies, warn_of_constant
+
+__all__ = ["centred", "copy_label_distances", "disagreement", "passthrough_distances"]
+
+
+def passthrough_distances(
+    models: Any, plan: QueryPlan | None = None, *, distance: str = "cosine"
+) -> np.ndarray:
+    """Distances between the scores at masked copies, without a regression.
+
+    The questions of Zest and the nearest rival of its coefficients: scores are centred over
+    classes and over the copies of each point, and compared as they are. The same as
+    ``zest_distances`` of a transformer with ``surrogate="passthrough"``.
+
+    Parameters
+    ----------
+    models : list of models, or Scores
+        :class:`Scores` from :func:`ask_copies` are compared without another question.
+    plan : QueryPlan
+        The questions. Left out with `Scores`.
+    distance : str, default="cosine"
+        As in :func:`~skzest.zest_distances`.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        Symmetric, zeros on the diagonal. NaN for a model whose scores do not move. Classes that
+        either of two models lacks are left out of their distance.
+
+    Raises
+    ------
+    ValueError
+        If there is a point of fewer than two copies.
+
+    Warns
+    -----
+    UndefinedSignatureWarning
+        If a model is constant.
+
+    See Also
+    --------
+    copy_label_distances : Labels in place of scores.
+
+    Notes
+    -----
+    Asks ``plan.n_queries`` questions of each model.
+
+    Examples
+    --------
+    A copy whose scores are doubled is no distance away, one that turns the scores of a class
+    around is:
+
+    >>> import numpy as np
+    >>> from skzest import CallableQuery, LimeSignatureTransformer
+    >>> from skzest.baselines import passthrough_distances
+    >>> X = np.random.default_rng(0).normal(size=(20, 5))
+    >>> def model(sign):
+    ...     return CallableQuery(lambda X: sign * X[:, :3], output="logits")
+    >>> zoo = [model(1.0), model(2.0), model([1.0, 1.0, -1.0])]
+    >>> plan = LimeSignatureTransformer(X, n_reference=4, n_samples=16).fit(zoo).plan_
+    >>> D = passthrough_distances(zoo, plan)
+    >>> bool(D[0, 1] < 1e-12 < D[0, 2])
+    True
+    """
+    scores = scores_of_copies(models, plan)
+    if min(scores.plan.masks.n_masks) < 2:
+        raise ValueError(
+            "some point has one copy, and scores are centred over the copies of each point: "
+            "nothing would be left. Ask about the copies of a plan, with ask_copies."
+        )
+    warn_of_constant(scores)
+    rows = centred(scores).transpose(0, 2, 1).reshape(len(scores), -1)
+    return np.asarray(zest_distances(rows, distance=distance, n_classes=len(scores.classes)))
+
+
+def centred(scores: Scores) -> np.ndarray:
+    """Scores less their mean over classes, and over the copies of each point.
+
+    Same shape as ``scores.values``; zeros for a constant model.
+    """
+    values = scores.values - np.nanmean(scores.values, axis=2, keepdims=True)
+    starts = scores.starts
+    for start, stop in pairwise(starts):
+        values[:, start:stop] -= values[:, start:stop].mean(axis=1, keepdims=True)
+    values[scores.constant] *= 0.0  # not = 0: classes that a model lacks stay NaN
+    return values
+
+
+def copy_label_distances(models: Any, plan: QueryPlan | None = None) -> np.ndarray:
+    """Share of the masked copies to which two models give different labels.
+
+    Parameters
+    ----------
+    models : list of models, or Scores
+        :class:`Scores` from :func:`ask_copies` are compared without another question.
+    plan : QueryPlan
+        The questions. Left out with `Scores`. With ``response="label"`` models are asked for
+        labels; else the label is that of the largest score.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        In [0, 1], symmetric, zeros on the diagonal.
+
+    See Also
+    --------
+    prediction_distances : The same at points of which nothing is hidden.
+
+    Notes
+    -----
+    Asks ``plan.n_queries`` questions of each model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest import CallableQuery, LimeSignatureTransformer
+    >>> from skzest.baselines import copy_label_distances
+    >>> X = np.random.default_rng(0).normal(size=(20, 5))
+    >>> zoo = [CallableQuery(lambda X, j=j: X[:, [0, j]], output="logits") for j in (1, 1, 2)]
+    >>> plan = LimeSignatureTransformer(X, n_reference=4, n_samples=16).fit(zoo).plan_
+    >>> D = copy_label_distances(zoo, plan)
+    >>> bool(D[0, 1] == 0 < D[0, 2])
+    True
+    """
+    return disagreement(scores_of_copies(models, plan).labels)
+
+
+def disagreement(labels: np.ndarray) -> np.ndarray:
+    """Share of the columns in which two rows differ, (n_models, n_models)."""
+    return np.stack([np.mean(labels != row, axis=1) for row in labels])

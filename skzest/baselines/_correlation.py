@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do two models find the same samples alike?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import pdist, squareform
+
+from .._metrics import slices
+from ._scores import scores_at
+
+__all__ = ["correlation_distances"]
+
+_CELLS = 2**21  # of the models' correlation matrices that are held at a time
+
+
+def correlation_distances(models: Any, points: Any = None) -> np.ndarray:
+    """How differently two models find samples alike (SAC [1]_).
+
+    Each model gives a matrix: the cosines between its probabilities at all pairs of samples. Two
+    models are apart by the mean absolute difference of their matrices. Classes need not
+    correspond.
+
+    Parameters
+    ----------
+    models : list of models, or Scores
+        :class:`Scores` from :func:`ask_points` or :func:`ask_copies` are compared without another
+        question; of logits the softmax is taken.
+    points : array-like, DataFrame, list of str or QueryPlan
+        Samples. The paper takes those that the victim gets wrong (:func:`victim_mistakes`,
+        "SAC-w") or pastes images into each other ("SAC-m"). Left out with `Scores`.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        In [0, 2], symmetric, zeros on the diagonal.
+
+    Notes
+    -----
+    Asks ``len(points)`` questions of each model. The work grows with the square of their number.
+
+    References
+    ----------
+    .. [1] J. Guan, J. Liang, R. He, "Are You Stealing My Model? Sample Correlation for
+       Fingerprinting Deep Neural Networks", NeurIPS 2022.
+
+    Examples
+    --------
+    To rename the classes changes nothing, to join two of them does:
+
+    >>> import numpy as np
+    >>> from skzest import CallableQuery
+    >>> from skzest.baselines import correlation_distances
+    >>> def one_hot(*columns):
+    ...     return CallableQuery(lambda X: np.eye(3)[list(columns)][X[:, 0].astype(int)])
+    >>> zoo = [one_hot(0, 1, 2), one_hot(2, 0, 1), one_hot(0, 1, 1)]
+    >>> correlation_distances(zoo, [[0], [1], [2]])[0].round(3).tolist()
+    [0.0, 0.0, 0.222]
+    """
+    P = scores_at(models, points, "predict_proba").probabilities()
+    P = np.nan_to_num(P, nan=0.0)  # a class that a model lacks has no part in its own cosines
+    norms = np.linalg.norm(P, axis=2, keepdims=True)
+    return _mean_gaps(P / np.where(norms > 0, norms, 1.0))
+
+
+def _mean_gaps(U: np.ndarray) -> np.ndarray:
+    """Mean absolute difference of the Gram matrices of unit rows (n_models, n, n_classes)."""
+    n_models, n, _ = U.shape
+    total = np.zeros(n_models * (n_models - 1) // 2)
+    for rows in slices(n, max(1, _CELLS // (n * n_models))):
+        grams = U[:, rows] @ U.transpose(0, 2, 1)
+        total += pdist(grams.reshape(n_models, -1), "cityblock")
+    return squareform(total / n**2)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do two models make the same mistakes?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._validation import check_models, check_whole
+from ._copies import disagreement
+from ._scores import Scores, ask_points, check_victim, some_points
+
+__all__ = ["mistake_distances", "victim_mistakes"]
+
+
+def mistake_distances(
+    models: Any,
+    points: Any = None,
+    y: Any = None,
+    *,
+    victim: int = 0,
+    n_points: int | None = None,
+) -> np.ndarray:
+    """Disagreement of labels at the points that one model, the victim, gets wrong.
+
+    The Anna Karenina heuristic [1]_: good models are right alike, and each is wrong in its own
+    way, so who shares the victim's mistakes was made from it.
+
+    Parameters
+    ----------
+    models : list of models, or Scores
+        The victim is asked about all points, the others about its mistakes. With :class:`Scores`
+        from :func:`ask_points` all have been asked about all.
+    points : array-like, DataFrame, list of str or QueryPlan
+        Points with known labels, better not of the victim's training data. Left out with
+        `Scores`.
+    y : array-like of shape (n_points,)
+        Their true labels.
+    victim : int, default=0
+        Position of the model whose mistakes are taken.
+    n_points : int, default=None
+        Use the first so many mistakes; None uses all.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        In [0, 1], symmetric, zeros on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the victim is right everywhere.
+
+    Notes
+    -----
+    Asks each model as many questions as the victim makes mistakes, at most `n_points`, and of
+    the victim ``len(points)`` more.
+
+    References
+    ----------
+    .. [1] A. Godinot, E. Le Merrer, C. Penzo, F. Taïani, G. Trédan, "Queries, Representation &
+       Detection: The Next 100 Model Fingerprinting Schemes", AAAI 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest import CallableQuery
+    >>> from skzest.baselines import mistake_distances
+    >>> def says(*labels):
+    ...     return CallableQuery(
+    ...         lambda X: np.array(labels)[X[:, 0].astype(int)], output="predict", classes=[0, 1, 2]
+    ...     )
+    >>> y = [0, 1, 2, 0]
+    >>> zoo = [says(0, 1, 0, 1), says(1, 2, 0, 1), says(0, 1, 2, 1)]
+    >>> mistake_distances(zoo, np.arange(4)[:, None], y)[0].tolist()
+    [0.0, 0.0, 0.5]
+    """
+    if isinstance(models, Scores):
+        victim = check_victim(victim, len(models))
+        wrong = _wrong(models, victim, y)
+        return disagreement(models.labels[:, _first(wrong, n_points, models.values.shape[1])])
+    zoo = check_models(models)
+    wrong = victim_mistakes(zoo[check_victim(victim, len(zoo))], points, y)
+    chosen = some_points(points, _first(wrong, n_points, len(wrong)))
+    return disagreement(ask_points(zoo, chosen, response="label").labels)
+
+
+def victim_mistakes(victim: Any, points: Any, y: Any) -> np.ndarray:
+    """Positions of the points that a model gets wrong.
+
+    Parameters
+    ----------
+    victim : model
+        Anything that :func:`~skzest.queries.as_query` takes.
+    points : array-like, DataFrame, list of str or QueryPlan
+    y : array-like of shape (n_points,)
+        Their true labels.
+
+    Returns
+    -------
+    wrong : ndarray of int
+        In increasing order; may be empty.
+
+    Notes
+    -----
+    Asks ``len(points)`` questions.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skzest.baselines import victim_mistakes
+    >>> X, y = [[0.0], [1.0], [2.0]], ["cat", "cat", "dog"]
+    >>> victim_mistakes(DummyClassifier().fit(X, y), X, y).tolist()
+    [2]
+    """
+    return _wrong(ask_points([victim], points, response="label"), 0, y)
+
+
+def _wrong(scores: Scores, victim: int, y: Any) -> np.ndarray:
+    if y is None:
+        raise TypeError("y is missing: mistakes are told by the true labels of the points.")
+    y = np.asarray(y)
+    if y.shape != (scores.values.shape[1],):
+        raise ValueError(
+            f"y has shape {y.shape}; expected ({scores.values.shape[1]},), one label per point."
+        )
+    said = scores.classes[scores.labels[victim]]
+    if (said.dtype.kind in "OSU") != (y.dtype.kind in "OSU"):
+        raise ValueError(
+            f"y holds labels such as {y.tolist()[0]!r}, the victim answers with such as "
+            f"{said.tolist()[0]!r}. Give y in the labels of the models."
+        )
+    return np.flatnonzero(said != y)
+
+
+def _first(wrong: np.ndarray, n_points: int | None, n_asked: int) -> np.ndarray:
+    if not len(wrong):
+        raise ValueError(
+            "the victim is right at all points it was asked about, so there are no mistakes to "
+            "compare. Give more points, such as harder ones that it was not trained on."
+        )
+    return wrong if n_points is None else wrong[: check_whole(n_points, "n_points")]

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do two models react alike to the same small changes?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._validation import check_models, check_whole
+from ..distances import zest_distances
+from ..queries import TorchQuery, as_query
+from ._boundary import as_array_of_points, in_dtype
+from ._scores import ask_points, check_victim
+
+__all__ = ["ddv_distances", "ddv_pairs", "decision_distances"]
+
+
+def ddv_distances(
+    models: Any,
+    points: Any,
+    *,
+    victim: int = 0,
+    n_pairs: int | None = None,
+    search: str = "random",
+    radius: float = 0.1,
+    n_steps: int = 20,
+    random_state: int = 0,
+    response: str = "logit",
+) -> np.ndarray:
+    """ModelDiff: cosine distances between decision distance vectors [1]_.
+
+    Pairs of inputs are made that are near to each other, and far apart in what the victim
+    answers. Per model, the cosine distances between its two answers to each pair are its vector,
+    and two models are apart by the cosine distance of their vectors. Classes need not correspond.
+
+    Parameters
+    ----------
+    models : list of models
+    points : array-like or QueryPlan
+        Numbers, from which pairs are made; of a plan, its reference points.
+    victim : int, default=0
+        Position of the model for which pairs are made.
+    n_pairs : int, default=None
+        Use the first so many points; None uses all.
+    search, radius, n_steps, random_state
+        As in :func:`ddv_pairs`.
+    response : str, default="logit"
+        What the models are asked for. The released code of [1]_ compares logits.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        In [0, 1], symmetric, zeros on the diagonal. NaN for a model that no pair moves.
+
+    Notes
+    -----
+    Asks ``2 * n_pairs`` questions of each model, and with ``search="random"`` of the victim
+    ``n_pairs * (n_steps + 1)`` more.
+
+    The paper also rewards inputs whose answers differ from those to the others; here diversity
+    comes from the points alone.
+
+    References
+    ----------
+    .. [1] Y. Li, Z. Zhang, B. Liu, Z. Yang, Y. Liu, "ModelDiff: Testing-Based DNN Similarity
+       Comparison for Model Reuse Detection", ISSTA 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skzest.baselines import ddv_distances
+    >>> X, y = load_iris(return_X_y=True)
+    >>> owner = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> copy = LogisticRegression(max_iter=1000).fit(X, owner.predict(X))
+    >>> D = ddv_distances([owner, copy, GaussianNB().fit(X, y)], X[::3])
+    >>> bool(D[0, 1] < D[0, 2])
+    True
+    """
+    zoo = check_models(models)
+    points = as_array_of_points(points, "ddv_distances")
+    if n_pairs is not None:
+        points = points[: check_whole(n_pairs, "n_pairs")]
+    query = as_query(zoo[check_victim(victim, len(zoo))])
+    moved = ddv_pairs(
+        query,
+        points,
+        search=search,
+        radius=radius,
+        n_steps=n_steps,
+        random_state=random_state,
+        response=response,
+    )
+    values = ask_points(zoo, np.concatenate([points, moved]), response=response).values
+    vectors = decision_distances(values[:, : len(points)], values[:, len(points) :])
+    return np.asarray(zest_distances(vectors))
+
+
+def decision_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosine distances between rows of scores (..., n_classes), which may hold NaN."""
+    a, b = (np.nan_to_num(scores, nan=0.0) for scores in (first, second))
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = 1 - np.einsum("...c,...c->...", a, b) / norms
+    # Answers without a direction: alike if both are so, else at right angles.
+    same = np.all(a == b, axis=-1)
+    distance = np.where(norms > 0, distance, 1.0)
+    return np.where(same, 0.0, np.clip(distance, 0.0, 2.0))
+
+
+def ddv_pairs(
+    victim: Any,
+    points: Any,
+    *,
+    search: str = "random",
+    radius: float = 0.1,
+    n_steps: int = 20,
+    random_state: int = 0,
+    response: str = "logit",
+) -> np.ndarray:
+    """Partners of points: near to them in input, and far from them in a model's answers.
+
+    Parameters
+    ----------
+    victim : model
+        Anything that :func:`~skzest.queries.as_query` takes.
+    points : array-like or QueryPlan
+        Numbers; of a plan, its reference points.
+    search : {"random", "gradient"}, default="random"
+        ``"random"`` asks a black box: of `n_steps` random moves those that lead farther away
+        are kept. ``"gradient"`` takes `n_steps` signed gradient steps through a torch module;
+        points and ``preprocess`` must then be floating.
+    radius : float, default=0.1
+        No number moves farther than this share of the range of the points: of the range of its
+        own column for a table (2-D), else of all.
+    n_steps : int, default=20
+        Steps of the search.
+    random_state : int, default=0
+        Draws the moves, and where the gradient search begins.
+    response : str, default="logit"
+        What the model is asked for. A gradient is taken of what the module answers.
+
+    Returns
+    -------
+    moved : ndarray
+        In the shape and dtype of the points, inside their range.
+
+    Raises
+    ------
+    TypeError
+        If a gradient is to be taken of what is no torch module, or with respect to integers.
+
+    Notes
+    -----
+    The random search asks ``len(points) * (n_steps + 1)`` questions; the gradient search needs
+    the model itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest import CallableQuery
+    >>> from skzest.baselines import ddv_pairs
+    >>> X = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> moved = ddv_pairs(CallableQuery(lambda X: X, output="logits"), X, radius=0.25)
+    >>> float(np.abs(moved - X).max().round(3)) <= 0.25
+    True
+    """
+    points = as_array_of_points(points, "ddv_pairs")
+    n_steps = check_whole(n_steps, "n_steps")
+    rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
+    if not radius > 0:
+        raise ValueError(f"radius must be positive; got {radius!r}.")
+    box = _box(points, radius)
+    if search == "random":
+        return _search(_scores_by(victim, response), points, box, n_steps, rng)
+    if search == "gradient":
+        from ._gradient import climb
+
+        return climb(_differentiable(victim, points), points, box, n_steps, rng)
+    raise ValueError(f"search={search!r} is not known; pass 'random' or 'gradient'.")
+
+
+def _box(points: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least and largest value that each number may take, and the reach of a move."""
+    X = points.astype(np.float64)
+    axes = 0 if X.ndim == 2 else None
+    low, high = np.min(X, axis=axes), np.max(X, axis=axes)
+    reach = np.asarray(radius * (high - low))
+    if points.dtype.kind != "f":
+        reach = np.floor(reach)  # so that rounding leads no farther
+    return np.maximum(X - reach, low), np.minimum(X + reach, high), reach
+
+
+def _scores_by(victim: Any, response: str) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda X: ask_points([victim], X, response=response).values[0]
+
+
+def _search(answers: Callable, points: np.ndarray, box: tuple, n_steps: int, rng) -> np.ndarray:
+    """Random moves, of which those that lead farther away in the answers are kept."""
+    low, high, reach = box
+    at_start = answers(points)
+    best, found = points.astype(np.float64), np.zeros(len(points))
+    for _ in range(n_steps):
+        signs = rng.choice([-1.0, 1.0], size=points.shape)
+        tried = np.clip(best + signs * reach, low, high)
+        distance = decision_distances(at_start, answers(in_dtype(tried, points.dtype)))
+        farther = distance > found
+        best[farther], found[farther] = tried[farther], distance[farther]
+    return in_dtype(best, points.dtype)
+
+
+def _differentiable(victim: Any, points: np.ndarray) -> TorchQuery:
+    query = as_query(victim)
+    if not isinstance(query, TorchQuery):
+        raise TypeError(
+            f"search='gradient' needs a torch module; got {query!r}. Use search='random'."
+        )
+    if points.dtype.kind != "f":
+        raise TypeError(
+            f"search='gradient' moves points by small steps, and these are {points.dtype}. Give "
+            "floats (with a preprocess= that takes them), or use search='random'."
+        )
+    return query

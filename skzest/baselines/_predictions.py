@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do two models predict the same?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._copies import disagreement
+from ._scores import scores_at
+
+__all__ = ["prediction_distances"]
+
+
+def prediction_distances(models: Any, points: Any = None) -> np.ndarray:
+    """Share of the points to which two models give different labels [1]_.
+
+    Good models agree where they are right, so this sees little but how accurate they are.
+
+    Parameters
+    ----------
+    models : list of models, or Scores
+        Models are asked for labels. :class:`Scores` from :func:`ask_points` are compared
+        without another question, by their largest scores.
+    points : array-like, DataFrame, list of str or QueryPlan
+        Points of the task; of a plan, its reference points. Left out with `Scores`.
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        In [0, 1], symmetric, zeros on the diagonal.
+
+    Notes
+    -----
+    Asks ``len(points)`` questions of each model.
+
+    References
+    ----------
+    .. [1] H. Jia et al., "A Zest of LIME: Towards Architecture-Independent Model Distances",
+       ICLR 2022, section 4.3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skzest.baselines import prediction_distances
+    >>> X, y = load_iris(return_X_y=True)
+    >>> D = prediction_distances([GaussianNB().fit(X, y), DummyClassifier().fit(X, y)], X)
+    >>> float(D[0, 1].round(2))  # one class of three is right
+    0.67
+    """
+    return disagreement(scores_at(models, points, "label").labels)

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a zoo answered to one set of questions: asked once, compared in many ways."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from .. import _points
+from .._asking import asker_for, units_of
+from .._masks import PackedMasks
+from .._point_sums import check_plan
+from .._rendering import BatchSize, auto_rows
+from .._responding import Asked, sessions
+from .._threads import one_thread
+from .._validation import check_whole
+from ..exceptions import UndefinedSignatureWarning
+from ..maskers import BaseMasker
+from ..maskers._base import numeric_points
+from ..plan import QueryPlan
+from ..signature import LimeSignatureTransformer
+from ..surrogates import PASSTHROUGH
+
+__all__ = [
+    "Scores",
+    "ask_copies",
+    "ask_points",
+    "check_victim",
+    "scores_at",
+    "scores_of_copies",
+    "some_points",
+]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores:
+    """Answers of a zoo to the same questions, from which several distances can be computed.
+
+    Made by :func:`ask_copies` and :func:`ask_points`; every baseline that asks such questions
+    takes it in place of the models, and then asks nothing.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_models, n_questions, n_classes)
+        Scores of the kind that the plan asks for. A class that a model lacks is NaN.
+    classes : ndarray of shape (n_classes,)
+        Labels of the columns.
+    plan : QueryPlan
+        What was asked: copy after copy, point after point.
+    constant : ndarray of bool, shape (n_models,)
+        Models whose scores move no more than rounding does.
+    """
+
+    values: np.ndarray
+    classes: np.ndarray
+    plan: QueryPlan
+    constant: np.ndarray
+
+    def __repr__(self) -> str:
+        n_models, n_questions, n_classes = self.values.shape
+        return f"<Scores of {n_models} models, {n_questions} questions, {n_classes} classes>"
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Column of the largest score, shape (n_models, n_questions)."""
+        return np.argmax(np.where(np.isnan(self.values), -np.inf, self.values), axis=2)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The first question of each point, and the number of all: shape (n_points + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.plan.masks.n_masks)])
+
+    def probabilities(self) -> np.ndarray:
+        """The softmax of logits; other kinds of scores as they are. Same shape as ``values``."""
+        if self.plan.response != "logit":
+            return self.values
+        powers = np.exp(self.values - np.nanmax(self.values, axis=2, keepdims=True))
+        return powers / np.nansum(powers, axis=2, keepdims=True)
+
+
+# ---------------------------------------------------------------- asking
+
+
+def ask_copies(
+    models: Sequence[Any],
+    plan: QueryPlan,
+    *,
+    n_classes: int | None = None,
+    adapter: Any = "auto",
+    cache: Any = None,
+) -> Scores:
+    """Ask every model about the masked copies of a plan, and keep the scores as they are.
+
+    Parameters
+    ----------
+    models : list, tuple, 1-D object array or Series of fitted classifiers
+        Anything that :func:`~skzest.queries.as_query` takes, queries among them.
+    plan : QueryPlan
+        ``plan_`` of a fitted :class:`~skzest.LimeSignatureTransformer`. Its surrogate is not
+        used.
+    n_classes : int, default=None
+        Number of classes, labelled 0 to ``n_classes - 1``. None takes the union of the models'.
+    adapter : "auto" or callable, default="auto"
+        Makes a query out of a model.
+    cache : path or AnswerStore, default=None
+        Where answers are kept. With the cache of the transformer nothing is asked again.
+
+    Returns
+    -------
+    scores : Scores
+        ``plan.n_queries`` questions of each model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`~skzest.LimeSignatureTransformer` does.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skzest import LimeSignatureTransformer
+    >>> from skzest.baselines import ask_copies, copy_label_distances, passthrough_distances
+    >>> X, y = load_iris(return_X_y=True)
+    >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (1, 100)]
+    >>> plan = LimeSignatureTransformer(X, n_reference=8, n_samples=20).fit(zoo).plan_
+    >>> scores = ask_copies(zoo, plan)
+    >>> scores.values.shape == (2, plan.n_queries, 3)
+    True
+    >>> bool(passthrough_distances(scores)[0, 1] > 0 < copy_label_distances(scores)[0, 1])
+    True
+    """
+    plan = replace(check_plan(plan), surrogate=PASSTHROUGH, kernel_width=None)
+    adapting = LimeSignatureTransformer.from_plan(plan, adapter=adapter)
+    queries, names = adapting._queries(models, reset=True)
+    lime = LimeSignatureTransformer.from_plan(plan, n_classes=n_classes, cache=cache)
+    with sessions(queries):
+        lime.fit(queries)
+        recall = lime._recall(queries, names)
+        widths = [lime._width(i, q, names[i], recall) for i, q in enumerate(queries)]
+        places = [lime._places(*one) for one in zip(names, queries, widths, strict=True)]
+        values = np.full((len(queries), plan.n_queries, lime.n_classes_), np.nan)
+        constant = np.zeros(len(queries), dtype=bool)
+        asked = [Asked(*one) for one in zip(names, queries, widths, strict=True)]
+        for space in dict.fromkeys(q.space for q in queries):
+            members = [i for i, q in enumerate(queries) if q.space == space]
+            known = None if recall is None else recall.part(0, len(plan), members)
+            eps = _ask_together(plan, asked, members, places, space, known, values)
+            for i, unit in zip(members, eps, strict=True):
+                constant[i] = _is_constant(values[i, :, places[i]], unit)
+    return Scores(values, lime.classes_, plan, constant)
+
+
+def _ask_together(plan, asked, members, places, space, known, values) -> list[float]:
+    """Ask the models of one space; returns the rounding unit of each one's scores."""
+    rows = auto_rows(plan, space)
+    starts = np.concatenate([[0], np.cumsum(plan.masks.n_masks)])
+    eps = [0.0] * len(members)
+    zoo = [asked[i] for i in members]
+    with (
+        one_thread([space]),
+        asker_for(plan, zoo, BatchSize(rows), space, known) as asker,
+    ):
+        for start, stop in units_of(plan.masks.n_masks, rows):
+            for n, of_point in enumerate(asker.scores(start, stop), start):
+                for k, (i, Z) in enumerate(zip(members, of_point, strict=True)):
+                    Z = space.to_numpy(Z)
+                    if not np.isfinite(Z).all():
+                        asker.refuse_non_finite(n, asked[i].name, Z)
+                    values[i, starts[n] : starts[n + 1], places[i]] = Z.T
+                    eps[k] = max(eps[k], float(np.finfo(Z.dtype).eps))
+    return eps
+
+
+def _is_constant(Z: np.ndarray, eps: float) -> bool:
+    """Whether scores (n_classes, n_questions) move no more than rounding does."""
+    first = Z[:, :1]
+    return bool(np.max(np.abs(Z - first)) <= 16 * eps * np.max(np.abs(first)))
+
+
+def ask_points(
+    models: Sequence[Any],
+    points: Any,
+    *,
+    response: str = "logit",
+    clip: float = 1e-6,
+    n_classes: int | None = None,
+    adapter: Any = "auto",
+    cache: Any = None,
+) -> Scores:
+    """Ask every model about points as they are, nothing hidden.
+
+    Parameters
+    ----------
+    models : list, tuple, 1-D object array or Series of fitted classifiers
+    points : array-like, DataFrame, list of str or QueryPlan
+        Of a plan, its reference points.
+    response : {"logit", "raw", "predict_proba", "decision_function", "label"}, default="logit"
+        What the models are asked for.
+    clip : float, default=1e-6
+        Smallest probability under ``response="logit"``.
+    n_classes, adapter, cache
+        As in :func:`ask_copies`.
+
+    Returns
+    -------
+    scores : Scores
+        ``len(points)`` questions of each model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skzest.baselines import ask_points
+    >>> X, y = load_iris(return_X_y=True)
+    >>> scores = ask_points([GaussianNB().fit(X, y)], X[:60], response="predict_proba")
+    >>> scores.values.shape, scores.labels[0, [0, 55]].tolist()
+    ((1, 60, 3), [0, 1])
+    """
+    plan = _plan_of_whole(points, response, clip)
+    return ask_copies(models, plan, n_classes=n_classes, adapter=adapter, cache=cache)
+
+
+def _plan_of_whole(points: Any, response: str, clip: float) -> QueryPlan:
+    """Questions about points as they are: a plan of one copy each, which hides nothing."""
+    if isinstance(points, QueryPlan):
+        points = points.reference
+    elif not _points.is_frame(points) and not _are_texts(points):
+        points = numeric_points(points, "ask_points")
+    n = len(points)
+    if n == 0:
+        raise ValueError("points is empty; at least one point is needed.")
+    is_array = isinstance(points, np.ndarray)
+    one = np.ones((1, 1), dtype=bool)
+    return QueryPlan(
+        indices=np.arange(n),
+        reference=points,
+        parts=(np.zeros(1, dtype=np.uint8),) * n,
+        masks=PackedMasks.pack([one] * n),
+        fills=(np.zeros(1) if is_array else "",) * n,
+        masker=_Whole(is_array),
+        surrogate=PASSTHROUGH,
+        response=response,
+        clip=clip,
+    )
+
+
+def _are_texts(points: Any) -> bool:
+    return isinstance(points, (list, tuple)) and all(isinstance(point, str) for point in points)
+
+
+class _Whole(BaseMasker):
+    """Hides nothing: a copy of a point is the point."""
+
+    def __init__(self, array_points: bool = True):
+        self.array_points = array_points
+
+    def take(self, reference: Any, indices: Any) -> Any:
+        """The chosen points."""
+        if isinstance(reference, (list, tuple)):
+            return [reference[i] for i in indices]
+        indices = np.asarray(indices, dtype=np.intp)
+        return reference.iloc[indices] if _points.is_frame(reference) else reference[indices]
+
+    def point(self, points: Any, n: int) -> Any:
+        """One point; of a table, a DataFrame of one row."""
+        return points.iloc[[n]] if _points.is_frame(points) else points[n]
+
+    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
+        """As many copies as there are masks."""
+        if _points.is_frame(point) or isinstance(point, str):
+            return _points.concatenate([point if _points.is_frame(point) else [point]] * len(masks))
+        return array_namespace(point).stack([point] * len(masks))
+
+
+# ---------------------------------------------------------------- what baselines are given
+
+
+def scores_of_copies(models: Any, plan: Any) -> Scores:
+    """Scores at masked copies: asked for now, or given in place of the models."""
+    if not isinstance(models, Scores):
+        return ask_copies(models, plan)
+    if plan is not None and plan.n_queries != models.values.shape[1]:
+        raise ValueError(
+            f"plan has {plan.n_queries} questions, and the scores are answers to "
+            f"{models.values.shape[1]}. Scores know their plan: leave plan out."
+        )
+    return models
+
+
+def scores_at(models: Any, points: Any, response: str = "logit") -> Scores:
+    """Scores at points: asked for now, or given in place of the models."""
+    if not isinstance(models, Scores):
+        if points is None:
+            raise TypeError("points is missing; only Scores, from ask_points, bring their own.")
+        return ask_points(models, points, response=response)
+    if points is not None:
+        raise TypeError("Scores are answers already: leave points out.")
+    return models
+
+
+def some_points(points: Any, which: Any) -> Any:
+    """The points at some positions, in a container of the same kind."""
+    if isinstance(points, QueryPlan):
+        points = points.reference
+    if _points.is_frame(points):
+        return points.iloc[which]
+    return [points[i] for i in which] if _are_texts(points) else np.asarray(points)[which]
+
+
+def check_victim(victim: Any, n_models: int) -> int:
+    """Position of the model whose copies are looked for."""
+    victim = check_whole(victim, "victim", minimum=0)
+    if victim >= n_models:
+        raise ValueError(f"victim={victim}, but there are only {n_models} models.")
+    return victim
+
+
+def warn_of_constant(scores: Scores) -> None:
+    """Say whose distances are NaN because their scores do not move."""
+    if scores.constant.any():
+        which = np.flatnonzero(scores.constant).tolist()
+        warnings.warn(
+            f"models {which} gave the same scores to every question; their distances are NaN.",
+            UndefinedSignatureWarning,
+            stacklevel=3,
+        )

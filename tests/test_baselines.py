@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What every baseline keeps to, whoever is in the registry."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+from skzest import AnswerStore, CallableQuery, LimeSignatureTransformer, zest_distances
+from skzest.baselines import (
+    BASELINES,
+    ask_copies,
+    ask_points,
+    baseline_distances,
+    passthrough_distances,
+    prediction_distances,
+)
+
+X, Y = load_iris(return_X_y=True)
+RNG = np.random.default_rng(0)
+ZOO = [
+    LogisticRegression(C=C, max_iter=5000).fit(X[rows], Y[rows])
+    for C, rows in (
+        (0.02, slice(None)),
+        (100.0, RNG.permutation(150)[:60]),
+        (1.0, slice(0, 150, 3)),
+    )
+]
+PLAN = LimeSignatureTransformer(X, n_reference=5, n_samples=8).fit(ZOO).plan_
+POINTS = RNG.permutation(150)
+
+each = pytest.mark.parametrize("baseline", BASELINES.values(), ids=list(BASELINES))
+
+
+def _distances(baseline, zoo=ZOO, plan=PLAN, **params):
+    return baseline(zoo, plan, X[POINTS], Y[POINTS], **params)
+
+
+@each
+def test_distances_are_symmetric_with_zero_diagonal(baseline):
+    D = _distances(baseline)
+    assert D.shape == (3, 3) and D.dtype == np.float64
+    assert_array_equal(D, D.T)
+    assert_array_equal(np.diag(D), 0)
+    assert (D[~np.eye(3, dtype=bool)] > 0).all()
+
+
+@each
+def test_a_model_is_no_distance_from_itself(baseline):
+    assert_allclose(_distances(baseline, [ZOO[0], ZOO[1], ZOO[0]])[0, 2], 0, atol=1e-15)
+
+
+@each
+@pytest.mark.parametrize("order", [[2, 0, 1], [1, 0, 2]], ids=["turned", "swapped"])
+def test_permuting_models_permutes_distances(baseline, order):
+    D = _distances(baseline, victim=0)
+    permuted = _distances(baseline, [ZOO[i] for i in order], victim=order.index(0))
+    assert_allclose(permuted, D[np.ix_(order, order)], atol=1e-14)
+
+
+@each
+def test_distances_repeat(baseline):
+    assert_array_equal(_distances(baseline), _distances(baseline))
+
+
+@each
+def test_entry_has_a_source_and_a_public_function(baseline):
+    from skzest import baselines
+
+    assert baseline.source
+    assert getattr(baselines, baseline.function.__name__) is baseline.function
+
+
+class _Counted(CallableQuery):
+    """A model that counts the rows it was asked about."""
+
+    def __init__(self, model):
+        super().__init__(model.predict_proba, classes=model.classes_)
+        self.n_rows = 0
+
+    def ask(self, X, output):
+        self.n_rows += len(X)
+        return super().ask(X, output)
+
+
+@each
+@pytest.mark.parametrize("n_points", [11, 150])
+def test_questions_are_as_many_as_it_says(baseline, n_points):
+    if baseline.asks == "weights":
+        assert baseline.n_queries(PLAN) == baseline.n_search(PLAN) == 0
+        return
+    counted = [_Counted(model) for model in ZOO]
+    pool = X[POINTS[:n_points]], Y[POINTS[:n_points]]
+    if baseline.asks == "mistakes" and n_points == 11:
+        pool = pool[0], (pool[1] + 1) % 3  # so few points have no mistakes
+    baseline(counted, PLAN, *pool, victim=1)
+    victim, others = counted[1].n_rows, {counted[0].n_rows, counted[2].n_rows}
+    # Each run begins with a few rows that are asked twice: one if points are asked about.
+    twice = 16 if baseline.asks == "copies" else 2
+    (n_rows,) = {n - twice for n in others}
+    said = baseline.n_queries(PLAN, n_points)
+    assert n_rows == said if baseline.asks != "mistakes" else 0 < n_rows <= said
+    assert n_rows <= PLAN.n_queries
+    n_search = victim - n_rows - twice
+    n_runs = {"mistakes": 1, "boundary": 5, "ddv": 21}.get(baseline.name, 0)
+    assert n_search == baseline.n_search(PLAN, n_points) + 2 * n_runs
+
+
+def test_all_at_once_are_those_one_by_one():
+    together = baseline_distances(ZOO, PLAN, X[POINTS], Y[POINTS], names=list(BASELINES))
+    assert list(together) == list(BASELINES)
+    for name, D in together.items():
+        # The softmax of clipped logarithms is the probabilities but for the clip.
+        atol = 1e-5 if name == "correlation" else 1e-12
+        assert_allclose(D, _distances(BASELINES[name]), atol=atol)
+
+
+def test_all_at_once_ask_about_copies_and_points_once():
+    counted = [_Counted(model) for model in ZOO]
+    names = ["passthrough", "copy labels", "predictions", "correlation"]
+    baseline_distances(counted, PLAN, X, names=names)
+    n_points = min(PLAN.n_queries, 150)
+    assert {model.n_rows for model in counted} == {PLAN.n_queries + 16 + n_points + 2}
+
+
+def test_what_needs_more_is_left_out():
+    assert "mistakes" not in baseline_distances(ZOO, PLAN, X)
+    texts = ["a good day", "a bad day", "no day at all"]
+    zoo = [
+        CallableQuery(lambda batch, w=w: np.array([[w in s, 0.5] for s in batch]), output="logits")
+        for w in ("good", "bad")
+    ]
+    plan = LimeSignatureTransformer(texts, n_samples=32).fit(zoo).plan_
+    got = baseline_distances(zoo, plan)
+    assert set(got) == {"passthrough", "copy labels", "predictions", "correlation"}
+    assert_allclose(got["predictions"][0, 1], 2 / 3)
+
+
+def test_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"\['zest'\] are no baselines; known are \['passthrough'"):
+        baseline_distances(ZOO, PLAN, names=["zest"])
+
+
+# ---------------------------------------------------------------- scores
+
+
+def test_passthrough_is_that_of_the_transformer():
+    lime = LimeSignatureTransformer(X, n_reference=5, n_samples=8, surrogate="passthrough")
+    D = zest_distances(lime.fit_transform(ZOO))
+    assert lime.plan_.n_queries == PLAN.n_queries
+    assert_allclose(passthrough_distances(ZOO, PLAN), D, rtol=1e-10, atol=1e-14)
+
+
+def test_passthrough_leaves_out_classes_that_a_model_lacks():
+    two = LogisticRegression().fit(X[Y < 2], Y[Y < 2])
+    lime = LimeSignatureTransformer(X, n_reference=5, n_samples=8, surrogate="passthrough")
+    D = zest_distances(lime.fit_transform([*ZOO, two]))
+    assert_allclose(passthrough_distances([*ZOO, two], PLAN), D, rtol=1e-10, atol=1e-14)
+
+
+def test_labels_are_matched_by_name():
+    names = np.array(["c", "b", "a"])
+    queries = [
+        CallableQuery(lambda X, cols=cols: ZOO[0].predict_proba(X)[:, cols], classes=names[cols])
+        for cols in ([0, 1, 2], [2, 0, 1])
+    ]
+    assert_array_equal(prediction_distances(queries, X), 0)
+
+
+def test_what_a_model_lacks_is_never_its_label():
+    two = LogisticRegression().fit(X[Y > 0], Y[Y > 0])
+    scores = ask_points([ZOO[2], two], X)
+    assert np.isnan(scores.values[1, :, 0]).all()
+    assert set(scores.labels[1]) == {1, 2}
+    assert_array_equal(scores.classes[scores.labels[1]], two.predict(X))
+    assert_allclose(scores.probabilities()[1, :, 1:], two.predict_proba(X), atol=1e-6)
+
+
+def test_scores_are_looked_up_in_a_store(tmp_path):
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    LimeSignatureTransformer(PLAN, cache=store).fit_transform(ZOO)
+    before = store.stats()
+    scores = ask_copies(ZOO, PLAN, cache=store)
+    change = store.stats() - before
+    assert (change.rows_asked, change.rows_reused) == (0, 3 * PLAN.n_queries)
+    assert_allclose(scores.values, ask_copies(ZOO, PLAN).values, atol=1e-14)
+
+
+def test_frames_are_asked_as_they_are():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = LogisticRegression(max_iter=5000).fit(frame, Y)
+    scores = ask_points([model], frame, response="predict_proba")
+    assert_array_equal(scores.values[0], model.predict_proba(frame))
+
+
+def test_constant_model_is_nan_and_warned_of():
+    constant = CallableQuery(lambda batch: np.full((len(batch), 3), 1 / 3))
+    with pytest.warns(UserWarning, match=r"models \[1\] gave the same scores to every question"):
+        D = passthrough_distances([ZOO[0], constant], PLAN)
+    assert np.isnan(D[0, 1])
+
+
+def test_non_finite_scores_are_refused():
+    bad = CallableQuery(lambda X: np.where(X[:, :2] > X[0, 0], np.nan, X[:, :2]), output="logits")
+    with pytest.raises(ValueError, match=r"models\[1\] .*non-finite scores"):
+        ask_copies([ZOO[0], bad], PLAN)
+
+
+def test_passthrough_of_whole_points_is_refused():
+    with pytest.raises(ValueError, match="some point has one copy"):
+        passthrough_distances(ask_points(ZOO, X))
+
+
+def test_scores_bring_their_own_questions():
+    scores = ask_copies(ZOO, PLAN)
+    with pytest.raises(ValueError, match="leave plan out"):
+        passthrough_distances(scores, PLAN.take(2))
+    with pytest.raises(TypeError, match="leave points out"):
+        prediction_distances(scores, X)
+    with pytest.raises(TypeError, match="points is missing"):
+        prediction_distances(ZOO)
+    with pytest.raises(TypeError, match="plan must be a QueryPlan"):
+        passthrough_distances(ZOO, X)
+    with pytest.raises(ValueError, match="points is empty"):
+        ask_points(ZOO, [])
