@@ -31,6 +31,8 @@ _SAC_POINTS = 1024
 class Baseline:
     """A way to compare models, with as many questions as a plan has, or fewer.
 
+    ``skzest.baselines.BASELINES`` is a dict of all, by name.
+
     Attributes
     ----------
     name : str
@@ -44,6 +46,25 @@ class Baseline:
         ``"made points"`` are searched with the victim, by mixing and moving points.
     most : int or None
         Questions of each model beyond which the plan's number is not followed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest import CallableQuery, LimeSignatureTransformer
+    >>> from skzest.baselines import BASELINES
+    >>> X = np.random.default_rng(0).normal(size=(20, 5))
+    >>> zoo = [CallableQuery(lambda X, j=j: X[:, [0, j]], output="logits") for j in (1, 2)]
+    >>> plan = LimeSignatureTransformer(X, n_reference=4, n_samples=16).fit(zoo).plan_
+    >>> for baseline in BASELINES.values():
+    ...     print(f"{baseline.name:12} {baseline.n_queries(plan, len(X)):3}")
+    passthrough   64
+    copy labels   64
+    predictions   20
+    boundary      64
+    ddv           40
+    mistakes      20
+    correlation   20
+    weights        0
     """
 
     name: str
