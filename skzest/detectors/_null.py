@@ -94,13 +94,12 @@ def make_null(null: str, distances: np.ndarray) -> ConformalNull | StudentNull:
             f"null='lognormal' takes logarithms, and the least unrelated distance is "
             f"{distances.min():.3g}. Use null='normal' or 'conformal'."
         )
-    made = StudentNull(distances, logarithm=null == "lognormal")
-    if not made.spread > 0:
+    if np.ptp(distances) == 0:
         raise ValueError(
             f"all {len(distances)} unrelated distances are the same, so null={null!r} has no "
             "width. Are they different models?"
         )
-    return made
+    return StudentNull(distances, logarithm=null == "lognormal")
 
 
 class ConformalNull:
@@ -143,7 +142,7 @@ class StudentNull:
         values = self._to(distances)
         self.mean, self.spread = float(values.mean()), float(values.std(ddof=1))
         what = "logarithms of unrelated distances" if logarithm else "unrelated distances"
-        statistic, p = stats.shapiro(values) if self.spread > 0 else (np.nan, np.nan)
+        statistic, p = stats.shapiro(values)
         self.assumption = Assumption(f"{what} are normal", float(statistic), float(p), self.n)
 
     def p_values(self, d: np.ndarray) -> np.ndarray:

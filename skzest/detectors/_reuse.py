@@ -479,11 +479,13 @@ class ReuseDetector(BaseEstimator):
             return p
         adjusted = p.copy()
         adjusted[known] = false_discovery_control(p[known])
-        found, needed = adjusted[known] <= self.alpha * _SLACK, n_needed(self.alpha / n_suspects)
-        nearest = 1 / (len(self.null_distances_) + 1)  # the least p-value there is
-        if self.null == "conformal" and nearest in p and not found.any() and needed > 1 / nearest:
+        n_unrelated, needed = len(self.null_distances_), n_needed(self.alpha / n_suspects)
+        by_rank = self.null == "conformal" and self.threshold is None
+        nearest = 1 / (n_unrelated + 1) in p  # the least p-value there is
+        found = (adjusted[known] <= self.alpha * _SLACK).any()
+        if by_rank and nearest and not found and n_unrelated < needed:
             warnings.warn(
-                f"a suspect is nearer than all {len(self.null_distances_)} unrelated models, but "
+                f"a suspect is nearer than all {n_unrelated} unrelated models, but "
                 f"to find a single one among {n_suspects} at alpha={self.alpha} takes {needed} "
                 "of these. Train more, or use null='lognormal'.",
                 UserWarning,

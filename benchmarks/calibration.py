@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How often does ReuseDetector call an unrelated model "reused"?
+
+    python benchmarks/calibration.py --cache DIR [--models 300] [--splits 200] [--owners 5]
+
+Per family, 300 models of digits, each of its own seed and on its own random half of the data.
+One of them is the owner's (5 in turn); of the others, m at random are the null and the rest, 200
+or more, are suspects, all unrelated. Printed and written to ``results/``:
+
+``calibration.csv``
+    shares of the three verdicts on unrelated suspects for each null, m and alpha, averaged over
+    owners and splits, with the standard error over owners; the standard deviation of the
+    false-positive rate between nulls, which is what one owner with one set of unrelated models
+    has; and the same verdicts on copies that were extracted from the owner's answers. A level
+    that a null cannot give is "refused".
+``calibration_mismatch.csv``
+    the same where null and suspects are of different families.
+``calibration_coverage.csv``
+    how often the interval of the relative distance holds the relative distance over all points and
+    all unrelated models, from few of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import warnings
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+
+from skzest import ImageMasker, LimeSignatureTransformer, ReuseDetector
+from skzest._point_sums import cosine_distance, point_sums
+from skzest.detectors._relative import from_sums
+
+FAMILIES = {
+    "network 32": partial(MLPClassifier, (32,), max_iter=40),
+    "network 64-32 tanh": partial(MLPClassifier, (64, 32), activation="tanh", max_iter=40),
+    "logistic": lambda random_state: LogisticRegression(max_iter=50),
+    "forest of 20": partial(RandomForestClassifier, 20),
+}
+RESPONSES = ("logit", "predict_proba")
+ALPHAS = (0.01, 0.05, 0.1)
+NULLS = [("conformal", m) for m in (19, 99)] + [
+    (curve, m) for curve in ("lognormal", "normal") for m in (5, 10, 20)
+]
+N_COPIES = 10  # of each owner
+
+
+def trained(make, seed, X, y):
+    half = np.random.default_rng(seed).permutation(len(X))[: len(X) // 2]
+    return make(random_state=seed).fit(X[half], y[half])
+
+
+def extracted(parent, seed, X):
+    """A model of the same kind, trained on labels drawn from the parent's probabilities."""
+    rng = np.random.default_rng(seed)
+    asked = np.concatenate([X + rng.normal(0, 0.1, X.shape) for _ in range(4)])
+    chances = parent.predict_proba(asked).cumsum(axis=1)
+    answers = (chances < rng.random((len(asked), 1))).sum(axis=1).clip(max=9)
+    model = deepcopy(parent)
+    if "random_state" in model.get_params():
+        model.set_params(random_state=seed)
+    return model.fit(asked, answers)
+
+
+def sums_of(family, response, args):
+    """Sums over points of each owner with all models of all families, and with its copies.
+
+    Shapes (n_owners, n_models, n_points, 3) per family, and (n_owners, n_copies, n_points, 3).
+    """
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    signatures = {}
+    for name, make in FAMILIES.items():
+        path = args.cache / f"{name} {response} {args.models} {args.pool}.npz".replace(" ", "_")
+        if not path.exists():
+            seeds = range(args.models)
+            zoo = [trained(make, seed, X, y) for seed in seeds]
+            copies = [
+                extracted(zoo[o], 10_000 + 100 * o + c, X)
+                for o in range(args.owners)
+                for c in range(N_COPIES)
+            ]
+            lime = LimeSignatureTransformer(
+                X,
+                n_reference=args.pool,
+                n_samples="auto",
+                sampling="fractional",
+                masker=ImageMasker(image_shape=(8, 8)),
+                response=response,
+                n_classes=10,
+            )
+            S = lime.fit_transform(zoo + copies).astype(np.float32)
+            np.savez(path, S=S, n_columns=lime.plan_.n_columns)
+            print(f"asked {len(S)} models: {name}, {response}", flush=True)
+        with np.load(path) as file:
+            signatures[name] = file["S"].astype(float)
+            n_columns = file["n_columns"]
+    blocks = {name: S.reshape(len(S), 10, -1) for name, S in signatures.items()}
+    owners = blocks[family][: args.owners]
+
+    def sums(owner, models):
+        return np.stack([point_sums(owner, model, n_columns) for model in models])
+
+    of_family = {
+        name: np.stack([sums(owner, W[: args.models]) for owner in owners])
+        for name, W in blocks.items()
+    }
+    copies = blocks[family][args.models :].reshape(args.owners, N_COPIES, 10, -1)
+    return of_family, np.stack([sums(owner, W) for owner, W in zip(owners, copies)])
+
+
+def verdicts_of(detector, d):
+    said = detector.predict(d)
+    return [np.mean(said == verdict) for verdict in ("reused", "undecided", "unrelated")]
+
+
+def judge(null, m, alpha, d_null, d_suspects, d_copies, args, threshold=None):
+    """Shares of verdicts over owners and splits; None where the level is refused.
+
+    d_null, d_suspects: (n_owners, n); the same array if null and suspects are of one family.
+    """
+    rng = np.random.default_rng(m)
+    of_unrelated, of_copies, doubtful = [], [], []
+    for o in range(args.owners):
+        others = np.delete(np.arange(args.models), o)  # the owner's own model is none of them
+        for _ in range(args.splits):
+            order = rng.permutation(others)
+            detector = ReuseDetector(alpha=alpha, null=null, correction=None, threshold=threshold)
+            try:
+                detector.fit(d_null[o, order[:m]])
+            except ValueError:
+                return None
+            doubtful.append(detector.assumption_ is not None and detector.assumption_.doubtful)
+            of_unrelated.append(verdicts_of(detector, d_suspects[o, order[m:]]))
+            of_copies.append(verdicts_of(detector, d_copies[o]))
+    U = np.reshape(of_unrelated, (args.owners, args.splits, 3))
+    C = np.reshape(of_copies, (args.owners, args.splits, 3)).mean(axis=(0, 1))
+    share = U.mean(axis=(0, 1))
+    error = U[..., 0].mean(axis=1).std(ddof=1) / np.sqrt(args.owners)
+    within = U[..., 0].std(axis=1, ddof=1).mean()
+    return {
+        "false-positive rate": share[0],
+        "standard error": error,
+        "deviation between nulls": within,
+        "undecided": share[1],
+        "unrelated": share[2],
+        "copies reused": C[0],
+        "copies undecided": C[1],
+        "copies unrelated": C[2],
+        "null doubtful": np.mean(doubtful),
+    }
+
+
+def row_of(head, found):
+    if found is None:
+        return {**head, "false-positive rate": "refused"}
+    return {**head, **{key: f"{value:.4f}" for key, value in found.items()}}
+
+
+def several_suspects(d, args, m=99, k=10, alpha=0.05):
+    """Share of calls with k unrelated suspects in which any is "reused"."""
+    rng, hits = np.random.default_rng(k), []
+    for o in range(args.owners):
+        others = np.delete(np.arange(args.models), o)
+        for _ in range(args.splits):
+            order = rng.permutation(others)
+            for correction in ("fdr", None):
+                detector = ReuseDetector(alpha=alpha, correction=correction).fit(d[o, order[:m]])
+                hits.append("reused" in detector.predict(d[o, order[m : m + k]]))
+    return np.reshape(hits, (-1, 2)).mean(axis=0)
+
+
+def coverage(sums, copies, args, rng, trials=400):
+    """Rows of how often the interval of the relative distance holds the one over everything."""
+    for n_points in (16, 32, 128):
+        for m in (5, 10, 20):
+            hits, held = [], {"unrelated": [], "copy": []}
+            for t in range(trials):
+                o = t % args.owners
+                others = rng.permutation(np.delete(np.arange(args.models), o))
+                suspects = np.concatenate([sums[o, others[m : m + 1]], copies[o, [t % N_COPIES]]])
+                pool = cosine_distance(suspects.sum(axis=1))
+                truth = pool / cosine_distance(sums[o, np.sort(others)].sum(axis=1)).mean()
+                points = rng.choice(sums.shape[2], n_points, replace=False)
+                found = from_sums(suspects[:, points], sums[o, others[:m]][:, points], 0.95)
+                inside = (found.low <= truth) & (truth <= found.high)
+                held["unrelated"].append(inside[0])
+                held["copy"].append(inside[1])
+                hits.append(found.high / found.low)
+            width = np.median(hits, axis=0)
+            for kind, ratio in zip(held, width):
+                yield {
+                    "suspect": kind,
+                    "points": n_points,
+                    "unrelated models": m,
+                    "trials": trials,
+                    "held": f"{np.mean(held[kind]):.3f}",
+                    "median high / low": f"{ratio:.2f}",
+                }
+
+
+def write(name, rows):
+    out = Path(__file__).parent / "results" / name
+    out.parent.mkdir(exist_ok=True)
+    with open(out, "w", newline="") as file:
+        writer = csv.DictWriter(file, max(rows, key=len))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def say(row):
+    print("  ".join(f"{value}" for value in row.values()), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--models", type=int, default=300)
+    parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--owners", type=int, default=5)
+    parser.add_argument("--points", type=int, default=64)
+    parser.add_argument("--pool", type=int, default=512)
+    args = parser.parse_args()
+    args.cache.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore")  # small networks stop early; doubtful nulls are counted
+
+    rows, mismatched, covered = [], [], []
+    for response in RESPONSES:
+        for family in FAMILIES:
+            sums, copies = sums_of(family, response, args)
+            # Distances at the first points; the others are for coverage.
+            d = {
+                name: cosine_distance(s[:, :, : args.points].sum(axis=2))
+                for name, s in sums.items()
+            }
+            d_copies = cosine_distance(copies[:, :, : args.points].sum(axis=2))
+            head = {"response": response, "family": family}
+            for null, m in NULLS:
+                for alpha in ALPHAS:
+                    found = judge(null, m, alpha, d[family], d[family], d_copies, args)
+                    rows.append(row_of({**head, "null": null, "m": m, "alpha": alpha}, found))
+                    say(rows[-1])
+            found = judge("conformal", 10, 0.1, d[family], d[family], d_copies, args, threshold=1.0)
+            rows.append(row_of({**head, "null": "threshold 1", "m": 10, "alpha": ""}, found))
+            say(rows[-1])
+            o = np.arange(args.owners)
+            nearer = [np.delete(d[family][i], i) for i in o]
+            nearer = np.mean([np.mean(of_owner < of_owner.mean()) for of_owner in nearer])
+            print(f"   unrelated below relative distance 1: {nearer:.3f}")
+            some, each = several_suspects(d[family], args)
+            print(
+                f"   any of 10 called reused, m = 99, alpha = 5 %: {some:.3f}; "
+                f"each by itself {each:.3f}"
+            )
+            for other in FAMILIES:
+                if other != family:
+                    for null, m in (("conformal", 99), ("lognormal", 10)):
+                        found = judge(null, m, 0.05, d[family], d[other], d_copies, args)
+                        about = {"suspects": other, "null": null, "m": m, "alpha": 0.05}
+                        mismatched.append(row_of({**head, **about}, found))
+            if response == "logit":
+                rng = np.random.default_rng(0)
+                for row in coverage(sums[family], copies, args, rng):
+                    covered.append({**head, **row})
+                    say(covered[-1])
+    for row in mismatched:
+        say(row)
+    write("calibration.csv", rows)
+    write("calibration_mismatch.csv", mismatched)
+    write("calibration_coverage.csv", covered)
+
+
+if __name__ == "__main__":
+    main()
