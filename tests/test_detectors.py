@@ -453,7 +453,7 @@ def test_few_models_and_a_null_that_does_not_fit_are_warned_of():
 def test_wrong_suspects_are_refused(asked):
     owner, copy, unrelated, lime, _ = asked
     detector = ReuseDetector(alpha=0.1).fit(UNRELATED)
-    with pytest.raises(ValueError, match="3 labels for 2 suspects; give one for each"):
+    with pytest.raises(ValueError, match="3 labels for 2 models; give one for each"):
         detector.judge([0.2, 0.2], labels="abc")
     with pytest.raises(ValueError, match="X holds 1 values that are not finite"):
         detector.predict([np.inf])

@@ -78,11 +78,11 @@ class ReuseDecisions:
         return "\n".join(lines)
 
 
-def check_labels(labels: Any, n_suspects: int) -> tuple[str, ...] | None:
+def check_labels(labels: Any, n_models: int) -> tuple[str, ...] | None:
     """Names of models, one for each."""
     if labels is None:
         return None
     labels = tuple(str(label) for label in labels)
-    if len(labels) != n_suspects:
-        raise ValueError(f"{len(labels)} labels for {n_suspects} suspects; give one for each.")
+    if len(labels) != n_models:
+        raise ValueError(f"{len(labels)} labels for {n_models} models; give one for each.")
     return labels

@@ -301,6 +301,8 @@ class UnlearningVerifier(BaseEstimator):
         """
         check_is_fitted(self)
         rows = [self._judge_one(block) for block in _blocks(S, "S", self._plan)]
+        if not rows:
+            raise ValueError("S is empty; at least one candidate is needed.")
         verdicts, reasons, *numbers = zip(*rows)
         left, low, high, d_original, d_retrained = (np.array(column) for column in numbers)
         return UnlearningVerdicts(

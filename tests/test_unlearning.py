@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""UnlearningVerifier on signatures made by hand, and on models."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+
+from skzest import (
+    CallableQuery,
+    ImageMasker,
+    LimeSignatureTransformer,
+    UnlearningVerifier,
+    zest_distances,
+)
+
+N_POINTS, N_PARTS = 20, 4
+SAME, RETRAINED, UNDECIDED = "no different from the original", "like retrained", "undecided"
+
+
+@pytest.fixture(scope="module")
+def plan():
+    X = np.random.default_rng(0).normal(size=(N_POINTS, N_PARTS))
+    model = CallableQuery(lambda X: X[:, :2], output="logits")
+    return LimeSignatureTransformer(X, n_samples=16, sampling="foldover").fit([model]).plan_
+
+
+def _made(trace, seed, *, noise=0.1, n_models=1):
+    """Signatures of what the task gives, a share of the trace, and each model's own."""
+    task, of_points = np.random.default_rng(1).normal(size=(2, 2 * N_POINTS * N_PARTS))
+    own = np.random.default_rng(seed).normal(size=(n_models, task.size))
+    return task + trace * of_points + noise * own
+
+
+@pytest.fixture(scope="module")
+def verifier(plan):
+    return UnlearningVerifier().fit(_made(0.5, 2)[0], _made(0, 3, n_models=6), plan)
+
+
+# ---------------------------------------------------------------- the share
+
+
+def test_share_of_the_trace_by_hand(verifier, plan):
+    original, retrained, candidate = _made(0.5, 2), _made(0, 3, n_models=6), _made(0.3, 4)
+    D = zest_distances(np.vstack([original, candidate, retrained]))
+    among = D[2:, 2:].sum() / 30
+    found = verifier.judge(candidate)
+    assert_allclose(verifier.d_trace_, D[0, 2:].mean() - among)
+    expected = (D[1, 2:].mean() - among) / (D[0, 2:].mean() - among)
+    assert_allclose(found.trace_left, expected)
+    assert_allclose([found.d_original[0], found.d_retrained[0]], [D[0, 1], D[1, 2:].mean()])
+    assert found.low < found.trace_left < found.high
+    assert verifier.n_retrained_ == 6
+
+
+def test_interval_by_hand(plan):
+    original, retrained, candidate = _made(0.5, 2), _made(0, 3, n_models=4), _made(0.3, 4)
+    W = np.vstack([original, candidate, retrained]).reshape(6, 2, -1)
+
+    def share(models, points):
+        kept = np.isin(plan.column_point, points)
+        D = zest_distances(W[:, :, kept].reshape(6, -1)[[0, 1, *(2 + np.array(models))]])
+        m = len(models)
+        among = D[2:, 2:].sum() / (m * (m - 1))
+        return (D[1, 2:].mean() - among) / (D[0, 2:].mean() - among), D, among
+
+    everything = np.arange(N_POINTS)
+    estimate, D, among = share(range(4), everything)
+    of_points = [share(range(4), np.delete(everything, n))[0] for n in everything]
+    of_models = [share(np.delete(np.arange(4), k), everything)[0] for k in range(4)]
+    own = (D[2:, 2:].sum(axis=1) / 3).std(ddof=1) / (D[0, 2:].mean() - among)
+    points = (N_POINTS - 1) / N_POINTS * np.sum((of_points - np.mean(of_points)) ** 2)
+    models = 3 / 4 * np.sum((of_models - np.mean(of_models)) ** 2) + own**2
+    freedom = (points + models) ** 2 / (points**2 / (N_POINTS - 1) + models**2 / 3)
+    reach = stats.t(freedom).ppf(0.95) * np.sqrt(points + models)
+
+    found = UnlearningVerifier(level=0.9).fit(original[0], retrained, plan).judge(candidate)
+    assert_allclose([found.low[0], found.high[0]], [estimate - reach, estimate + reach], rtol=1e-6)
+
+
+def test_share_is_0_for_retrained_models_and_1_for_the_original(verifier, plan):
+    fresh = verifier.judge(_made(0, 10, n_models=30)).trace_left
+    assert abs(fresh.mean()) < 0.1
+    # Another seed of the original, and the original in another unit.
+    assert abs(verifier.judge(_made(0.5, 11, n_models=30)).trace_left.mean() - 1) < 0.1
+    assert_allclose(verifier.judge(7 * _made(0.5, 2)).trace_left, 1.0)
+
+
+def test_what_the_candidate_shares_with_the_original_cancels(verifier):
+    # Made from the original, its own part and all, but for the trace.
+    own = _made(0.5, 2) - _made(0.5, 2, noise=0)
+    found = verifier.judge(_made(0, 0, noise=0) + own)
+    assert found.d_original[0] < found.d_retrained[0] + verifier.d_trace_
+    assert found.verdicts[0] == RETRAINED
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+def test_verdicts(verifier):
+    made = [_made(0.5, 2), _made(0.5, 20), _made(0, 21), _made(0.32, 22, noise=0.05)]
+    found = verifier.judge(np.vstack(made), labels=["same", "again", "without", "half way"])
+    assert found.verdicts.tolist() == [SAME, SAME, RETRAINED, UNDECIDED]
+    assert found.reasons[0] == "the same signature as the original"
+    assert found.reasons[2].endswith("of the trace is left")
+    assert found.reasons[3].endswith("of the trace is left: neither is possible")
+    lines = str(found).splitlines()
+    assert len(lines) == 5 and lines[3].startswith("without") and lines[3].endswith(RETRAINED)
+    assert verifier.predict(np.vstack(made)).tolist() == found.verdicts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "reason"),
+    [
+        (-0.1, 0.3, RETRAINED, "trace is left"),
+        (0.1, 0.3, RETRAINED, "trace is left"),
+        (0.7, 1.2, SAME, "trace is left"),
+        (0.7, 0.8, SAME, "trace is left"),
+        (0.2, 0.8, UNDECIDED, "both are possible"),
+        (0.3, 0.7, UNDECIDED, "neither is possible"),
+    ],
+)
+def test_interval_decides(verifier, low, high, verdict, reason):
+    said, because = verifier._verdict(0.1, (0.5, low, high))
+    assert said == verdict and because.endswith(reason)
+
+
+def test_points_without_a_trace_tell_nothing(plan):
+    # The original does at these points what models do that never saw them.
+    verifier = UnlearningVerifier().fit(_made(0, 2)[0], _made(0, 3, n_models=6), plan)
+    assert verifier.trace_low_ < 0 < verifier.trace_high_
+    found = verifier.judge(np.vstack([_made(0, 4), _made(0, 2)]))
+    assert found.verdicts.tolist() == [UNDECIDED, SAME]
+    assert "bears no trace" in found.reasons[0]
+
+
+@pytest.mark.parametrize("n_retrained", [0, 1, 2])
+def test_few_retrained_models_tell_only_an_unchanged_one(plan, n_retrained):
+    retrained = _made(0, 3, n_models=n_retrained) if n_retrained else None
+    verifier = UnlearningVerifier().fit(_made(0.5, 2)[0], retrained, plan)
+    found = verifier.judge(np.vstack([_made(0.5, 2), _made(0, 5)]))
+    assert found.verdicts.tolist() == [SAME, UNDECIDED]
+    assert f"{n_retrained} retrained models; 3 are needed" in found.reasons[1]
+    assert np.isnan(found.trace_left).all() and np.isnan(verifier.d_trace_)
+    assert np.isnan(found.d_retrained).all() == (n_retrained == 0)
+
+
+def test_constant_candidates_are_undecided(verifier):
+    found = verifier.judge(0 * _made(0, 4))
+    assert found.verdicts[0] == UNDECIDED
+    assert found.reasons[0] == "no distance: the candidate is constant"
+
+
+def test_how_often_a_verdict_is_wrong(plan):
+    # Both kinds of candidates, many seeds: neither is taken for the other.
+    said = {0: [], 0.5: []}
+    for seed in range(40):
+        verifier = UnlearningVerifier().fit(
+            _made(0.5, 10 * seed, noise=0.3)[0],
+            _made(0, 10 * seed + 1, noise=0.3, n_models=5),
+            plan,
+        )
+        for trace, verdicts in said.items():
+            verdicts += [*verifier.predict(_made(trace, 10 * seed + 2, noise=0.3))]
+    assert said[0].count(SAME) <= 2 and said[0].count(RETRAINED) > 20
+    assert said[0.5].count(RETRAINED) <= 2 and said[0.5].count(SAME) > 20
+
+
+# ---------------------------------------------------------------- from models
+
+
+def test_a_contributor_who_wants_to_be_forgotten():
+    X, y = load_digits(return_X_y=True)
+    X, theirs = X / 16, np.flatnonzero(y == 1)[:60]
+    y[theirs] = 7
+    rest = np.setdiff1d(np.arange(len(X)), theirs)
+
+    def train(rows, seed):
+        some = np.random.default_rng(seed).choice(rows, 500, replace=False)
+        rows = np.union1d(some, np.intersect1d(theirs, rows))
+        return LogisticRegression(C=0.1).fit(X[rows], y[rows])
+
+    original, retrained = train(np.arange(len(X)), 0), [train(rest, s) for s in range(1, 5)]
+    lime = LimeSignatureTransformer(
+        X[theirs], n_reference=16, n_samples=32, masker=ImageMasker(image_shape=(8, 8))
+    )
+    verifier = UnlearningVerifier.from_models(original, retrained, lime)
+    candidates = [original, train(np.arange(len(X)), 6), train(rest, 7)]
+    found = verifier.judge_models(candidates, labels=["same", "with", "without"])
+    assert found.verdicts.tolist() == [SAME, SAME, RETRAINED]
+    again = verifier.judge(verifier.transformer_.transform(candidates))
+    assert_allclose(again.trace_left, found.trace_left)
+    alone = UnlearningVerifier.from_models(original, None, lime)
+    assert alone.judge_models(candidates).verdicts.tolist() == [SAME, UNDECIDED, UNDECIDED]
+
+
+# ---------------------------------------------------------------- manners and refusals
+
+
+def test_clone_params_and_unfitted(plan):
+    verifier = UnlearningVerifier(tolerance=0.1, level=0.9)
+    assert clone(verifier).get_params() == {"tolerance": 0.1, "level": 0.9}
+    for method in ("predict", "judge", "judge_models"):
+        with pytest.raises(NotFittedError, match="is not fitted"):
+            getattr(verifier, method)([])
+
+
+def test_wrong_inputs_are_refused(verifier, plan):
+    original, retrained = _made(0.5, 2)[0], _made(0, 3, n_models=4)
+    for tolerance in (-0.1, 0.5):
+        with pytest.raises(ValueError, match=rf"tolerance must be .*below 0\.5.*got {tolerance}"):
+            UnlearningVerifier(tolerance=tolerance).fit(original, retrained, plan)
+    with pytest.raises(ValueError, match=r"For 95 %, pass 0\.95"):
+        UnlearningVerifier(level=95).fit(original, retrained, plan)
+    with pytest.raises(TypeError, match="plan must be a QueryPlan"):
+        UnlearningVerifier().fit(original, retrained, None)
+    with pytest.raises(ValueError, match="the original or a retrained model is constant"):
+        UnlearningVerifier().fit(0 * original, retrained, plan)
+    with pytest.raises(ValueError, match="S has 159 columns"):
+        verifier.judge(_made(0, 4)[:, 1:])
+    with pytest.raises(ValueError, match="S is empty; at least one candidate is needed"):
+        verifier.judge([])
+    with pytest.raises(ValueError, match="2 labels for 1 models"):
+        verifier.judge(_made(0, 4), labels="ab")
+    with pytest.raises(AttributeError, match=r"knows no questions to ask.*from_models"):
+        verifier.judge_models([])
