@@ -30,8 +30,9 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from unittest import mock
 
@@ -219,11 +220,6 @@ def table_rivals(args):
     lime = transformer(reference, args, n_classes=10, n_reference=n_points).fit([query])
     plan = lime.plan_
     probabilities = partial(answer_images, net, args)
-    with bare(
-        as_query(net, args, optimize=False, channels_last=False), ready_inputs(plan, query)
-    ) as run:
-        size = best_size(run, args)
-        forward = np.median([seconds(partial(run, size), args) for _ in range(3)])
     rivals = {
         "skzest": lambda: lime.transform([query]),
         "lime, image explainer": lambda: ask_lime(plan, probabilities, args),
@@ -233,16 +229,20 @@ def table_rivals(args):
     }
     print(f"\n{n_points} points x {args.masks} questions of one network, {describe(args)}")
     print(f"{'':<28}{'seconds':>10}{'/ plain forward':>17}{'classes':>9}")
-    print(f"{'plain eager forward':<28}{forward:>10.2f}{1.0:>17.2f}{10:>9}")
-    for name, call in rivals.items():
+    for name, call in list(rivals.items()):
         try:
             call()  # imports, and whatever is made once
-            took = np.median([seconds(call, args) for _ in range(3)])
         except ImportError as error:
             print(f"{name:<28}   {error.name} is not installed")
-            continue
+            del rivals[name]
+    plain = as_query(net, args, optimize=False, channels_last=False)
+    with bare(plain, ready_inputs(plan, query)) as run:
+        rivals = {"plain eager forward": partial(run, best_size(run, args)), **rivals}
+        took = np.array([[seconds(call, args) for call in rivals.values()] for _ in range(5)])
+    ratios = np.median(took / took[:, :1], axis=0)
+    for name, whole, ratio in zip(rivals, np.median(took, axis=0), ratios, strict=True):
         classes = 1 if name.startswith("captum") else 10
-        print(f"{name:<28}{took:>10.2f}{took / forward:>17.2f}{classes:>9}", flush=True)
+        print(f"{name:<28}{whole:>10.2f}{ratio:>17.2f}{classes:>9}", flush=True)
 
 
 @torch.inference_mode()
@@ -262,17 +262,17 @@ def ask_lime(plan, probabilities, args):
 
     explainer = LimeImageExplainer(feature_selection="none", random_state=0)
     for n in range(len(plan)):
-        explainer.explain_instance(
-            plan.point(n),
-            probabilities,
-            labels=range(10),
-            top_labels=None,
-            hide_color=0,
-            num_samples=args.masks,
-            batch_size=64,
-            segmentation_fn=lambda _, n=n: plan.parts[n].astype(int),
-            progress_bar=False,
-        )
+        with redirect_stderr(StringIO()):  # its progress bar
+            explainer.explain_instance(
+                plan.point(n),
+                probabilities,
+                labels=range(10),
+                top_labels=None,
+                hide_color=0,
+                num_samples=args.masks,
+                batch_size=64,
+                segmentation_fn=lambda _, n=n: plan.parts[n].astype(int),
+            )
 
 
 def ask_captum(kind, plan, net, args):
