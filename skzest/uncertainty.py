@@ -147,7 +147,7 @@ def jackknife_t(sums: np.ndarray, level: float) -> DistanceInterval:
     without = cosine_distance(total - sums)
     error = _jackknife_error(without)
     # On the logarithm, as a distance is positive and its spread grows with it. Measured on both
-    # scales (benchmarks/coverage.py): the coverage is nearer to the level on this one.
+    # scales (benchmarks/interval_coverage.py): the coverage is nearer to the level on this one.
     if estimate < _ROUNDING:
         estimate = error = low = high = 0.0
     elif (without < _ROUNDING).any():  # one point makes all the difference

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How often does the 95 % interval hold the distance over the whole pool of points?
 
-    python benchmarks/coverage.py --cache DIR [--data DIR] [--trials 1000]
+    python benchmarks/interval_coverage.py --cache DIR [--data DIR] [--trials 1000]
 
 Networks are asked about a large pool of points under one design; intervals come from random
 reference sets of 8 to 128 of these points and are compared with the distance over the pool.
