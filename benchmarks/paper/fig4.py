@@ -33,16 +33,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.paper.recipes import (
-    RECIPES,
-    Task,
-    accuracy,
-    ag_news,
-    ask,
-    restore,
-    spoken_digits,
-    train,
-)
+from benchmarks.paper.recipes import RECIPES, accuracy, ask, restore, train
+from benchmarks.paper.tasks import Task, ag_news, spoken_digits
 from skzest import AudioMasker, LimeSignatureTransformer, TextMasker, zest_distances
 
 
@@ -173,8 +165,7 @@ def draw(tables: list[tuple[Experiment, list[dict]]], path: Path) -> None:
             ylim=(0, None),
         )
         ax.xaxis.get_major_locator().set_params(integer=True)
-        drop = RECIPES[experiment.recipe].drop
-        if drop is not None:  # of the learning rate
+        for drop in RECIPES[experiment.recipe].schedule.drops:  # of the learning rate
             ax.axvline(drop - 0.5, color="grey", linewidth=0.8, linestyle=":")
     axes[0, 0].legend(frameon=False)
     fig.savefig(path, dpi=120)
