@@ -394,7 +394,7 @@ def test_models_without_distances_are_drawn_last_hatched_and_have_no_leaf():
 def test_one_missing_pair_costs_one_leaf_only():
     D, _ = zoo(6)
     D[1, 4] = D[4, 1] = np.nan
-    with pytest.warns(UserWarning, match="1 of 6 models have distances that are not defined"):
+    with pytest.warns(UserWarning, match="1 of 6 models has distances that are not defined"):
         display = ZestDistanceDisplay.from_distances(D)
     assert len(display.clustered) == 5
 

@@ -94,8 +94,10 @@ def _warn_of_gaps(D, clustered, labels):
     else:
         names = [f"model {i}" if labels is None else str(labels[i]) for i in left_out]
         listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        what = f"{len(left_out)} of {len(D)} models have distances that are not defined (NaN)"
-        outcome = f"{listed} are drawn last and have no leaf"
+        one = len(left_out) == 1
+        have, are = ("has", "is") if one else ("have", "are")
+        what = f"{len(left_out)} of {len(D)} models {have} distances that are not defined (NaN)"
+        outcome = f"{listed} {are} drawn last and {have} no leaf"
     warnings.warn(
         f"{what}; {outcome}. A model that answers every question alike has no direction.",
         UserWarning,
