@@ -88,7 +88,8 @@ def test_operator_is_the_same_on_torch_tensors():
 
 
 @pytest.mark.parametrize(
-    "surrogate", [Lasso(alpha=0.01), LinearRegression(positive=True), Ridge(alpha=np.arange(1.0, 5))]
+    "surrogate",
+    [Lasso(alpha=0.01), LinearRegression(positive=True), Ridge(alpha=np.arange(1.0, 5))],
 )
 def test_other_linear_regressors_are_fitted_by_their_own_code(surrogate):
     masks, scores = _masks_and_scores()
