@@ -9,7 +9,14 @@ from .alignment import ClassAligner
 from .crossvalidated import crossvalidated_distances, split_half_plans
 from .curves import reference_curve
 from .detectors import ReuseDetector, UnlearningVerifier, relative_distances
-from .displays import ReferenceCurveDisplay, ZestDistanceDisplay
+from .displays import (
+    ExplanationDisplay,
+    ReferenceCurveDisplay,
+    ReuseDetectionDisplay,
+    SignatureDisplay,
+    ZestDistanceDisplay,
+    ZooMapDisplay,
+)
 from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import (
     DesignMismatchError,
@@ -34,13 +41,16 @@ __all__ = [
     "CallableQuery",
     "ClassAligner",
     "DesignMismatchError",
+    "ExplanationDisplay",
     "ImageMasker",
     "LimeSignatureTransformer",
     "ModelChangedError",
     "QueryError",
     "QueryPlan",
     "ReferenceCurveDisplay",
+    "ReuseDetectionDisplay",
     "ReuseDetector",
+    "SignatureDisplay",
     "SklearnQuery",
     "TabularMasker",
     "TextMasker",
@@ -49,6 +59,7 @@ __all__ = [
     "UnlearningVerifier",
     "ZestDistanceDisplay",
     "ZestDistanceTransformer",
+    "ZooMapDisplay",
     "as_query",
     "crossvalidated_distances",
     "distance_interval",

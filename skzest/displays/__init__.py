@@ -1,7 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pictures of distances between models; matplotlib is imported when one is drawn."""
+"""Pictures of models and their distances; matplotlib is imported when one is drawn."""
 
 from ._curve import ReferenceCurveDisplay
+from ._detection import ReuseDetectionDisplay
 from ._distances import ZestDistanceDisplay
+from ._explanation import ExplanationDisplay
+from ._map import ZooMapDisplay
+from ._signature import SignatureDisplay
 
-__all__ = ["ReferenceCurveDisplay", "ZestDistanceDisplay"]
+__all__ = [
+    "ExplanationDisplay",
+    "ReferenceCurveDisplay",
+    "ReuseDetectionDisplay",
+    "SignatureDisplay",
+    "ZestDistanceDisplay",
+    "ZooMapDisplay",
+]

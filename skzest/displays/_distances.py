@@ -27,6 +27,7 @@ from ._heatmap import (
     draw_values,
     heat_map_axes,
     pitch_of,
+    plain,
     planned_side,
     shorten,
     undefined_patch,
@@ -345,7 +346,7 @@ class ZestDistanceDisplay:
         labels = check_names(self.labels, len(D), "labels")
         if labels is None:
             labels = np.array([f"model {i}" for i in range(len(D))], dtype=object)
-        names = [shorten(label, label_length) for label in labels[order]]
+        names = [plain(shorten(label, label_length)) for label in labels[order]]
         groups = check_names(self.groups, len(D), "groups")
 
         self.ax_ = heat_map_axes(ax)

@@ -44,6 +44,11 @@ def shorten(name, longest):
     return name[: longest - 1 - tail] + "…" + name[-tail:]
 
 
+def plain(name):
+    """A name as matplotlib shall write it: a dollar is a dollar, and begins no formula."""
+    return str(name).replace("$", r"\$").replace("\n", " ")
+
+
 def label_font(pitch):
     return float(np.clip(0.8 * pitch, SMALLEST_FONT, LARGEST_FONT))
 
@@ -215,7 +220,7 @@ def draw_groups(ax, groups, order, bottom):
     for column, group in enumerate(groups[order]):
         if not _missing(group):
             inset.add_patch(Rectangle((column - 0.5, 0), 1, 1, **styles[group]))
-    handles = [Patch(label=str(group), **styles[group]) for group in known]
+    handles = [Patch(label=plain(group), **styles[group]) for group in known]
     return inset, handles
 
 

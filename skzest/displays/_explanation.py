@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where two models look at different things: shares of their distance, on the point itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..explanation import DistanceExplanation, explain_distance
+from ..plan import QueryPlan
+from ._on_points import check_parts, draw_on_point, figure_size, kind_of_point
+from ._style import SIDE_FONT, new_axes, plain, share_cmap, shorten, signed_cmap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUANTITIES = ("share", "difference")
+
+
+class ExplanationDisplay:
+    """The shares that the parts of one reference point have in a distance.
+
+    It is recommended to use :meth:`from_explanation` or :meth:`from_signatures` to create a
+    display. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    explanation : DistanceExplanation
+        As :func:`~skzest.explain_distance` makes it.
+
+    point : int
+        Position of the reference point in the plan.
+
+    label : object, default=None
+        The class whose shares are drawn. If None, those of all classes, in sum.
+
+    names : pair of str, default=("first", "second")
+        What the two models are called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the point.
+
+    figure_ : matplotlib Figure
+        Figure containing the point.
+
+    values_ : ndarray of shape (n_parts,)
+        What was drawn: shares in percent of the distance, or differences.
+
+    artists_ : list of matplotlib Artist
+        The coloured overlay of an image, the words of a text, the stretches of a sound, or bars.
+
+    colorbar_ : matplotlib Colorbar or None
+        The colour bar; None beside bars.
+
+    See Also
+    --------
+    skzest.explain_distance : Compute the shares.
+    skzest.SignatureDisplay : What one model looks at.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skzest import LimeSignatureTransformer
+    >>> from skzest.displays import ExplanationDisplay
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (0.01, 100)]
+    >>> lime = LimeSignatureTransformer(X, n_reference=16, n_samples=16)
+    >>> S = lime.fit_transform(zoo)
+    >>> display = ExplanationDisplay.from_signatures(S[0], S[1], lime.plan_)
+    >>> display.ax_.get_xlabel()
+    'share of the distance (%)'
+    """
+
+    def __init__(
+        self,
+        explanation: DistanceExplanation,
+        *,
+        point: int,
+        label: Any = None,
+        names: tuple[str, str] = ("first", "second"),
+    ):
+        self.explanation = explanation
+        self.point = point
+        self.label = label
+        self.names = names
+
+    @classmethod
+    def from_explanation(
+        cls,
+        explanation: DistanceExplanation,
+        *,
+        point: int | None = None,
+        label: Any = None,
+        names: tuple[str, str] = ("first", "second"),
+        ax: Axes | None = None,
+        **plot_params: Any,
+    ) -> ExplanationDisplay:
+        """Draw an explanation.
+
+        Parameters
+        ----------
+        explanation : DistanceExplanation
+            As :func:`~skzest.explain_distance` makes it.
+
+        point : int, default=None
+            Position of the reference point in the plan. If None, the one with the largest share.
+
+        label : object, default=None
+            The class whose shares are drawn. If None, those of all classes, in sum.
+
+        names : pair of str, default=("first", "second")
+            What the two models are called.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. If None, a new figure.
+
+        **plot_params : dict
+            Further parameters of :meth:`plot`.
+
+        Returns
+        -------
+        display : :class:`ExplanationDisplay`
+
+        Raises
+        ------
+        ValueError
+            If the plan has no such point, the explanation no such class, or if its components
+            are masks (``surrogate="passthrough"``).
+        """
+        if point is None:
+            point = int(np.argmax(explanation.by_point))
+        return cls(explanation, point=point, label=label, names=names).plot(ax=ax, **plot_params)
+
+    @classmethod
+    def from_signatures(
+        cls,
+        S1: ArrayLike,
+        S2: ArrayLike,
+        plan: QueryPlan,
+        *,
+        classes: ArrayLike | None = None,
+        point: int | None = None,
+        label: Any = None,
+        names: tuple[str, str] = ("first", "second"),
+        ax: Axes | None = None,
+        **plot_params: Any,
+    ) -> ExplanationDisplay:
+        """Explain the distance of two signatures and draw it.
+
+        Parameters
+        ----------
+        S1, S2, plan, classes
+            As in :func:`~skzest.explain_distance`.
+
+        point, label, names, ax
+            As in :meth:`from_explanation`.
+
+        **plot_params : dict
+            Further parameters of :meth:`plot`.
+
+        Returns
+        -------
+        display : :class:`ExplanationDisplay`
+        """
+        return cls.from_explanation(
+            explain_distance(S1, S2, plan, classes=classes),
+            point=point,
+            label=label,
+            names=names,
+            ax=ax,
+            **plot_params,
+        )
+
+    def plot(
+        self,
+        *,
+        ax: Axes | None = None,
+        quantity: str = "share",
+        vmax: float | None = None,
+        sound: str = "waveform",
+        colorbar: bool = True,
+    ) -> ExplanationDisplay:
+        """Draw the parts of the point, coloured by what they add to the distance.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. If None, a new figure.
+
+        quantity : {"share", "difference"}, default="share"
+            Shares, in percent of the whole distance; or, for one class, the second model's
+            coefficient less the first's, both of signatures scaled to length 1.
+
+        vmax : float, default=None
+            The value with the strongest colour, for pictures that are compared. If None, the
+            largest of the point.
+
+        sound : {"waveform", "spectrogram"}, default="waveform"
+            How a sound is drawn.
+
+        colorbar : bool, default=True
+            Whether to add a colour bar. Bars have none.
+
+        Returns
+        -------
+        display : :class:`ExplanationDisplay`
+
+        Raises
+        ------
+        ValueError
+            If `quantity` or `sound` is unknown, or differences are asked for without a `label`.
+        """
+        explanation, plan = self.explanation, self.explanation.plan
+        check_parts(plan)
+        values = self.values_ = self._values(quantity)
+
+        from matplotlib.colors import Normalize
+
+        largest = vmax or float(np.abs(values).max()) or 1.0
+        signed = quantity == "difference"
+        cmap = signed_cmap() if signed else share_cmap()
+        norm = Normalize(-largest if signed else 0.0, largest)
+        self.ax_ = new_axes(*figure_size(plan, self.point)) if ax is None else ax
+        self.figure_ = self.ax_.figure
+        share = explanation.by_point[self.point] / (explanation.distance or 1.0)
+        title = f"point {plan.indices[self.point]}: {share:.1%} of the distance"
+        if self.label is not None:
+            title += f", class {plain(shorten(self.label, 20))}"
+        self.ax_.set_title(title, fontsize=10)
+        self.artists_ = draw_on_point(self.ax_, plan, self.point, values, cmap, norm, sound=sound)
+        first, second = (plain(shorten(name, 24)) for name in self.names)
+        kind, meaning = kind_of_point(plan), "share of the distance (%)"
+        if signed:
+            meaning = f"coefficient, {second} − {first}"
+        elif kind in ("text", "sound"):
+            meaning = "share (%)"  # there is no room for more
+        self.colorbar_ = None
+        if kind == "bars":
+            self.ax_.set_xlabel(meaning)
+        elif colorbar:
+            self.colorbar_ = draw_colorbar(self.ax_, cmap, norm, meaning)
+        return self
+
+    def _values(self, quantity):
+        if quantity not in QUANTITIES:
+            raise ValueError(f"quantity must be one of {QUANTITIES}; got {quantity!r}.")
+        explanation = self.explanation
+        at = explanation.at(self.point)
+        if self.label is None:
+            if quantity == "difference":
+                raise ValueError(
+                    "quantity='difference' is of one class, as classes differ in opposite ways; "
+                    f"give label=, one of {list(explanation.classes)[:10]}."
+                )
+            rows = slice(None)
+        elif self.label in explanation.classes:
+            c = explanation.classes.index(self.label)
+            rows = slice(c, c + 1)
+        else:
+            raise ValueError(
+                f"label={self.label!r} is no class that both models have; choose one of "
+                f"{list(explanation.classes)[:10]}."
+            )
+        if quantity == "share":
+            return 100 * at[rows].sum(axis=0) / (explanation.distance or 1.0)
+        first, second = explanation.units[:, rows, plan_columns(explanation.plan, self.point)]
+        return (second - first)[0]
+
+
+def plan_columns(plan, n):
+    """Which components are about the point at position ``n``."""
+    return plan.column_point == n
+
+
+def draw_colorbar(ax, cmap, norm, label):
+    """A colour bar beside axes, for colours that let what is beneath shine through."""
+    from matplotlib.cm import ScalarMappable
+
+    mappable = ScalarMappable(norm=norm, cmap=cmap)
+    colorbar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=25)
+    colorbar.set_label(label, fontsize=SIDE_FONT)
+    colorbar.ax.tick_params(labelsize=SIDE_FONT, width=0.5)
+    colorbar.outline.set_linewidth(0.5)
+    return colorbar

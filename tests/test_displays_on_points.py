@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pictures on a point itself: image, text, sound, table."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skzest import (
+    AudioMasker,
+    CallableQuery,
+    ImageMasker,
+    LimeSignatureTransformer,
+    QueryPlan,
+    explain_distance,
+)
+from skzest.displays import ExplanationDisplay, SignatureDisplay
+from skzest.displays._on_points import _borders, _pieces, _window, _wrapped
+from skzest.displays._style import on_white, plain, share_cmap, signed_cmap, text_color, text_width
+from skzest.maskers import BaseMasker
+
+pytest.importorskip("matplotlib")
+
+RATE = 8000
+LONG = "Bears claw back; it costs $5 and $6. " * 3 + "\nSo, so."
+
+
+class Thirds(BaseMasker):
+    """Points of a kind that has no picture."""
+
+    def cut(self, point):
+        return np.arange(point.size) * 3 // point.size
+
+    def fill_for(self, point, parts):
+        return np.zeros_like(point)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"backend": "Agg"}):
+        yield
+        plt.close("all")
+
+
+def asked(kind):
+    """Two signatures of three classes, their plan and the labels."""
+    rng = np.random.default_rng(0)
+    params = {"n_samples": 64, "sampling": "foldover"}
+    grid = ImageMasker("grid", segmenter_params={"shape": (3, 3)})
+    references = {
+        "grey image": (rng.random((3, 12, 12)), grid),
+        "colour image": (rng.integers(0, 256, (3, 3, 12, 12)).astype(np.uint8), grid),
+        "flat image": (
+            rng.normal(size=(3, 64)),
+            ImageMasker("grid", segmenter_params={"shape": (3, 3)}, image_shape=(8, 8)),
+        ),
+        "text": ([LONG[:80], "so good", LONG], "auto"),
+        "sound": ([np.sin(np.arange(n) / 9) for n in (800, 400, 900)], AudioMasker(RATE)),
+        "stereo": (rng.integers(0, 255, (3, 2, 400)).astype(np.uint8), AudioMasker(RATE)),
+        "table": (rng.normal(size=(3, 5)), "auto"),
+        "wide table": (rng.normal(size=(3, 30)), "auto"),
+        "other": (rng.normal(size=(3, 9)), Thirds()),
+    }
+    reference, masker = references[kind]
+    if kind in ("text", "wide table"):
+        params["n_samples"] = 128
+    lime = LimeSignatureTransformer(reference, masker=masker, **params)
+
+    def model(seed):
+        def scores(X):
+            rows = [
+                [float(len(x)), x.count("o"), x.count("$")] if isinstance(x, str)
+                else np.resize(np.asarray(x, float), (7, 3)).mean(axis=0)
+                for x in X
+            ]  # fmt: skip
+            return np.array(rows) @ np.random.default_rng(seed).normal(size=(3, 3))
+
+        return CallableQuery(scores, output="logits", classes=["a", "b", "$c$"])
+
+    S = lime.fit_transform([model(0), model(1)])
+    return S, lime.plan_, lime.classes_
+
+
+KINDS = ["grey image", "colour image", "flat image", "text", "sound", "stereo", "table"]
+KINDS += ["wide table", "other"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def zoo(request):
+    return (request.param, *asked(request.param))
+
+
+# ---------------------------------------------------------------- explanation
+
+
+def test_every_kind_of_point_is_drawn(zoo):
+    kind, S, plan, classes = zoo
+    explanation = explain_distance(S[0], S[1], plan, classes=classes)
+    display = ExplanationDisplay.from_explanation(explanation)
+    assert display.point == explanation.by_point.argmax()
+    expected = 100 * explanation.by_part(display.point) / explanation.distance
+    assert_allclose(display.values_, expected)
+    assert display.ax_.get_title().startswith(f"point {plan.indices[display.point]}: ")
+    assert (display.colorbar_ is None) == (kind in ("table", "wide table", "other"))
+    n_parts = plan.n_parts[display.point]
+    n_drawn = {"text": n_parts, "sound": n_parts, "stereo": n_parts, "wide table": 21}
+    n_drawn |= {"table": n_parts, "other": n_parts}
+    if kind == "text":
+        drawn = [artist for artist in display.artists_ if artist.get_text().isalnum()]
+        assert len(drawn) == n_parts
+    else:
+        assert len(display.artists_) == n_drawn.get(kind, 1)
+    display.figure_.draw_without_rendering()
+
+
+@pytest.mark.parametrize("zoo", KINDS[:-1], indirect=True)
+def test_a_saved_plan_is_drawn_too(zoo, tmp_path):
+    _, S, plan, _ = zoo
+    plan.save(tmp_path / "plan")
+    again = QueryPlan.load(tmp_path / "plan")
+    display = ExplanationDisplay.from_signatures(S[0], S[1], again)
+    expected = ExplanationDisplay.from_signatures(S[0], S[1], plan)
+    assert_array_equal(display.values_, expected.values_)
+
+
+def test_what_one_model_looks_at_is_drawn(zoo):
+    kind, S, plan, classes = zoo
+    display = SignatureDisplay.from_signature(S[0], plan, point=1, classes=classes)
+    W = S[0].reshape(3, -1)[:, plan.column_point == 1]
+    largest_first = np.argsort(-np.abs(W).max(axis=1))
+    assert_array_equal(display.coefficients, W[largest_first])
+    assert list(display.labels) == [classes[c] for c in largest_first]
+    assert len(display.axes_) == 3
+    assert display.ax_ is display.axes_[0]
+    assert (display.colorbar_ is None) == (kind in ("table", "wide table", "other"))
+    display.figure_.draw_without_rendering()
+
+
+def test_shares_of_one_class_and_differences():
+    S, plan, classes = asked("grey image")
+    explanation = explain_distance(S[0], S[1], plan, classes=classes)
+    display = ExplanationDisplay.from_explanation(explanation, point=2, label="b")
+    b = list(classes).index("b")
+    assert_allclose(display.values_, 100 * explanation.at(2)[b] / explanation.distance)
+    assert display.ax_.get_title().endswith(", class b")
+    display.plot(quantity="difference")
+    first, second = explanation.units[:, b, plan.column_point == 2]
+    assert_allclose(display.values_, second - first)
+    assert display.colorbar_.ax.get_ylabel() == "coefficient, second − first"
+    half_square = display.values_**2 / 2
+    assert_allclose(half_square, explanation.at(2)[b])
+
+
+def test_pictures_can_share_their_colours():
+    S, plan, _ = asked("grey image")
+    display = ExplanationDisplay.from_signatures(S[0], S[1], plan, vmax=30.0)
+    assert display.artists_[0].get_clim() == (0.0, 30.0)
+    display = SignatureDisplay.from_signature(S[0], plan, vmax=3.0, labels=[1])
+    assert display.colorbar_.mappable.get_clim() == (-3.0, 3.0)
+
+
+def test_equal_models_are_drawn_without_a_share():
+    S, plan, _ = asked("table")
+    display = ExplanationDisplay.from_signatures(S[0], S[0], plan)
+    assert_array_equal(display.values_, 0.0)
+    assert "0.0%" in display.ax_.get_title()
+
+
+def test_overlay_lies_on_the_parts():
+    S, plan, _ = asked("flat image")
+    display = ExplanationDisplay.from_signatures(S[0], S[1], plan)
+    drawn = np.asarray(display.artists_[0].get_array())
+    assert drawn.shape == (8, 8)
+    assert_array_equal(drawn, display.values_[plan.parts[display.point]])
+
+
+def test_largest_bars_come_first_and_the_rest_is_summed():
+    S, plan, _ = asked("wide table")
+    display = ExplanationDisplay.from_signatures(S[0], S[1], plan, point=0)
+    lengths = np.array([bar.get_width() for bar in display.artists_])
+    assert_allclose(lengths[:20], np.sort(display.values_)[::-1][:20])
+    assert_allclose(lengths.sum(), display.values_.sum())
+    names = [tick.get_text() for tick in display.ax_.get_yticklabels()]
+    assert names[-1] == "10 others, in sum"
+    assert names[0].startswith(f"column {display.values_.argmax()} = ")
+
+
+def test_spectrogram_in_place_of_the_wave():
+    S, plan, _ = asked("sound")
+    display = ExplanationDisplay.from_signatures(S[0], S[1], plan, sound="spectrogram")
+    assert display.ax_.get_ylabel() == "kHz"
+    assert len(display.ax_.images) == 1
+    assert_allclose(display.ax_.get_ylim(), (0, RATE / 2000))
+    with pytest.raises(ValueError, match=r"sound must be one of .*; got 'chroma'"):
+        ExplanationDisplay.from_signatures(S[0], S[1], plan, sound="chroma")
+
+
+def test_sounds_run_to_their_end():
+    S, plan, _ = asked("sound")
+    for n in range(3):
+        display = ExplanationDisplay.from_signatures(S[0], S[1], plan, point=n)
+        assert_allclose(display.ax_.get_xlim(), (0, plan.point(n).size / RATE))
+
+
+# ---------------------------------------------------------------- given axes
+
+
+def test_axes_are_used_and_counted():
+    import matplotlib.pyplot as plt
+
+    S, plan, _ = asked("table")
+    figure, axes = plt.subplots(1, 3)
+    assert ExplanationDisplay.from_signatures(S[0], S[1], plan, ax=axes[0]).figure_ is figure
+    display = SignatureDisplay.from_signature(S[0], plan, ax=axes)
+    assert list(display.axes_) == list(axes)
+    display = SignatureDisplay.from_signature(S[0], plan, ax=plt.figure().subfigures(1, 2)[0])
+    assert len(display.axes_) == 3
+    assert SignatureDisplay.from_signature(S[0], plan, labels=[0], ax=axes[1]).ax_ is axes[1]
+    with pytest.raises(ValueError, match="ax holds 2 Axes for 3 classes"):
+        SignatureDisplay.from_signature(S[0], plan, ax=axes[:2])
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def test_borders_are_between_parts_only():
+    parts = np.array([[0, 0, 1], [2, 2, 1]])
+    lines = {tuple(map(tuple, line)) for line in _borders(parts, [0, 1, 2])}
+    expected = {
+        ((1.5, -0.5), (1.5, 0.5)),
+        ((1.5, 0.5), (1.5, 1.5)),
+        ((-0.5, 0.5), (0.5, 0.5)),
+        ((0.5, 0.5), (1.5, 0.5)),
+    }
+    assert lines == expected
+    around_one = {tuple(map(tuple, line)) for line in _borders(parts, [1])}
+    assert around_one == {line for line in expected if line[0][0] == line[1][0] == 1.5}
+
+
+def test_text_is_cut_into_pieces_and_put_together_again():
+    text = "So, so\n\ngood!"
+    parts = np.array([0, 0, -1, -1, 1, 1, -1, -1, 2, 2, 2, 2, -1])
+    pieces = _pieces(text, parts)
+    assert "".join(piece for piece, _ in pieces) == text
+    words = [(piece, part) for piece, part in pieces if not piece.isspace()]
+    assert words == [("So", 0), (",", -1), ("so", 1), ("good", 2), ("!", -1)]
+
+
+@pytest.mark.parametrize("width", [20.0, 60.0, 150.0, 1000.0])
+def test_lines_keep_to_the_width_and_lose_nothing(width):
+    _, plan, _ = asked("text")
+    n = int(plan.n_parts.argmax())
+    lines = _wrapped(_pieces(plan.point(n), plan.parts[n]), width, 10.0)
+    for line in lines:
+        ends = [x + text_width(piece, 10.0) for x, piece, _ in line]
+        assert max(ends) <= width or len(line) == 1
+        assert all(end <= x for end, (x, _, _) in zip(ends, line[1:]))
+    written = "".join(piece for line in lines for _, piece, _ in line)
+    assert written == "".join(plan.point(n).split())
+
+
+def test_a_long_text_is_shown_where_it_matters():
+    assert _window([1, 1, 5, 5, 1], 2) == (2, 4)
+    assert _window([1, 1], 5) == (0, 2)
+
+    import matplotlib.pyplot as plt
+
+    S, plan, _ = asked("text")
+    _, ax = plt.subplots(figsize=(1.2, 0.5))
+    n = int(plan.n_parts.argmax())
+    display = ExplanationDisplay.from_signatures(S[0], S[1], plan, point=n, ax=ax)
+    shown = [artist.get_text() for artist in display.artists_]
+    assert len(shown) < plan.n_parts[n]
+    assert "…" in "".join(shown)
+    assert all(artist.get_fontsize() >= 5 for artist in display.artists_)
+
+
+def test_dollars_in_names_are_no_formulas():
+    assert plain("$x$ y$") == r"\$x\$ y\$"
+    S, plan, classes = asked("text")
+    display = SignatureDisplay.from_signature(S[0], plan, classes=classes, labels=["$c$"])
+    names = (r"$\frac$", "$")
+    with warnings.catch_warnings(record=True):
+        display.figure_.draw_without_rendering()
+        display = ExplanationDisplay.from_signatures(
+            S[0], S[1], plan, classes=classes, label="$c$", names=names, quantity="difference"
+        )
+        display.figure_.draw_without_rendering()  # a formula would not parse
+    assert any("$5" in a.get_text() or a.get_text() == "$" for a in display.ax_.texts)
+
+
+@pytest.mark.parametrize("cmap", [share_cmap, signed_cmap], ids=["share", "signed"])
+def test_words_can_be_read_on_every_colour(cmap):
+    for value in np.linspace(0, 1, 21):
+        rgb = np.asarray(on_white(cmap()(value)))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        contrast = {"white": 1.05 / (luminance + 0.05), "black": (luminance + 0.05) / 0.05}
+        assert contrast[text_color(rgb)] > 4.5
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_unknown_points_classes_and_quantities_are_refused():
+    S, plan, classes = asked("table")
+    explanation = explain_distance(S[0], S[1], plan, classes=classes)
+    with pytest.raises(ValueError, match="n=7, but the plan has 3 points"):
+        ExplanationDisplay.from_explanation(explanation, point=7)
+    with pytest.raises(ValueError, match="label='z' is no class that both models have"):
+        ExplanationDisplay.from_explanation(explanation, label="z")
+    with pytest.raises(ValueError, match="quantity='difference' is of one class"):
+        ExplanationDisplay.from_explanation(explanation, quantity="difference")
+    with pytest.raises(ValueError, match="quantity must be one of"):
+        ExplanationDisplay.from_explanation(explanation, quantity="ratio")
+    with pytest.raises(ValueError, match="'z' is no class of the signature"):
+        SignatureDisplay.from_signature(S[0], plan, classes=classes, labels=["z"])
+    with pytest.raises(ValueError, match="labels is empty"):
+        SignatureDisplay.from_signature(S[0], plan, labels=[])
+    with pytest.raises(ValueError, match=r"classes has shape \(2,\); expected \(3,\)"):
+        SignatureDisplay.from_signature(S[0], plan, classes=["a", "b"])
+
+
+def test_classes_that_a_model_lacks_are_not_drawn():
+    S, plan, classes = asked("table")
+    W = S[0].reshape(3, -1)
+    W[1] = np.nan
+    display = SignatureDisplay.from_signature(W.ravel(), plan, classes=classes)
+    assert len(display.labels) == 2
+    assert classes[1] not in list(display.labels)
+    with pytest.raises(ValueError, match="the model has no class"):
+        SignatureDisplay.from_signature(W.ravel(), plan, classes=classes, labels=[classes[1]])
+    with pytest.raises(ValueError, match="the model has none of the classes"):
+        SignatureDisplay.from_signature(np.full(W.size, np.nan), plan)
+
+
+def test_masks_are_no_parts_to_be_shown():
+    X = np.random.default_rng(0).normal(size=(3, 4))
+    model = CallableQuery(lambda X: X[:, :2], output="logits")
+    lime = LimeSignatureTransformer(X, n_samples=16, surrogate="passthrough")
+    S = lime.fit_transform([model, model])
+    with pytest.raises(ValueError, match="a component is a mask, and not a part"):
+        ExplanationDisplay.from_signatures(S[0], S[1], lime.plan_)
+    with pytest.raises(ValueError, match="a component is a mask, and not a part"):
+        SignatureDisplay.from_signature(S[0], lime.plan_)

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The map of a zoo: near on paper is near in truth, and every name can be read."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skzest.displays import ZooMapDisplay
+from skzest.displays._labels import overlap, place_labels
+from skzest.displays._placing import (
+    between,
+    classical,
+    nearest_tree,
+    place,
+    placeable,
+    smacof,
+    stress,
+)
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"backend": "Agg"}):
+        yield
+        plt.close("all")
+
+
+def zoo(n_models, n_families=4, seed=0, spread=0.4):
+    rng = np.random.default_rng(seed)
+    families = rng.integers(n_families, size=n_models)
+    S = rng.normal(size=(n_families, 30))[families] + spread * rng.normal(size=(n_models, 30))
+    U = S / np.linalg.norm(S, axis=1, keepdims=True)
+    D = np.clip(1 - U @ U.T, 0, None)
+    np.fill_diagonal(D, 0)
+    return (D + D.T) / 2, families
+
+
+# ---------------------------------------------------------------- positions
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 1000), n=st.integers(1, 12), method=st.sampled_from(["smacof", "classical"])
+)
+def test_points_of_a_plane_are_found_again(seed, n, method):
+    D = between(np.random.default_rng(seed).normal(size=(n, 2)))
+    X = place(D, method, 0)
+    assert_allclose(between(X), D, atol=2e-3 * D.max())
+    assert_allclose(X.mean(axis=0), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("spread", [0.4, 2.0])
+@pytest.mark.parametrize("n_models", [10, 40])
+def test_stress_is_that_of_sklearn(n_models, spread):
+    from sklearn.manifold import smacof as of_sklearn
+
+    D, _ = zoo(n_models, spread=spread)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        X, _ = of_sklearn(
+            D, n_components=2, n_init=8, eps=1e-8, random_state=0, normalized_stress=False
+        )
+    ours = stress(D, place(D, "smacof", 0))
+    assert ours < 0.97 * stress(D, classical(D))  # there was something to gain
+    assert ours <= 1.01 * stress(D, X)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 1000), n_gaps=st.integers(0, 10))
+def test_a_step_never_raises_the_stress(seed, n_gaps):
+    rng = np.random.default_rng(seed)
+    D, _ = zoo(8, seed=seed, spread=1.0)
+    for i, j in rng.integers(8, size=(n_gaps, 2)):
+        if i != j:
+            D[i, j] = D[j, i] = np.nan
+    if len(placeable(D)) < 8:
+        return
+    start = rng.normal(size=(8, 2))
+    assert stress(D, smacof(D, start)) <= stress(D, start) + 1e-12
+
+
+def test_stress_by_hand():
+    D = np.array([[0.0, 3.0, 4.0], [3.0, 0.0, np.nan], [4.0, np.nan, 0.0]])
+    X = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 2.0]])
+    assert_allclose(stress(D, X), np.sqrt(4 / 25))
+    assert stress(np.zeros((2, 2)), X[:2]) == 0.0
+
+
+def test_unknown_distances_do_not_pull():
+    rng = np.random.default_rng(1)
+    truth = between(rng.normal(size=(9, 2)))
+    D = truth.copy()
+    for i, j in [(0, 1), (2, 5), (3, 8), (4, 7)]:
+        D[i, j] = D[j, i] = np.nan
+    assert_allclose(between(place(D, "smacof", 0)), truth, atol=0.01)
+
+
+def test_models_without_distances_are_left_out():
+    D, _ = zoo(6)
+    D[2], D[:, 2] = np.nan, np.nan
+    assert_array_equal(placeable(D), [0, 1, 3, 4, 5])
+    halves = np.full((5, 5), np.nan)
+    halves[:3, :3] = halves[3:, 3:] = 0.5
+    assert_array_equal(placeable(halves), [0, 1, 2])
+
+
+def test_tree_is_the_shortest():
+    D = np.array([[0, 1, 5, 9], [1, 0, 2, 9], [5, 2, 0, 3], [9, 9, 3, 0]], dtype=float)
+    assert sorted(map(sorted, nearest_tree(D).tolist())) == [[0, 1], [1, 2], [2, 3]]
+    twins = 1e-12 * D  # copies are this near
+    assert_array_equal(nearest_tree(twins), nearest_tree(D))
+    assert len(nearest_tree(np.zeros((3, 3)))) == 2
+
+
+def test_unknown_distances_between_copies_go_by_way_of_others():
+    D = np.full((4, 4), 1e-12)
+    np.fill_diagonal(D, 0)
+    D[3, :3] = D[:3, 3] = 1.0
+    D[0, 1] = D[1, 0] = np.nan
+    for method in ("classical", "smacof"):
+        assert stress(D, place(D, method, 0)) < 0.01
+
+
+# ---------------------------------------------------------------- names
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 1000), n=st.integers(0, 25), spread=st.sampled_from([0.0, 5.0, 80.0]))
+def test_names_lie_on_paper_and_on_no_other_name(seed, n, spread):
+    rng = np.random.default_rng(seed)
+    points = np.clip(rng.normal(200, spread, size=(n, 2)), 0, 400)
+    sizes = np.stack([rng.uniform(10, 90, n), np.full(n, 10.0)], axis=1)
+    boxes = place_labels(points, sizes, (400, 400))
+    there = ~np.isnan(boxes[:, 0])
+    assert there.sum() >= min(n, 15)
+    boxes = boxes[there]
+    assert_allclose(boxes[:, 2:] - boxes[:, :2], sizes[there])
+    assert (boxes >= 0).all() and (boxes <= 400).all()
+    shared = overlap(boxes, boxes)
+    assert not shared[~np.eye(len(boxes), dtype=bool)].any()
+
+
+def test_a_name_with_room_stands_right_beside_its_point():
+    boxes = place_labels([[50.0, 50.0]], [[30.0, 10.0]], (200, 200))
+    assert_allclose(boxes, [[56, 45, 86, 55]])
+    boxes = place_labels([[195.0, 50.0]], [[30.0, 10.0]], (200, 200))  # no room to the right
+    assert_allclose(boxes, [[159, 45, 189, 55]])
+    assert np.isnan(place_labels([[5.0, 5.0]], [[300.0, 10.0]], (200, 200))).all()
+
+
+# ---------------------------------------------------------------- pictures
+
+
+@pytest.mark.parametrize("n_models", [1, 2, 5, 40])
+@pytest.mark.parametrize("spread", [0.02, 0.4], ids=["tight", "loose"])
+def test_names_are_written_apart_and_nothing_is_cut_off(n_models, spread):
+    D, families = zoo(n_models, spread=spread)
+    labels = [f"checkpoint of resnet20 seed {i}" for i in range(n_models)]
+    display = ZooMapDisplay.from_distances(D, labels=labels, groups=families)
+    display.figure_.draw_without_rendering()
+    assert len(display.text_) == n_models
+    frame = display.ax_.get_window_extent()
+    boxes = []
+    for text in display.text_:
+        assert text.get_fontsize() >= 6
+        extent = super(type(text), text).get_window_extent()  # of the name, without its line
+        boxes.append([extent.x0, extent.y0, extent.x1, extent.y1])
+        assert extent.x0 >= frame.x0 - 1 and extent.x1 <= frame.x1 + 1
+    boxes = np.array(boxes)
+    boxes = np.concatenate([boxes[:, :2] + 1, boxes[:, 2:] - 1], axis=1)  # a pixel is nothing
+    shared = overlap(boxes, boxes)
+    assert not shared[~np.eye(n_models, dtype=bool)].any()
+    paper, drawn = display.figure_.bbox, display.figure_.get_tightbbox()
+    assert drawn.x1 * display.figure_.dpi <= paper.x1 + 1
+    assert drawn.y0 >= -0.02
+
+
+def test_one_unit_is_as_long_across_as_upwards():
+    D, _ = zoo(8)
+    display = ZooMapDisplay.from_distances(D)
+    display.figure_.draw_without_rendering()
+    origin, one = display.ax_.transData.transform([[0, 0], [1, 1]])
+    assert_allclose(*(one - origin))
+
+
+def test_caption_tells_the_stress_and_who_is_missing():
+    D, _ = zoo(12)
+    D[2], D[:, 2] = np.nan, np.nan
+    display = ZooMapDisplay.from_distances(D, labels=[f"${i}$" for i in range(12)])
+    there = np.delete(np.arange(12), 2)
+    expected = stress(D[np.ix_(there, there)], display.positions[there])
+    assert display.stress_ == expected > 0.01
+    caption = display.ax_.get_xlabel()
+    assert f"off by {expected:.0%}" in caption
+    assert r"no distances, so no place: \$2\$" in caption
+    assert np.isnan(display.positions[2]).all()
+    assert len(display.text_) == 11
+
+
+def test_groups_differ_in_colour_and_marker():
+    D, _ = zoo(20)
+    groups = [None if i == 3 else f"$f_{i % 9}" for i in range(20)]
+    display = ZooMapDisplay.from_distances(D, groups=groups, include_labels=False)
+    looks = {
+        (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
+        for points in display.points_
+    }
+    assert len(looks) == len(display.points_) == 10
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts[0] == r"\$f_0"
+    assert texts[-1] == "not known"
+    assert sum(len(points.get_offsets()) for points in display.points_) == 20
+    assert display.text_ == []
+    assert ZooMapDisplay.from_distances(D).legend_ is None
+
+
+def test_signatures_are_placed_by_their_distances():
+    from skzest import zest_distances
+
+    S = np.random.default_rng(0).normal(size=(5, 12))
+    display = ZooMapDisplay.from_signatures(S, distance="angular", method="classical")
+    assert_allclose(display.distances, zest_distances(S, distance="angular"))
+
+
+@pytest.mark.parametrize("D", [np.zeros((4, 4)), np.full((3, 3), np.nan)], ids=["zero", "NaN"])
+def test_zoos_without_extent_are_drawn(D):
+    display = ZooMapDisplay.from_distances(D)
+    display.figure_.draw_without_rendering()
+    assert display.stress_ == 0.0
+
+
+def test_bad_input_is_refused():
+    D, _ = zoo(4)
+    with pytest.raises(ValueError, match=r"method must be one of .*; got 'tsne'"):
+        ZooMapDisplay.from_distances(D, method="tsne")
+    with pytest.raises(ValueError, match="labels has 2 entries for 4 models"):
+        ZooMapDisplay.from_distances(D, labels=["a", "b"])
+    with pytest.raises(ValueError, match="D is not symmetric"):
+        ZooMapDisplay.from_distances(np.triu(D))
