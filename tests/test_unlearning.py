@@ -107,7 +107,7 @@ def test_verdicts(verifier):
     assert found.verdicts.tolist() == [SAME, SAME, RETRAINED, UNDECIDED]
     assert found.reasons[0] == "the same signature as the original"
     assert found.reasons[2].endswith("of the trace is left")
-    assert found.reasons[3].endswith("of the trace is left: neither is possible")
+    assert found.reasons[3].endswith("of the trace is left: a part of it")
     lines = str(found).splitlines()
     assert len(lines) == 5 and lines[3].startswith("without") and lines[3].endswith(RETRAINED)
     assert verifier.predict(np.vstack(made)).tolist() == found.verdicts.tolist()
@@ -117,11 +117,14 @@ def test_verdicts(verifier):
     ("low", "high", "verdict", "reason"),
     [
         (-0.1, 0.3, RETRAINED, "trace is left"),
-        (0.1, 0.3, RETRAINED, "trace is left"),
-        (0.7, 1.2, SAME, "trace is left"),
-        (0.7, 0.8, SAME, "trace is left"),
-        (0.2, 0.8, UNDECIDED, "both are possible"),
-        (0.3, 0.7, UNDECIDED, "neither is possible"),
+        (0.1, 0.49, RETRAINED, "trace is left"),
+        (0.51, 1.2, SAME, "trace is left"),
+        (0.7, 0.9, SAME, "trace is left"),
+        (0.1, 0.51, UNDECIDED, "too wide an interval"),
+        (0.49, 0.9, UNDECIDED, "too wide an interval"),
+        (-0.5, 1.5, UNDECIDED, "too wide an interval"),
+        (0.2, 0.3, UNDECIDED, "a part of it"),
+        (0.2, 0.8, UNDECIDED, "a part of it"),
     ],
 )
 def test_interval_decides(verifier, low, high, verdict, reason):

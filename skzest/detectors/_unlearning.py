@@ -93,7 +93,7 @@ class UnlearningVerifier(BaseEstimator):
 
     Parameters
     ----------
-    tolerance : float, default=0.25
+    tolerance : float, default=0.1
         How near to 0, or to 1, the share of the trace counts as being there.
 
     level : float, default=0.95
@@ -130,14 +130,14 @@ class UnlearningVerifier(BaseEstimator):
 
     "no different from the original"
         the same signature as the original, or an interval that reaches ``1 - tolerance`` and lies
-        above ``tolerance``;
+        above one half;
     "like retrained"
-        an interval that reaches ``tolerance`` and lies below ``1 - tolerance``.
+        an interval that reaches ``tolerance`` and lies below one half.
 
-    All else is "undecided": where both are possible, where neither is, where there are fewer than 3
-    retrained models, and where the original itself bears no trace that its interval tells from
-    zero. The last is the common case of ordinary points, which other points stand in for: a
-    model that never saw them does the same.
+    All else is "undecided": where the interval is too wide, where a part of the trace is surely
+    left and a part surely gone, where there are fewer than 3 retrained models, and where the
+    original itself bears no trace that its interval tells from zero. The last is the common case
+    of ordinary points, which other points stand in for: a model that never saw them does the same.
 
     References
     ----------
@@ -174,7 +174,7 @@ class UnlearningVerifier(BaseEstimator):
     ['no different from the original', 'like retrained']
     """
 
-    def __init__(self, *, tolerance: float = 0.25, level: float = 0.95):
+    def __init__(self, *, tolerance: float = 0.1, level: float = 0.95):
         self.tolerance = tolerance
         self.level = level
 
@@ -343,11 +343,14 @@ class UnlearningVerifier(BaseEstimator):
         share, low, high = left
         if np.isnan(share):
             return UNDECIDED, "no distance: the candidate is constant"
-        near_retrained, near_original = low <= self.tolerance, high >= 1 - self.tolerance
         said = f"{share:.2f} [{low:.2f}, {high:.2f}] of the trace is left"
-        if near_original == near_retrained:
-            return UNDECIDED, f"{said}: {'both are' if near_original else 'neither is'} possible"
-        return (LIKE_ORIGINAL if near_original else LIKE_RETRAINED), said
+        reaches_retrained, reaches_original = low <= self.tolerance, high >= 1 - self.tolerance
+        if reaches_original and low > 0.5:
+            return LIKE_ORIGINAL, said
+        if reaches_retrained and high < 0.5:
+            return LIKE_RETRAINED, said
+        in_between = not (reaches_retrained or reaches_original)
+        return UNDECIDED, f"{said}: {'a part of it' if in_between else 'too wide an interval'}"
 
 
 class _Spread:

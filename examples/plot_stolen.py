@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Was my model stolen?
+====================
+
+You trained a network that reads digits, and others may ask it questions. Somebody offers a model
+that does the same. It may have been made from yours (trained further, rounded, trained on the
+answers of yours), or it may be their own work. How near is too near, and how often will you accuse
+somebody who did nothing?
+"""
+
+# %%
+# Your model, and the suspects
+# ----------------------------
+# Six suspects. Three were made from yours, in ways that leave no weight as it was. Three were not,
+# and of these the first is of the same kind as yours.
+
+import warnings
+from copy import deepcopy
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+
+from skzest import ImageMasker, LimeSignatureTransformer, ReuseDetector
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # small networks, stopped early on purpose
+X, y = load_digits(return_X_y=True)
+X = X / 16
+
+
+def network(seed):
+    """A network of its own seed, trained on a half of the data of its own."""
+    half = np.random.default_rng(seed).permutation(len(X))[: len(X) // 2]
+    return MLPClassifier((32,), max_iter=80, random_state=seed).fit(X[half], y[half])
+
+
+yours = network(0)
+
+further = deepcopy(yours)
+for _ in range(20):
+    further.partial_fit(X, y)
+
+rounded = deepcopy(yours)
+rounded.coefs_ = [weights.round(1) for weights in rounded.coefs_]
+
+rng = np.random.default_rng(0)
+asked = np.concatenate([X + rng.normal(0, 0.1, X.shape) for _ in range(3)])
+extracted = MLPClassifier((32,), max_iter=30, random_state=7).fit(asked, yours.predict(asked))
+
+half = rng.permutation(len(X))[: len(X) // 2]
+suspects = {
+    "trained further": further,
+    "one decimal per weight": rounded,
+    "trained on your answers": extracted,
+    "another network": network(500),
+    "logistic regression": LogisticRegression(max_iter=50).fit(X[half], y[half]),
+    "naive Bayes": GaussianNB(var_smoothing=0.1).fit(X[half], y[half]),
+}
+for name, model in suspects.items():
+    print(f"{name:<24} accuracy {model.score(X, y):.3f}")
+
+# %%
+# The yardstick
+# -------------
+# Models of the same task are never very far from each other. So a distance says little by itself;
+# it has to be held against those of models that are known to have nothing but the task in
+# common with yours. You can train them: from other seeds, and on other data if there is some.
+# Nineteen of them allow a false-positive rate of 5 %, since one unrelated suspect in twenty is
+# nearer than all nineteen, by chance alone.
+
+unrelated = [network(seed) for seed in range(1, 20)]
+lime = LimeSignatureTransformer(
+    X,
+    n_reference=64,
+    n_samples="auto",
+    sampling="fractional",
+    masker=ImageMasker(image_shape=(8, 8)),
+)
+detector = ReuseDetector.from_models(yours, unrelated, lime, alpha=0.05, correction=None)
+found = detector.judge_models(list(suspects.values()), labels=list(suspects))
+print(found)
+
+# %%
+# The relative distance is the distance over the mean of the nineteen. Its interval covers the
+# choice of the 64 images and of the nineteen models. The p-value counts how many of the nineteen
+# are as near. Below the first line a suspect is "reused"; beyond the second it is "unrelated":
+# more than 5 % of all unrelated models are surely as near.
+
+fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+places = np.arange(len(found))[::-1]
+colors = {"reused": "#D55E00", "unrelated": "#0072B2", "undecided": "0.5"}
+for place, low, high, value, verdict in zip(
+    places, found.low, found.high, found.relative, found.decisions, strict=True
+):
+    ax.plot([low, high], [place, place], color=colors[verdict], lw=2)
+    ax.plot(value, place, "o", color=colors[verdict])
+    ax.annotate(verdict, (high, place), (6, 0), textcoords="offset points", va="center")
+of_null = detector.null_distances_ / detector.null_mean_
+ax.plot(of_null, np.full(len(of_null), -1), "|", color="k", ms=14)
+for limit in (detector.critical_distance_, detector.unrelated_distance_):
+    ax.axvline(limit / detector.null_mean_, color="0.7", lw=1, zorder=0)
+ax.set_yticks([*places, -1], [*found.labels, "19 unrelated networks"])
+ax.set(xlabel="relative distance", xscale="log", xlim=(0.03, 15))
+
+# %%
+# Several suspects at once
+# ------------------------
+# Six suspects are six chances to accuse somebody by mistake. By default, therefore, they are
+# corrected for one another; ``correction=None`` above did not. The price is more unrelated
+# models. With few of these there is another way: take the logarithms of their distances for
+# normal. Whether the distances contradict that is tested, and said.
+
+parametric = ReuseDetector(null="lognormal", alpha=0.01).fit(detector.null_distances_[:10])
+print(parametric.assumption_)
+print(parametric.judge(found.d_suspects, labels=list(suspects)))
+plt.show()
+
+# %%
+# When the conclusion breaks
+# --------------------------
+# - *The unrelated models must be such as the suspect could be.* The false-positive rate is about
+#   suspects that are exchangeable with them. Networks as a yardstick say nothing certain about a
+#   logistic regression: if models of its kind are all nearer to yours, each of them looks stolen.
+#   Train unrelated models of the suspect's kind.
+# - *"unrelated" is no acquittal.* It says that the distance is an ordinary one. Whoever has
+#   taken a copy far enough away, by long training on other data, is not seen.
+# - *A model trained on the same data as yours, with leave,* is nearer than one that was not.
+#   If the suspect may have had your data, so should the unrelated models.
