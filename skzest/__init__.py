@@ -28,6 +28,7 @@ from .explanation import explain_distance
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
+from .report import html_report
 from .sequential import sequential_distance
 from .signature import LimeSignatureTransformer
 from .store import AnswerStore
@@ -64,6 +65,7 @@ __all__ = [
     "crossvalidated_distances",
     "distance_interval",
     "explain_distance",
+    "html_report",
     "reference_curve",
     "relative_distances",
     "sequential_distance",

@@ -7,6 +7,7 @@ widths and heights of the heat map; a ``pitch`` is the side of one cell in point
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -37,16 +38,22 @@ CHARACTER = 0.62  # width of a character in font sizes, on the safe side
 
 def shorten(name, longest):
     """The name, or its beginning and its end: seeds and versions stand at the end."""
-    name, longest = str(name), max(longest, 3)
+    name, longest = printable(name), max(longest, 3)
     if len(name) <= longest:
         return name
     tail = (longest - 1) // 2
     return name[: longest - 1 - tail] + "…" + name[-tail:]
 
 
+def printable(text):
+    """The text with "?" for what is no character, and a space for control characters."""
+    text = str(text).encode("utf-8", "replace").decode()
+    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+
+
 def plain(name):
     """A name as matplotlib shall write it: a dollar is a dollar, and begins no formula."""
-    return str(name).replace("$", r"\$").replace("\n", " ")
+    return printable(name).replace("$", r"\$")
 
 
 def label_font(pitch):

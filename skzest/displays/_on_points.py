@@ -25,6 +25,7 @@ from ._style import (
     axes_size,
     on_white,
     plain,
+    printable,
     shorten,
     text_color,
     text_width,
@@ -170,7 +171,8 @@ def _pieces(text, parts):
     found = []
     for start, stop in itertools.pairwise([*starts, len(text)]):
         for match in re.finditer(r"\n|[^\S\n]+|[^\s]+", text[start:stop]):
-            found.append((match.group(), int(parts[start])))
+            piece = match.group()
+            found.append((piece if piece == "\n" else printable(piece), int(parts[start])))
     return found
 
 

@@ -11,6 +11,7 @@ from ._heatmap import (
     SIDE_FONT,
     SMALLEST_FONT,
     plain,
+    printable,
     shorten,
     text_color,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "new_axes",
     "on_white",
     "plain",
+    "printable",
     "share_cmap",
     "shorten",
     "signed_cmap",

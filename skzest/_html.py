@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pieces of a page that needs nothing but itself. All text that comes in is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "definitions",
+    "escape",
+    "figure",
+    "items",
+    "matrix",
+    "name",
+    "page",
+    "paragraph",
+    "section",
+    "table",
+]
+
+# Nothing is loaded, nothing runs, whatever should get past the escaping.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --faint: #5c5c5c;
+  --line: #d4d4d4; --shade: #f4f4f4; --link: #0b5cad; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b;
+  --faint: #a8a8a8; --line: #44474b; --shade: #22252a; --link: #7db7f0; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main, header, footer { max-width: 60rem; margin: 0 auto; padding: 0 1.25rem; }
+header { padding-top: 2rem; } footer { padding-bottom: 3rem; color: var(--faint); }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: .5rem;
+  border-top: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
+p, li { max-width: 46rem; } a { color: var(--link); }
+.faint { color: var(--faint); } .meta { color: var(--faint); margin-top: 0; }
+.scroll { overflow-x: auto; margin: .75rem 0; }
+.scroll:focus-visible { outline: 2px solid var(--link); }
+table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; color: var(--faint); padding-bottom: .35rem; }
+th, td { padding: .25rem .6rem; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line); }
+thead th { border-bottom: 2px solid var(--line); background: var(--shade); }
+th[scope=row] { font-weight: 600; overflow-wrap: anywhere; min-width: 8rem; max-width: 22rem; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+table.matrix { font-size: .75rem; } table.matrix td { padding: .2rem .35rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .75rem 0; }
+dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
+code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .875em; }
+figure { margin: 1rem 0; } figcaption { font-size: .875rem; color: var(--faint); }
+.paper { background: #ffffff; color: #000000; border: 1px solid var(--line);
+  border-radius: 4px; padding: .5rem; max-width: 100%; }
+img.paper { height: auto; display: block; }
+.sample { padding: .75rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+.sample mark { color: #000000; border-radius: 2px; padding: 0 1px; }
+.row { display: flex; flex-wrap: wrap; gap: 1rem; } .row figure { flex: 0 1 auto; }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
+@media print {
+  :root { --ink: #000000; --paper: #ffffff; --faint: #444444; --line: #bbbbbb;
+    --shade: #f4f4f4; --link: #000000; }
+  body { font-size: 10pt; } main, header, footer { max-width: none; padding: 0; }
+  figure, tr { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
+  thead { display: table-header-group; } .scroll { overflow: visible; }
+  table.matrix { font-size: 6pt; } table.matrix td { padding: 1pt 2pt; }
+  .sample mark { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+"""
+
+
+def escape(text: Any) -> str:
+    """Any text as text of a page, in quotes or not; what is no character becomes "?"."""
+    return html.escape(str(text).encode("utf-8", "replace").decode(), quote=True)
+
+
+def name(text: Any) -> str:
+    """A name from outside; one that is written from right to left turns nothing else around."""
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def paragraph(markup: str, kind: str = "") -> str:
+    """A paragraph of markup."""
+    return f'<p class="{kind}">{markup}</p>' if kind else f"<p>{markup}</p>"
+
+
+def items(markups: Iterable[str]) -> str:
+    """A list of points."""
+    return "<ul>" + "".join(f"<li>{markup}</li>" for markup in markups) + "</ul>"
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> str:
+    """Terms, as text, and what they are, as markup."""
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{markup}</dd>" for term, markup in pairs)
+    return f"<dl>{rows}</dl>"
+
+
+def section(title: str, *markups: str) -> str:
+    """A part of the page under a heading."""
+    slug = "".join(c if c.isalnum() else "-" for c in title.lower())
+    heading = f'<h2 id="{slug}">{escape(title)}</h2>'
+    return f'<section aria-labelledby="{slug}">{heading}{"".join(markups)}</section>'
+
+
+def table(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], n_text: int = 1
+) -> str:
+    """A table whose first column heads its rows; from the column `n_text` on, numbers.
+
+    Captions and columns are text, cells are markup.
+    """
+    kinds = ["" if j < n_text else ' class="number"' for j in range(len(columns))]
+    head = "".join(f'<th scope="col"{k}>{escape(c)}</th>' for c, k in zip(columns, kinds))
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>'
+        + "".join(f"<td{k}>{cell}</td>" for cell, k in zip(row[1:], kinds[1:]))
+        + "</tr>"
+        for row in rows
+    )
+    return _scroll(
+        caption,
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>",
+    )
+
+
+def matrix(caption: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """A square table; columns are headed by numbers, which stand before the names of the rows."""
+    head = "".join(
+        f'<th scope="col" class="number"><abbr title="{escape(n)}">{i + 1}</abbr></th>'
+        for i, n in enumerate(names)
+    )
+    body = "".join(
+        f'<tr><th scope="row">{i + 1}. {name(n)}</th>'
+        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row)
+        + "</tr>"
+        for i, (n, row) in enumerate(zip(names, cells))
+    )
+    return _scroll(
+        caption,
+        f'<table class="matrix"><caption>{escape(caption)}</caption><thead><tr>'
+        f'<th scope="col">model</th>{head}</tr></thead><tbody>{body}</tbody></table>',
+    )
+
+
+def _scroll(caption: str, markup: str) -> str:
+    # To be reached by the keyboard, where it is wider than the screen.
+    label = escape(caption)
+    return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{markup}</div>'
+
+
+def figure(drawn: Any, alt: str, caption: str = "", dpi: int = 150) -> str:
+    """A matplotlib figure as a picture inside the page; `alt` says what is to be seen."""
+    file = io.BytesIO()
+    drawn.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    width = round(96 * drawn.get_size_inches()[0])
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return (
+        f'<figure><img class="paper" width="{width}" alt="{escape(alt)}" '
+        f'src="data:image/png;base64,{data}">{below}</figure>'
+    )
+
+
+def page(title: str, head: str, body: str, foot: str) -> str:
+    """The whole page."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape(title)}</h1>{head}</header>\n<main>\n{body}\n</main>\n"
+        f"<footer>{foot}</footer>\n</body>\n</html>\n"
+    )

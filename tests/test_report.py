@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The page: complete, well-formed, and harmless whatever the models are called."""
+
+import datetime
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+from skzest import (
+    CallableQuery,
+    LimeSignatureTransformer,
+    QueryPlan,
+    ReuseDetector,
+    UndefinedSignatureWarning,
+    UnlearningVerifier,
+    _html,
+    html_report,
+    zest_distances,
+)
+
+pytest.importorskip("matplotlib")
+
+EVIL = "<script>alert(1)</script>"
+QUOTED = "\" onload='alert(2)' x=\"&amp;"
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open():
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"backend": "Agg"}):
+        before = plt.get_fignums()
+        yield
+        assert plt.get_fignums() == before
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Pictures are laid out, but not painted."""
+
+    def figure(drawn, alt, caption=""):
+        return f'<img alt="{_html.escape(alt)}" src="data:image/png;base64,">'
+
+    monkeypatch.setattr(_html, "figure", figure)
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text; refuses tags that do not close."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.open = [], [], [], []
+        self.cells, self.hidden = [], 0
+        self.feed(markup)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in ("th", "td"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+        if {"th", "td"} & set(self.open):
+            self.cells[-1] += data
+
+    @property
+    def words(self):
+        return "".join(self.text)
+
+    def of(self, tag, name):
+        return [value for t, n, value in self.attributes if (t, n) == (tag, name)]
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """Five models, one of them constant, on three columns."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+    zoo = [LogisticRegression(C=C).fit(X, y) for C in (0.01, 1, 1.1, 100)]
+    zoo.append(DummyClassifier().fit(X, y))
+    lime = LimeSignatureTransformer(X, n_reference=12, n_samples=16)
+    with pytest.warns(UndefinedSignatureWarning):
+        S = lime.fit_transform(zoo)
+    return zoo, lime, S
+
+
+LABELS = [EVIL, QUOTED, "plain", "$x_{$ and a very long name " * 3, "constant"]
+
+
+@pytest.fixture(scope="module")
+def made(asked, tmp_path_factory):
+    _, lime, S = asked
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    detector = ReuseDetector(null="lognormal").fit([0.18, 0.22, 0.19, 0.21, 0.2, 0.17])
+    markup = html_report(
+        S,
+        lime,
+        path,
+        labels=LABELS,
+        groups=[EVIL, "b", None, "b", np.nan],
+        classes=[EVIL, "two", "three"],
+        decisions=detector.judge([0.02, 0.2], labels=[EVIL, "theirs"]),
+        title=f"Ours? {EVIL}",
+        notes=f"First.\n\nSecond: {EVIL}",
+        date=datetime.date(2026, 1, 2),
+    )
+    assert path.read_text(encoding="utf-8") == markup
+    return markup
+
+
+# ---------------------------------------------------------------- harmless
+
+
+def test_names_are_text_and_nothing_else(made):
+    page = Page(made)
+    assert "script" not in page.tags
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    words = page.words
+    assert words.count(EVIL) >= 8  # title, notes, groups, classes, suspects, tables
+    assert QUOTED in words
+    assert page.cells.count("1. " + EVIL) == 1
+    assert any(EVIL in alt for alt in page.of("img", "alt"))
+
+
+def test_nothing_is_loaded_from_elsewhere(made):
+    page = Page(made)
+    sources = page.of("img", "src")
+    assert len(sources) == 6  # decisions, heat map, map, three points
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    loading = {"href", "srcset", "action", "data", "poster", "background"}
+    assert not [attribute for attribute in page.attributes if attribute[1] in loading]
+    assert {"link", "iframe", "object", "embed", "form"}.isdisjoint(page.tags)
+    style = re.search("<style>(.*?)</style>", made, re.DOTALL)[1]
+    assert "url(" not in style and "@import" not in style
+    policy = page.of("meta", "content")[0]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_lone_surrogates_and_line_breaks_do_not_break_the_file(asked, tmp_path, sketched):
+    _, lime, S = asked
+    html_report(S[:2], lime, tmp_path / "page", labels=["a\udc80b", "two\nlines\x00"])
+    assert "a?b" in Page((tmp_path / "page").read_text(encoding="utf-8")).words
+
+
+# ---------------------------------------------------------------- for everyone
+
+
+def test_page_is_accessible(made):
+    page = Page(made)
+    assert page.of("html", "lang") == ["en"]
+    assert len(page.of("img", "alt")) == page.tags.count("img")
+    assert all(len(alt) > 30 for alt in page.of("img", "alt"))
+    assert page.tags.count("table") == page.tags.count("caption") == page.tags.count("thead")
+    assert len(page.of("th", "scope")) == page.tags.count("th")
+    assert page.tags.count("h1") == 1
+    named = set(page.of("section", "aria-labelledby"))
+    assert named == set(page.of("h2", "id"))
+    assert len(named) == page.tags.count("section")
+    assert "prefers-color-scheme: dark" in made
+    assert "@media print" in made
+
+
+def test_page_says_what_was_asked_and_with_what(asked, made):
+    import sklearn
+
+    _, lime, _ = asked
+    words = Page(made).words
+    assert lime.plan_.digest in words
+    assert f"scikit-learn {sklearn.__version__}" in words
+    assert "2026-01-02" in words
+    assert "LinearRegression()" in words and "TabularMasker()" in words
+    assert f"{lime.plan_.n_queries:,} questions about 12 reference points" in words
+    assert "'bernoulli'" in words
+    plan_only = Page(html_report(asked[2][:1], lime.plan_)).words
+    assert lime.plan_.digest in plan_only and "'bernoulli'" not in plan_only
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def test_tables_hold_the_distances(asked, made):
+    _, _, S = asked
+    D = zest_distances(S)
+    page = Page(made)
+    assert f"{D[1, 2]:.4g}" in page.cells  # the nearest pair
+    for i, j in ((0, 3), (1, 3)):
+        assert page.cells.count(f"{D[i, j]:.3f}") >= 2  # both halves of the matrix
+    assert page.cells.count("–") >= 10  # of the constant model, and two unknown groups
+    assert "Without a distance, as they answer every question alike: constant." in page.words
+
+
+def test_nearest_two_that_differ_are_explained(asked, sketched):
+    _, lime, S = asked
+    S = S[[0, 0, 1, 3]]
+    words = Page(html_report(S, lime, labels=["a", "a again", "b", "c"])).words
+    D = zest_distances(S)
+    i, j = min([(0, 2), (2, 3), (0, 3)], key=lambda pair: D[pair])
+    names = ["a", "a again", "b", "c"]
+    assert f"The distance between {names[i]} and {names[j]}, {D[i, j]:.3g}, is a sum" in words
+    words = Page(html_report(S, lime, labels=names, pair=(0, 3))).words
+    assert f"The distance between a and c, {D[0, 3]:.3g}, is a sum" in words
+    assert (
+        "a and a again give the same answers"
+        in Page(html_report(S, lime, labels=names, pair=(0, 1))).words
+    )
+
+
+def test_decisions_come_with_interval_and_p(made):
+    page = Page(made)
+    assert "Of 2 suspects: 1 “reused”, 1 “unrelated”." in page.words
+    row = page.cells.index("theirs")
+    decision, distance, relative, p, adjusted = page.cells[row + 1 : row + 6]
+    assert decision == "unrelated"
+    assert distance == "0.2"
+    assert re.fullmatch(r"1\.03 \[0\.\d+, 1\.\d+\]", relative)
+    assert 0 < float(p) <= float(adjusted) <= 1
+
+
+def test_verdicts_on_unlearning(asked, sketched):
+    _, lime, S = asked
+    verifier = UnlearningVerifier().fit(S[3], S[:3], lime.plan_)
+    verdicts = verifier.judge(S[[2]], labels=[EVIL])
+    page = Page(html_report(S[:4], lime, decisions=[verdicts]))
+    assert EVIL in page.cells
+    assert verdicts.verdicts[0] in page.cells
+    assert "Of 1 candidate: 1 “" in page.words
+    assert "a heuristic" in page.words.lower()
+
+
+def test_models_are_asked(asked, sketched):
+    zoo, lime, S = asked
+    words = Page(html_report(zoo[:3], lime, date=datetime.date(2026, 1, 2))).words
+    again = Page(html_report(S[:3], lime, date=datetime.date(2026, 1, 2))).words
+    assert words.count("LogisticRegression") == 3
+    assert words.replace("kind", "", 1).replace("LogisticRegression", "") == again
+
+
+def test_column_names_tell_the_classes(asked, sketched):
+    pd = pytest.importorskip("pandas")
+    _, lime, S = asked
+    frame = pd.DataFrame(S[:2], columns=lime.get_feature_names_out())
+    assert "3 classes0, 1, 2" in Page(html_report(frame, lime.plan_)).words
+
+
+@pytest.mark.parametrize("n_models", [1, 2, 30])
+def test_any_number_of_models(asked, n_models, sketched):
+    _, lime, S = asked
+    rng = np.random.default_rng(0)
+    rows = np.resize(S[:4], (n_models, S.shape[1])) + 0.1 * rng.normal(size=(n_models, S.shape[1]))
+    page = Page(html_report(rows, lime.plan_))
+    assert page.tags.count("img") == (0 if n_models == 1 else 5)
+    assert ("The 15 nearest pairs" in page.words) == (n_models == 30)
+    assert ("Distances between all models" in page.words) == (n_models == 2)
+
+
+def test_models_of_no_common_class_and_a_zoo_of_constants(asked, sketched):
+    _, lime, S = asked
+    W = S[:2].reshape(2, 3, -1).copy()
+    W[0, 0] = W[1, 1:] = np.nan
+    page = Page(html_report(W.reshape(2, -1), lime))
+    assert "There are no two models that differ." in page.words
+    assert {"2 of 3", "1 of 3"} <= set(page.cells)
+    page = Page(html_report(np.zeros((3, S.shape[1])), lime))
+    assert "Without a distance" in page.words
+
+
+def test_texts_are_text(tmp_path):
+    texts = [f"a {EVIL} film", "no good at all", "it costs $5 & more"]
+
+    def scores(batch, sign):
+        return np.array([[len(t), sign * t.count("o"), t.count("a")] for t in batch], dtype=float)
+
+    zoo = [CallableQuery(lambda t, s=s: scores(t, s), output="logits") for s in (1, -1)]
+    lime = LimeSignatureTransformer(texts, n_samples=64, sampling="foldover")
+    S = lime.fit_transform(zoo)
+    lime.plan_.save(tmp_path / "plan")
+    page = Page(html_report(S, QueryPlan.load(tmp_path / "plan")))
+    assert "script" not in page.tags
+    assert page.tags.count("mark") == lime.plan_.n_components
+    assert page.tags.count("img") == 2  # texts are not pictures
+    for text in texts:
+        assert text in page.words
+    assert "most of it by “" in page.words
+
+
+def test_signatures_of_scores_have_no_parts_to_show(asked, sketched):
+    zoo, lime, _ = asked
+    lime = LimeSignatureTransformer(
+        lime.reference, n_reference=4, n_samples=16, surrogate="passthrough"
+    )
+    page = Page(html_report(lime.fit_transform(zoo[:2]), lime))
+    assert "no part that could be shown" in page.words
+    assert page.tags.count("img") == 2
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_bad_input_is_refused(asked):
+    zoo, lime, S = asked
+    with pytest.raises(TypeError, match="asked must be the fitted LimeSignatureTransformer"):
+        html_report(S, "plan")
+    with pytest.raises(TypeError, match="a plan alone asks no models"):
+        html_report(zoo, lime.plan_)
+    with pytest.raises(TypeError, match="models is a single LogisticRegression"):
+        html_report(zoo[0], lime)
+    with pytest.raises(ValueError, match=r"signatures have shape \(5, 7\)"):
+        html_report(S[:, :7], lime)
+    with pytest.raises(ValueError, match="labels has 1 entries for 5 models"):
+        html_report(S, lime, labels=["a"])
+    with pytest.raises(ValueError, match=r"pair=\(0, 9\) is no pair of different models"):
+        html_report(S, lime, pair=(0, 9))
+    with pytest.raises(ValueError, match="have no distance"):
+        html_report(S, lime, pair=(0, 4))
+    with pytest.raises(TypeError, match="decisions must be what judge"):
+        html_report(S, lime, decisions="reused")
+    with pytest.raises(ValueError, match=r"classes has shape \(2,\); expected \(3,\)"):
+        html_report(S, lime, classes=["a", "b"])
