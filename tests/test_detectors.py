@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """relative_distances and ReuseDetector: by hand, by enumeration, and what is refused."""
 
+import pickle
 import warnings
 from itertools import permutations
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import stats
+from scipy import sparse, stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils import get_tags
 
 from skzest import (
     DesignMismatchError,
@@ -379,6 +381,20 @@ def test_fit_again_forgets_the_models(asked):
         detector.judge_signatures(copy)
 
 
+def test_detectors_survive_pickle(asked):
+    owner, copy, unrelated, lime, _ = asked
+    detector = ReuseDetector.from_signatures(owner, unrelated, lime.plan_, null="lognormal")
+    again = pickle.loads(pickle.dumps(detector))
+    first, second = (d.judge_signatures(copy) for d in (detector, again))
+    assert_array_equal(first.low, second.low)
+    assert str(first) == str(second)
+
+
+def test_tags_say_that_one_column_is_taken():
+    tags = get_tags(ReuseDetector())
+    assert tags.input_tags.one_d_array and not tags.input_tags.two_d_array
+
+
 def test_a_column_is_as_good_as_a_row():
     row, column = UNRELATED, np.array(UNRELATED)[:, None]
     first, second = (ReuseDetector(alpha=0.1).fit(d) for d in (row, column))
@@ -434,6 +450,16 @@ def test_parameters_out_of_range_are_refused(params, message):
 def test_distances_that_are_none_are_refused(null, d, message):
     with pytest.raises(ValueError, match=message):
         ReuseDetector(null=null, alpha=0.5).fit(d)
+
+
+def test_what_is_no_array_of_numbers_is_refused():
+    detector = ReuseDetector(alpha=0.1).fit(UNRELATED)
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        detector.predict(sparse.csr_array(np.eye(3)))
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        detector.predict(np.array([1j]))
+    with pytest.raises(ValueError, match="Found array with 0 sample"):
+        detector.predict([])
 
 
 def test_few_models_and_a_null_that_does_not_fit_are_warned_of():

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from scipy.special import stdtrit
+from sklearn.utils import check_array
 
 from .._names import names_of
 from .._point_sums import check_plan, check_signature, point_sums
@@ -215,10 +217,16 @@ def sums_to(owner: Any, S: Any, plan: QueryPlan, name: str) -> np.ndarray:
 
 def check_distances(values: Any, name: str, *, finite: bool = True) -> np.ndarray:
     """Distances to one model as a 1-D float array; a column is taken for a row."""
-    array = np.asarray(values, dtype=np.float64)
+    array = check_array(
+        [values] if np.ndim(values) == 0 and not issparse(values) else values,
+        dtype=np.float64,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_all_finite=False,
+        input_name=name,
+    )
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    array = np.atleast_1d(array)
     if array.ndim != 1:
         raise ValueError(
             f"{name} must be distances to one model, 1-D; got shape {array.shape}. Of a matrix of "
