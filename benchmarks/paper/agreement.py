@@ -39,8 +39,7 @@ def near_boundary(net: nn.Module, x: torch.Tensor, seed: int) -> torch.Tensor:
     """Points between images of different predicted labels, just before the label changes."""
     rng = np.random.default_rng(seed)
     labels = predicted(net, x)
-    first = torch.as_tensor(rng.integers(len(x), size=8 * N_BOUNDARY))
-    second = torch.as_tensor(rng.integers(len(x), size=8 * N_BOUNDARY))
+    first, second = torch.as_tensor(rng.integers(len(x), size=(2, 8 * N_BOUNDARY))).to(x.device)
     differ = torch.nonzero(labels[first] != labels[second])[:N_BOUNDARY, 0]
     here, there = x[first[differ]].clone(), x[second[differ]].clone()
     label = labels[first[differ]]
@@ -81,7 +80,7 @@ def run(bench: Bench) -> list[Finding]:
             for kind, networks in groups.items():
                 shares = [float((predicted(net, x) == labels).float().mean()) for net in networks]
                 found.setdefault(f"{kind}, {where}", []).extend(shares)
-    findings = [Finding.of(name, values, percent=True) for name, values in sorted(found.items())]
+    findings = [Finding.of(name, values, percent=True) for name, values in found.items()]
     bench.write("agreement", [vars(finding) for finding in findings])
     _draw(bench, findings)
     return findings

@@ -35,6 +35,7 @@ def band(ax, x, values, label: str, colour: str | None = None) -> None:
 
 
 def drops(ax, schedule) -> None:
-    """Dotted lines where the learning rate falls."""
+    """Dotted lines where the learning rate falls; epochs are whole numbers."""
+    ax.xaxis.get_major_locator().set_params(integer=True)
     for drop in schedule.drops:
         ax.axvline(drop - 0.5, color="grey", linewidth=0.8, linestyle=":")

@@ -65,6 +65,7 @@ def run(bench: Bench) -> list[Finding]:
     axes[1].set(ylabel="standard deviation over reference sets")
     for ax in axes:
         ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:.0f}")
         ax.set(xlabel="reference points", ylim=(0, None))
     axes[0].legend(frameon=False)
     bench.save_figure("fig3", figure)

@@ -35,7 +35,8 @@ class Settings:
         For each architecture of Table 1: networks that are reused, and networks trained from
         scratch (sources among them) that tell what is unrelated.
     n_points, n_masks, sampling
-        The questions: reference points, masks for each, and their design.
+        The questions: reference points, masks for each ("auto": 64 for 8 to 15 parts, 128 for
+        16 to 31), and their design.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Settings:
     n_sources: int
     n_retrained: int
     n_points: int
-    n_masks: int
+    n_masks: int | str
     sampling: str
     rate: float = 0.1
     batch_size: int = 128
@@ -118,7 +119,7 @@ SCALES = {
             n_sources=1,
             n_retrained=4,
             n_points=32,
-            n_masks=64,
+            n_masks="auto",
             sampling="foldover",
         ),
         Settings(
