@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
-from skzest import ImageMasker, LimeSignatureTransformer, ReuseDetector
+from skzest import ImageMasker, LimeSignatureTransformer, ReuseDetectionDisplay, ReuseDetector
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # small networks, stopped early on purpose
 X, y = load_digits(return_X_y=True)
@@ -88,24 +88,10 @@ print(found)
 # %%
 # The relative distance is the distance over the mean of the nineteen. Its interval covers the
 # choice of the 64 images and of the nineteen models. The p-value counts how many of the nineteen
-# are as near. Below the first line a suspect is "reused"; beyond the second it is "unrelated":
-# more than 5 % of all unrelated models are surely as near.
+# are as near. Below one line a suspect is "reused"; beyond the other it is "unrelated": more than
+# 5 % of all unrelated models are surely as near.
 
-fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-places = np.arange(len(found))[::-1]
-colors = {"reused": "#D55E00", "unrelated": "#0072B2", "undecided": "0.5"}
-for place, low, high, value, verdict in zip(
-    places, found.low, found.high, found.relative, found.decisions, strict=True
-):
-    ax.plot([low, high], [place, place], color=colors[verdict], lw=2)
-    ax.plot(value, place, "o", color=colors[verdict])
-    ax.annotate(verdict, (high, place), (6, 0), textcoords="offset points", va="center")
-of_null = detector.null_distances_ / detector.null_mean_
-ax.plot(of_null, np.full(len(of_null), -1), "|", color="k", ms=14)
-for limit in (detector.critical_distance_, detector.unrelated_distance_):
-    ax.axvline(limit / detector.null_mean_, color="0.7", lw=1, zorder=0)
-ax.set_yticks([*places, -1], [*found.labels, "19 unrelated networks"])
-ax.set(xlabel="relative distance", xscale="log", xlim=(0.03, 15))
+ReuseDetectionDisplay.from_decisions(found)
 
 # %%
 # Several suspects at once
