@@ -85,15 +85,15 @@ class Zoo:
     def _told(self, pair: tuple[int, int]) -> str:
         i, j = pair
         both = f"{page.name(self.labels[i])} and {page.name(self.labels[j])}"
-        return f"{both}, at {self.interval(pair)}"
+        return f"{both}, at {self.distances[i, j]:.3g} {self.interval(pair)}"
 
     def interval(self, pair: tuple[int, int]) -> str:
-        """Distance of a pair with its 95 % interval, where there are points enough for one."""
+        """The 95 % interval of a distance; nothing where there are too few points for one."""
         i, j = pair
         if len(self.plan) < 2:
-            return f"{self.distances[i, j]:.3g}"
+            return ""
         found = distance_interval(self.signatures[i], self.signatures[j], self.plan)
-        return f"{found.estimate:.3g} [{found.low:.3g}, {found.high:.3g}]"
+        return f"[{found.low:.3g}, {found.high:.3g}]"
 
 
 def _counted(found: Any) -> str:
@@ -225,7 +225,7 @@ def of_distances(zoo: Zoo) -> str:
             for i, j in pairs[:MOST_PAIRS]
         ]
         listed = "All pairs" if len(pairs) <= MOST_PAIRS else f"The {MOST_PAIRS} nearest pairs"
-        columns = ["pair", "distance", "with its 95 % interval"]
+        columns = ["pair", "distance", "95 % interval"]
         markups.append(page.table(listed, columns, rows))
     if 1 < len(zoo) <= MOST_IN_MATRIX:
         cells = [[_short(d) for d in row] for row in zoo.distances]
