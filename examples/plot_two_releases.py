@@ -84,7 +84,7 @@ for (name, explanation), (bars, grid) in zip(explanations.items(), axes, strict=
     bars.set(title=f"release 1 to {name}", ylabel="share (%)", ylim=(0, 50))
     bars.set_xticks(lime.classes_)
     squares = sum(explanation.by_part(n) for n in range(len(plan))) / explanation.distance
-    image = grid.imshow(100 * squares.reshape(4, 4), cmap="viridis", vmin=0, vmax=40)
+    image = grid.imshow(100 * squares.reshape(4, 4), cmap="viridis", vmin=0, vmax=55)
     grid.set(xticks=[], yticks=[], title="by square")
     fig.colorbar(image, ax=grid, label="share (%)")
 axes[1, 0].set_xlabel("class")
