@@ -2,7 +2,8 @@
 """Which defaults separate related from unrelated networks best, over all experiments.
 
 For each way to ask and to compare: the AUC over all pairs of an experiment, and how many
-standard deviations of the unrelated distances the related ones lie below their mean.
+standard deviations of the unrelated distances the related ones lie below their mean. Baselines ask
+no more questions; those that are made with one victim are in ``benchmarks/power.py``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.paper.bench import Bench, Finding
 from benchmarks.paper.networks import ARCHITECTURES
 from benchmarks.paper.workshop import Workshop
 from skzest import zest_distances
+from skzest.baselines import baseline_distances
 
 TITLE = "Ours: which defaults separate best"
 PAPER: dict[str, str | None] = {}
@@ -27,12 +29,13 @@ PAPER: dict[str, str | None] = {}
 
 @dataclass(frozen=True)
 class Way:
-    """A way to ask (parameters of the transformer) and to compare."""
+    """A way to ask (parameters of the transformer) and to compare, or a baseline."""
 
     name: str
     params: dict = field(default_factory=dict)
     distance: str = "cosine"
     alignment: str | None = None
+    baseline: str | None = None
 
 
 NO_INTERCEPT = LinearRegression(fit_intercept=False)
@@ -58,6 +61,10 @@ WAYS = (
         "the released code's (Bernoulli, no intercept, logits as they come, greedy)",
         {"sampling": "bernoulli", "surrogate": NO_INTERCEPT, "response": "raw"},
         alignment="greedy",
+    ),
+    *(
+        Way(f"baseline: {name}", baseline=name)
+        for name in ("copy labels", "predictions", "correlation")
     ),
 )
 
@@ -134,6 +141,10 @@ def by(bench: Bench, way: Way) -> Callable[[Case], np.ndarray]:
 
     def measure(case: Case) -> np.ndarray:
         lime = bench.lime(case.shop, **way.params)
+        if way.baseline is not None:
+            queries = [case.shop.query(net) for net in case.networks]
+            plan, points = lime.fit(queries).plan_, case.shop.task.test_inputs
+            return baseline_distances(queries, plan, points, names=[way.baseline])[way.baseline]
         S = bench.signatures(lime, case.networks)
         n_classes = None if way.alignment is None else lime.n_classes_
         return zest_distances(
