@@ -41,9 +41,9 @@ class Finding:
     @property
     def text(self) -> str:
         """The mean, and the standard deviation in brackets."""
-        factor, unit, digits = (100, "%", 2) if self.percent else (1, "", 4)
-        spread = "" if self.spread is None else f" ({factor * self.spread:.{digits}f})"
-        return f"{factor * self.value:.{digits}f}{spread}{unit}"
+        factor, unit, style = (100, "%", ".2f") if self.percent else (1, "", ".3g")
+        spread = "" if self.spread is None else f" ({factor * self.spread:{style}})"
+        return f"{factor * self.value:{style}}{spread}{unit}"
 
 
 class Bench:

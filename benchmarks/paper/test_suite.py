@@ -123,8 +123,8 @@ def test_quantised_weights_have_few_levels(tmp_path):
     ("values", "percent", "text"),
     [
         ([0.5, 0.7], True, "60.00 (14.14)%"),
-        ([0.25], False, "0.2500"),
-        ([1, 3], False, "2.0000 (1.4142)"),
+        ([0.25], False, "0.25"),
+        ([1, 3], False, "2 (1.41)"),
     ],
 )
 def test_findings_in_words(values, percent, text):
