@@ -13,7 +13,7 @@ from . import _html as page
 from ._part_names import part_names
 from .detectors import ReuseDecisions
 from .displays import ExplanationDisplay, ReuseDetectionDisplay, ZestDistanceDisplay, ZooMapDisplay
-from .displays._on_points import figure_size, kind_of_point
+from .displays._on_points import draw_image, figure_size, kind_of_point
 from .displays._style import VERMILLION, shorten
 from .explanation import DistanceExplanation, explain_distance
 from .plan import QueryPlan
@@ -372,8 +372,13 @@ def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> 
     import matplotlib.pyplot as plt
 
     width, height = figure_size(plan, n)
-    scale = 0.62 if kind_of_point(plan) == "image" else 1.0
-    figure, ax = plt.subplots(figsize=(scale * width, scale * height + 0.2), layout="constrained")
+    if kind_of_point(plan) == "image":
+        figure, (beside, ax) = plt.subplots(
+            1, 2, figsize=(1.1 * width, 0.65 * height), layout="constrained"
+        )
+        draw_image(beside, plan, n)
+    else:
+        figure, ax = plt.subplots(figsize=(width, height), layout="constrained")
     ExplanationDisplay.from_explanation(explanation, point=n, names=names, ax=ax)
     alt = (
         f"Reference point {plan.indices[n]}, with {share:.1%} of the distance, coloured by what "

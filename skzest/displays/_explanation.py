@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..explanation import DistanceExplanation, explain_distance
+from ..explanation import DistanceExplanation, columns_of, explain_distance
 from ..plan import QueryPlan
 from ._on_points import check_parts, draw_on_point, figure_size, kind_of_point
-from ._style import SIDE_FONT, new_axes, plain, share_cmap, shorten, signed_cmap
+from ._style import draw_colorbar, new_axes, plain, share_cmap, shorten, signed_cmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -268,22 +268,5 @@ class ExplanationDisplay:
             )
         if quantity == "share":
             return 100 * at[rows].sum(axis=0) / (explanation.distance or 1.0)
-        first, second = explanation.units[:, rows, plan_columns(explanation.plan, self.point)]
+        first, second = explanation.units[:, rows, columns_of(explanation.plan, self.point)]
         return (second - first)[0]
-
-
-def plan_columns(plan, n):
-    """Which components are about the point at position ``n``."""
-    return plan.column_point == n
-
-
-def draw_colorbar(ax, cmap, norm, label):
-    """A colour bar beside axes, for colours that let what is beneath shine through."""
-    from matplotlib.cm import ScalarMappable
-
-    mappable = ScalarMappable(norm=norm, cmap=cmap)
-    colorbar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=25)
-    colorbar.set_label(label, fontsize=SIDE_FONT)
-    colorbar.ax.tick_params(labelsize=SIDE_FONT, width=0.5)
-    colorbar.outline.set_linewidth(0.5)
-    return colorbar

@@ -87,8 +87,8 @@ def draw_on_point(ax, plan, n, values, cmap, norm, *, sound="waveform", order=No
 # --- images -------------------------------------------------------------------------------------
 
 
-def _grey(plan, n):
-    """The image in shades of grey, 0 to 1, shape (height, width)."""
+def _pixels(plan, n):
+    """The image as (height, width, channels), black being 0 and white 1."""
     masker = plan.masker
     shape = masker._image_shape(np.shape(plan.point(n)))
     axis = find_channel_axis(masker.channel_axis, shape)
@@ -98,12 +98,26 @@ def _grey(plan, n):
         low, high = float(np.min(plan.reference)), float(np.max(plan.reference))
         if low >= 0 and high <= 1:
             low, high = 0.0, 1.0
-    if axis is not None:
-        image = np.moveaxis(image, axis, -1)
-        # Rec. 601, as for the grey of a photograph; other channels count alike.
-        weights = [0.299, 0.587, 0.114] if image.shape[-1] == 3 else None
-        image = np.average(image, axis=-1, weights=weights)
-    return (image - low) / (high - low or 1.0)
+    image = (image - low) / (high - low or 1.0)
+    return image[..., np.newaxis] if axis is None else np.moveaxis(image, axis, -1)
+
+
+def _grey(plan, n):
+    """The image in shades of grey, shape (height, width)."""
+    pixels = _pixels(plan, n)
+    # Rec. 601, as for the grey of a photograph; other channels count alike.
+    weights = [0.299, 0.587, 0.114] if pixels.shape[-1] == 3 else None
+    return np.average(pixels, axis=-1, weights=weights)
+
+
+def draw_image(ax, plan, n):
+    """The image as it is, in colour if it has three channels."""
+    pixels = _pixels(plan, n)
+    if pixels.shape[-1] == 3:
+        ax.imshow(np.clip(pixels, 0, 1), interpolation="nearest")
+    else:
+        ax.imshow(_grey(plan, n), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
 
 
 def _on_image(ax, plan, n, values, cmap, norm):
@@ -111,7 +125,7 @@ def _on_image(ax, plan, n, values, cmap, norm):
 
     grey, parts = _grey(plan, n), plan.parts[n]
     # From light grey to white: colour would be mud on black.
-    ax.imshow(grey, cmap="gray", vmin=-2.2, vmax=1.0, interpolation="nearest")
+    ax.imshow(grey, cmap="gray", vmin=-1.5, vmax=1.0, interpolation="nearest")
     overlay = ax.imshow(
         np.asarray(values, dtype=float)[parts], cmap=cmap, norm=norm, interpolation="nearest"
     )

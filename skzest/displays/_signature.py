@@ -13,7 +13,7 @@ from .._point_sums import check_plan, check_signature
 from ..explanation import columns_of
 from ..plan import QueryPlan
 from ._on_points import bar_order, check_parts, draw_on_point, figure_size, kind_of_point
-from ._style import SIDE_FONT, plain, shorten, signed_cmap
+from ._style import SIDE_FONT, draw_colorbar, plain, shorten, signed_cmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,7 +182,6 @@ class SignatureDisplay:
         W = np.asarray(self.coefficients, dtype=float)
         labels = list(np.asarray(self.labels, dtype=object))
 
-        from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
         kind = kind_of_point(self.plan)
@@ -203,12 +202,8 @@ class SignatureDisplay:
                 if i and _same_row(axes, self.ax_):
                     axes.set_yticklabels([])
         elif colorbar:
-            self.colorbar_ = self.figure_.colorbar(
-                ScalarMappable(norm=norm, cmap=cmap), ax=list(self.axes_), fraction=0.04, pad=0.02
-            )
-            self.colorbar_.set_label("coefficient: against | for", fontsize=SIDE_FONT)
-            self.colorbar_.ax.tick_params(labelsize=SIDE_FONT, width=0.5)
-            self.colorbar_.outline.set_linewidth(0.5)
+            meaning = "coefficient: against | for"
+            self.colorbar_ = draw_colorbar(list(self.axes_), cmap, norm, meaning)
         if kind == "sound":
             for axes in self.axes_[:-1]:
                 axes.set_xlabel("")

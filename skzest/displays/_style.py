@@ -25,6 +25,7 @@ __all__ = [
     "SMALLEST_FONT",
     "VERMILLION",
     "axes_size",
+    "draw_colorbar",
     "new_axes",
     "on_white",
     "plain",
@@ -39,7 +40,7 @@ __all__ = [
 # Okabe and Ito's: told apart with any of the common colour blindnesses.
 BLUE, GREEN, VERMILLION = "#0072B2", "#009E73", "#D55E00"
 
-_OPAQUE = 0.85  # at most, so that what lies beneath is still seen
+_OPAQUE = 0.75  # at most, so that what lies beneath is still seen
 
 
 def share_cmap():
@@ -85,3 +86,16 @@ def text_width(text, font):
     from matplotlib.textpath import text_to_path
 
     return text_to_path.get_text_width_height_descent(text, FontProperties(size=font), False)[0]
+
+
+def draw_colorbar(axes, cmap, norm, label):
+    """A colour bar beside one or more axes, in colours that let what is beneath shine through."""
+    from matplotlib.cm import ScalarMappable
+
+    figure = np.ravel(axes)[0].figure
+    mappable = ScalarMappable(norm=norm, cmap=cmap)
+    colorbar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=25)
+    colorbar.set_label(label, fontsize=SIDE_FONT)
+    colorbar.ax.tick_params(labelsize=SIDE_FONT, width=0.5)
+    colorbar.outline.set_linewidth(0.5)
+    return colorbar
