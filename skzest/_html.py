@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = [
 
 # Nothing is loaded, nothing runs, whatever should get past the escaping.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --faint: #5c5c5c;
@@ -75,8 +78,9 @@ img.paper { height: auto; display: block; }
 
 
 def escape(text: Any) -> str:
-    """Any text as text of a page, in quotes or not; what is no character becomes "?"."""
-    return html.escape(str(text).encode("utf-8", "replace").decode(), quote=True)
+    """Any text as text of a page, in quotes or not; what no page may hold becomes "?"."""
+    text = str(text).encode("utf-8", "replace").decode()
+    return html.escape(_CONTROL.sub("?", text), quote=True)
 
 
 def name(text: Any) -> str:

@@ -300,8 +300,8 @@ def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
     markups = [
         page.paragraph(
             f"The distance between {both}, {explanation.distance:.3g}, is a sum of shares: one for "
-            f"each class and each part of each reference point. Of {len(plan)} points, "
-            f"{_fewest_for_half(explanation.by_point)} make half of it."
+            f"each class and each part of each reference point. Half of it comes from "
+            f"{_fewest_for_half(explanation.by_point)} of {len(plan)} points."
         ),
         _by_class(explanation),
     ]
@@ -366,7 +366,7 @@ def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> 
     first = part_names(plan, n)[int(by_part.argmax())]
     share = explanation.by_point[n] / explanation.distance
     if kind_of_point(plan) == "text":
-        caption = f"Point {plan.indices[n]}: {share:.1%} of the distance; most of it by “{first}”."
+        caption = f"Point {plan.indices[n]}: {share:.1%} of the distance; “{first}” adds most."
         return _text(plan.point(n), plan.parts[n], by_part / by_part.max(), caption)
 
     import matplotlib.pyplot as plt
