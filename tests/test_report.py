@@ -144,7 +144,7 @@ def test_any_text_comes_back_as_it_was(text):
     markup = _html.table(text, [text, text], [[_html.name(text), _html.escape(text)]])
     page = Page(markup + _html.definitions([(text, _html.name(text))]))
     shown = text.encode("utf-8", "replace").decode()
-    shown = "".join("?" if c < " " and c not in "\t\n" or c == "\x7f" else c for c in shown)
+    shown = "".join("?" if (c < " " and c not in "\t\n") or c == "\x7f" else c for c in shown)
     assert page.words == 7 * shown
     assert page.of("div", "aria-label") == [shown]
     assert sorted(set(page.tags)) == sorted(
