@@ -16,8 +16,9 @@ from skzest import (
     explain_distance,
 )
 from skzest.displays import ExplanationDisplay, SignatureDisplay
-from skzest.displays._on_points import _borders, _pieces, _window, _wrapped
+from skzest.displays._on_points import _borders
 from skzest.displays._style import on_white, plain, share_cmap, signed_cmap, text_color, text_width
+from skzest.displays._words import pieces_of, window, wrapped
 from skzest.maskers import BaseMasker
 
 pytest.importorskip("matplotlib")
@@ -243,7 +244,7 @@ def test_borders_are_between_parts_only():
 def test_text_is_cut_into_pieces_and_put_together_again():
     text = "So, so\n\ngood!"
     parts = np.array([0, 0, -1, -1, 1, 1, -1, -1, 2, 2, 2, 2, -1])
-    pieces = _pieces(text, parts)
+    pieces = pieces_of(text, parts)
     assert "".join(piece for piece, _ in pieces) == text
     words = [(piece, part) for piece, part in pieces if not piece.isspace()]
     assert words == [("So", 0), (",", -1), ("so", 1), ("good", 2), ("!", -1)]
@@ -253,7 +254,7 @@ def test_text_is_cut_into_pieces_and_put_together_again():
 def test_lines_keep_to_the_width_and_lose_nothing(width):
     _, plan, _ = asked("text")
     n = int(plan.n_parts.argmax())
-    lines = _wrapped(_pieces(plan.point(n), plan.parts[n]), width, 10.0)
+    lines = wrapped(pieces_of(plan.point(n), plan.parts[n]), width, 10.0)
     for line in lines:
         ends = [x + text_width(piece, 10.0) for x, piece, _ in line]
         assert max(ends) <= width or len(line) == 1
@@ -263,8 +264,8 @@ def test_lines_keep_to_the_width_and_lose_nothing(width):
 
 
 def test_a_long_text_is_shown_where_it_matters():
-    assert _window([1, 1, 5, 5, 1], 2) == (2, 4)
-    assert _window([1, 1], 5) == (0, 2)
+    assert window([1, 1, 5, 5, 1], 2) == (2, 4)
+    assert window([1, 1], 5) == (0, 2)
 
     import matplotlib.pyplot as plt
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One page that tells a person who did not run it what was asked, and what came out."""
+"""The report: models in, a page out."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ import datetime
 import os
 import platform
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._names import class_labels, names_of
+from .._validation import check_models
+from ..detectors import ReuseDecisions, UnlearningVerdicts
+from ..displays._clustering import check_names
+from ..distances import zest_distances
+from ..plan import QueryPlan
+from ..signature import LimeSignatureTransformer
 from . import _html as page
-from ._names import class_labels, names_of
-from ._report_sections import Zoo, of_decisions, of_difference, of_distances, of_questions
-from ._validation import check_models
-from .detectors import ReuseDecisions, UnlearningVerdicts
-from .displays._clustering import check_names
-from .distances import zest_distances
-from .plan import QueryPlan
-from .signature import LimeSignatureTransformer
+from ._decisions import of_decisions
+from ._difference import of_difference
+from ._distances import of_distances
+from ._figures import quiet_figures
+from ._questions import limits, of_questions
+from ._zoo import Zoo
 
 __all__ = ["html_report"]
 
@@ -113,8 +117,7 @@ def html_report(
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from skzest import LimeSignatureTransformer
-    >>> from skzest.report import html_report
+    >>> from skzest import LimeSignatureTransformer, html_report
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (0.1, 1, 100)]
     >>> lime = LimeSignatureTransformer(X, n_reference=16, n_samples=16).fit(zoo)
@@ -130,9 +133,9 @@ def html_report(
     zoo = _zoo(models, asked, labels, groups, classes)
     zoo.check_pair(pair)
     verdicts = _check_decisions(decisions)
-    with _quiet_figures():
+    with quiet_figures():
         parts = [of_decisions(verdicts)] if verdicts else []
-        parts += [of_distances(zoo), of_difference(zoo, pair), of_questions(zoo, asked), _limits()]
+        parts += [of_distances(zoo), of_difference(zoo, pair), of_questions(zoo, asked), limits()]
     day = (date or datetime.date.today()).isoformat()
     head = page.paragraph(f"{day} · made by skzest {page.escape(_version('skzest'))}", "meta")
     head += zoo.summary(verdicts)
@@ -216,35 +219,6 @@ def _check_decisions(decisions: Any) -> list:
     return several
 
 
-@contextmanager
-def _quiet_figures() -> Iterator[None]:
-    """Figures as matplotlib draws them by default, none left open and none shown."""
-    import matplotlib.pyplot as plt
-
-    with plt.ioff(), plt.style.context("default"), warnings.catch_warnings():
-        # A name in a script that the font lacks: the tables have it.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield
-
-
-def _limits() -> str:
-    return page.section(
-        "What this does not say",
-        page.items(
-            [
-                "A distance is about answers to these questions. Other points, other parts or "
-                "another kind of answer give other distances.",
-                "Near is not yet related: models that learned one task from like data come near "
-                "to each other by themselves. What is near must be judged by models that are "
-                "known to be unrelated.",
-                "Far is not yet unrelated: who takes a model far enough away is not seen.",
-                "Intervals cover the choice of reference points, and not another training of the "
-                "same models.",
-            ]
-        ),
-    )
-
-
 def _paragraphs(notes: str | None) -> list[str]:
     return [text.strip() for text in str(notes or "").split("\n\n") if text.strip()]
 
@@ -253,7 +227,7 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        from . import __version__
+        from .. import __version__
 
         return __version__ if package == "skzest" else "?"
 
