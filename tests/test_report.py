@@ -19,10 +19,10 @@ from skzest import (
     ReuseDetector,
     UndefinedSignatureWarning,
     UnlearningVerifier,
-    _html,
     html_report,
     zest_distances,
 )
+from skzest.report import _html
 
 pytest.importorskip("matplotlib")
 
