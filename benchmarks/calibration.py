@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How often does ReuseDetector call an unrelated model "reused"?
 
-    python benchmarks/calibration.py --cache DIR [--models 300] [--splits 200] [--owners 5]
+    python benchmarks/calibration.py --cache DIR [--models 300] [--splits 200] [--owners 4]
 
 Per family, 300 models of digits, each of its own seed and on its own random half of the data.
-One of them is the owner's (5 in turn); of the others, m at random are the null and the rest, 200
+One of them is the owner's (4 in turn); of the others, m at random are the null and the rest, 200
 or more, are suspects, all unrelated. Printed and written to ``results/``:
 
 ``calibration.csv``
@@ -234,50 +234,64 @@ def say(row):
     print("  ".join(f"{value}" for value in row.values()), flush=True)
 
 
+def study(response, family, args):
+    """Rows of calibration, of several suspects and of mismatch, for one family."""
+    warnings.simplefilter("ignore")  # doubtful nulls are counted
+    rows, mismatched = [], []
+    head = {"response": response, "family": family}
+    d, d_copies = distances_of(family, family, response, args)
+    for null, m in NULLS:
+        for alpha in ALPHAS:
+            found = judge(null, m, alpha, d, d, d_copies, args)
+            rows.append(row_of({**head, "null": null, "m": m, "alpha": alpha}, found))
+    found = judge("conformal", 10, 0.1, d, d, d_copies, args, threshold=1.0)
+    rows.append(row_of({**head, "null": "threshold 1", "m": 10, "alpha": ""}, found))
+
+    others = [np.delete(of_owner, o) for o, of_owner in enumerate(d)]
+    below = np.mean([np.mean(of_owner < of_owner.mean()) for of_owner in others])
+    some, each = (f"{share:.3f}" for share in several_suspects(d, args))
+    several = {**head, "below 1": f"{below:.3f}", "any, fdr": some, "any, each": each}
+
+    for other in FAMILIES:
+        if other != family:
+            d_others, _ = distances_of(family, other, response, args)
+            for null, m in (("conformal", 99), ("lognormal", 10)):
+                found = judge(null, m, 0.05, d, d_others, d_copies, args)
+                about = {"suspects": other, "null": null, "m": m, "alpha": 0.05}
+                mismatched.append(row_of({**head, **about}, found))
+    for row in [*rows, several, *mismatched]:
+        say(row)
+    return rows, several, mismatched
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--models", type=int, default=300)
     parser.add_argument("--splits", type=int, default=200)
-    parser.add_argument("--owners", type=int, default=5)
+    parser.add_argument("--owners", type=int, default=4)
     parser.add_argument("--points", type=int, default=64)
     parser.add_argument("--pool", type=int, default=512)
+    parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
-    warnings.simplefilter("ignore")  # small networks stop early; doubtful nulls are counted
+    warnings.simplefilter("ignore")  # small networks stop early
 
-    rows, several, mismatched, covered = [], [], [], []
-    for response in RESPONSES:
-        for family in FAMILIES:
-            d, d_copies = distances_of(family, family, response, args)
-            head = {"response": response, "family": family}
-            for null, m in NULLS:
-                for alpha in ALPHAS:
-                    found = judge(null, m, alpha, d, d, d_copies, args)
-                    rows.append(row_of({**head, "null": null, "m": m, "alpha": alpha}, found))
-                    say(rows[-1])
-            found = judge("conformal", 10, 0.1, d, d, d_copies, args, threshold=1.0)
-            rows.append(row_of({**head, "null": "threshold 1", "m": 10, "alpha": ""}, found))
-            say(rows[-1])
-            nearer = [np.delete(of_owner, o) for o, of_owner in enumerate(d)]
-            below = np.mean([np.mean(of_owner < of_owner.mean()) for of_owner in nearer])
-            some, each = several_suspects(d, args)
-            several.append({**head, "below 1": below, "any, fdr": some, "any, each": each})
-            say(several[-1])
-            for other in FAMILIES:
-                if other != family:
-                    d_others, _ = distances_of(family, other, response, args)
-                    for null, m in (("conformal", 99), ("lognormal", 10)):
-                        found = judge(null, m, 0.05, d, d_others, d_copies, args)
-                        about = {"suspects": other, "null": null, "m": m, "alpha": 0.05}
-                        mismatched.append(row_of({**head, **about}, found))
-                        say(mismatched[-1])
-    write("calibration.csv", rows)
+    for family in FAMILIES:
+        for response in RESPONSES:
+            signatures_of(family, response, args.points, args)
+    combinations = [(response, family) for response in RESPONSES for family in FAMILIES]
+    found = joblib.Parallel(n_jobs=args.jobs)(
+        joblib.delayed(study)(response, family, args) for response, family in combinations
+    )
+    rows, several, mismatched = zip(*found)
+    write("calibration.csv", [row for some in rows for row in some])
     write("calibration_several.csv", several)
-    write("calibration_mismatch.csv", mismatched)
+    write("calibration_mismatch.csv", [row for some in mismatched for row in some])
 
     sums, copies = sums_of(COVERED, COVERED, "logit", args.pool, args)
-    for row in coverage(sums, copies, args, np.random.default_rng(0)):
+    rng, covered = np.random.default_rng(0), []
+    for row in coverage(sums, copies, args, rng):
         covered.append({"family": COVERED, **row})
         say(covered[-1])
     write("calibration_coverage.csv", covered)

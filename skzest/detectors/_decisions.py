@@ -15,12 +15,12 @@ REUSED, UNRELATED, UNDECIDED = "reused", "unrelated", "undecided"
 
 @dataclass(frozen=True)
 class ReuseDecisions:
-    """What a :class:`ReuseDetector` says of some suspects; ``print`` shows a table.
+    """What a :class:`~skzest.ReuseDetector` says of some suspects; ``print`` shows a table.
 
     Attributes
     ----------
     decisions : ndarray of str, shape (n_suspects,)
-        "reused", "unrelated" or "undecided"; see :class:`ReuseDetector` for what each means.
+        "reused", "unrelated" or "undecided"; :class:`~skzest.ReuseDetector` says what each means.
     d_suspects : ndarray of shape (n_suspects,)
         Distances to the owner's model.
     relative, low, high : ndarrays of shape (n_suspects,)

@@ -29,7 +29,7 @@ _ROUNDING = 1e-30
 
 @dataclass(frozen=True)
 class RelativeDistances:
-    """Distances over the mean unrelated distance; made by :func:`relative_distances`.
+    """Distances over the mean unrelated distance; made by :func:`~skzest.relative_distances`.
 
     Attributes
     ----------

@@ -248,7 +248,7 @@ class ReuseDetector(BaseEstimator):
         plan : QueryPlan
             The questions that all of them answer.
         **params
-            Parameters of :class:`ReuseDetector`.
+            Parameters of :class:`~skzest.ReuseDetector`.
 
         Returns
         -------
@@ -258,7 +258,7 @@ class ReuseDetector(BaseEstimator):
         Raises
         ------
         ValueError, DesignMismatchError
-            As :func:`relative_distances` and :meth:`fit`.
+            As :func:`~skzest.relative_distances` and :meth:`fit`.
         """
         return cls(**params)._fit_signatures(owner, unrelated, plan, stacklevel=5)
 
@@ -286,7 +286,7 @@ class ReuseDetector(BaseEstimator):
             is fitted to the owner's and the unrelated models. Anything else is taken for the
             reference data of one with ``sampling="fractional"`` and ``n_samples="auto"``.
         **params
-            Parameters of :class:`ReuseDetector`.
+            Parameters of :class:`~skzest.ReuseDetector`.
 
         Returns
         -------

@@ -33,7 +33,7 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class UnlearningVerdicts:
-    """What an :class:`UnlearningVerifier` says of candidates; ``print`` shows a table.
+    """What an :class:`~skzest.UnlearningVerifier` says of candidates; ``print`` shows a table.
 
     Attributes
     ----------
@@ -231,10 +231,10 @@ class UnlearningVerifier(BaseEstimator):
         retrained : list of fitted classifiers or queries, or None
             Models trained without them.
         transformer : LimeSignatureTransformer or array-like
-            What to ask, as in :meth:`ReuseDetector.from_models`; its reference must be the points
-            to be forgotten.
+            What to ask, as in :meth:`~skzest.ReuseDetector.from_models`; its reference must be the
+            points to be forgotten.
         **params
-            Parameters of :class:`UnlearningVerifier`.
+            Parameters of :class:`~skzest.UnlearningVerifier`.
 
         Returns
         -------
