@@ -476,6 +476,20 @@ def test_few_models_and_a_null_that_does_not_fit_are_warned_of():
     assert ReuseDetector(alpha=0.1).fit(skewed).assumption_ is None
 
 
+def test_warnings_point_at_the_line_of_the_caller(asked):
+    owner, _, unrelated, lime, zoo = asked
+    few = {"alpha": 0.25, "correction": "fdr"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        relative_distances(0.1, [0.1, 0.2, 0.3])
+        ReuseDetector(**few).fit([0.1, 0.2, 0.3, 0.4]).predict([0.05, 1.0])
+        ReuseDetector(null="normal").fit(np.exp(np.arange(12.0)))
+        ReuseDetector.from_signatures(owner, unrelated[:3], lime.plan_, **few)
+        ReuseDetector.from_models(zoo[0], zoo[2:5], lime, **few)
+    assert len(caught) == 6
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_wrong_suspects_are_refused(asked):
     owner, copy, unrelated, lime, _ = asked
     detector = ReuseDetector(alpha=0.1).fit(UNRELATED)

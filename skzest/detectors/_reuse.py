@@ -217,7 +217,7 @@ class ReuseDetector(BaseEstimator):
                 f"{self.assumption_}. p-values rest on it; use null='conformal' with "
                 f"{n_needed(self.alpha)} unrelated models or more, or the other curve.",
                 UserWarning,
-                stacklevel=stacklevel,
+                stacklevel=stacklevel - 1,
             )
         return self
 
