@@ -115,7 +115,8 @@ def explained(path: str) -> Iterator[None]:
             f"{path}: {error}. Answers stored so far are kept; put that right (room on "
             "the disk, rights, the folder, a process that hangs) and run again to go on."
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path} is not a store of answers: {error}. Give another path to cache=."
+            f"{path} is not a store of answers, or a damaged one: {error}. Give another path to "
+            "cache=, or move this file away."
         ) from error

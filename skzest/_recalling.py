@@ -85,7 +85,31 @@ class Recall:
         if i not in self._widths:
             with self.store.session() as session:
                 self._widths[i] = self._check(session, i)
+                self._refuse_double(session, i)
         return self._widths[i]
+
+    def _refuse_double(self, session: Session, i: int) -> None:
+        """Two models of one zoo with one identity would be given each other's answers."""
+        first = next(j for j, who in enumerate(self.whos) if who.key == self.whos[i].key)
+        a, b = self._zoo[first], self._zoo[i]
+        if a.query is b.query or not (a.query.deterministic and b.query.deterministic):
+            return
+        n_points = min(len(self._plan), _CHECK_ROWS)
+        places = [(n, self._plan.masks.n_masks[n] // 2) for n in range(n_points)]
+        answers = []
+        for asked in (a, b):
+            with sessions([asked.query]):
+                space = asked.query.space
+                copies = render_batch(self._plan, [(n, k, k + 1) for n, k in places], space)
+                answers.append(space.to_numpy(scores_of(self._plan, asked, copies, n_points)))
+        session.count(rows_checked=2 * n_points)
+        gap, spread, rounding = _gap(*answers)
+        if not gap <= max(self.store.tolerance * spread, rounding):
+            raise ValueError(
+                f"{a.name} and {b.name} are filed under one {self._identity(i)}, and answer "
+                f"differently: {n_points} scores are up to {gap:.3g} apart, of {spread:.3g}. Give "
+                "each model a model_id of its own, or go without cache=."
+            )
 
     def _check(self, session: Session, i: int) -> int:
         plan, a = self._plan, self._zoo[i]
@@ -103,9 +127,7 @@ class Recall:
         if answer.shape[1] != stored.shape[1]:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
             raise ModelChangedError(self._changed(i, fact))
-        gap = float(np.max(np.abs(answer - stored)))
-        rounding = 16 * float(np.finfo(stored.dtype).eps) * float(np.max(np.abs(stored)))
-        spread = float(np.ptp(stored))
+        gap, spread, rounding = _gap(stored, answer)
         if not gap <= max(self.store.tolerance * spread, rounding):
             fact = f"{len(places)} scores asked again are up to {gap:.3g} off, of {spread:.3g}"
             raise ModelChangedError(self._changed(i, fact))
@@ -133,13 +155,15 @@ class Recall:
         stored = _as_float(np.concatenate(rows), who)
         return places, _as_response(stored, who, plan)
 
-    def _changed(self, i: int, fact: str) -> str:
+    def _identity(self, i: int) -> str:
         text = self.whos[i].text
-        what = f"model_id={text[3:]!r}" if text.startswith("id:") else f"fingerprint {text[8:16]}"
+        return f"model_id={text[3:]!r}" if text.startswith("id:") else f"fingerprint {text[8:16]}"
+
+    def _changed(self, i: int, fact: str) -> str:
         return (
-            f"{self._zoo[i].name} ({what}) no longer gives the answers in {self.store.path}: "
-            f"{fact}. If it is another model, give it another model_id. If the stored answers are "
-            "to go, AnswerStore(path).forget(model). If it runs on other hardware, raise "
+            f"{self._zoo[i].name} ({self._identity(i)}) no longer gives the answers in "
+            f"{self.store.path}: {fact}. If it is another model, give it another model_id. If the "
+            "stored answers are to go, AnswerStore(path).forget(model). If it runs on other hardware, raise "
             f"AnswerStore(path, tolerance={self.store.tolerance:g})."
         )
 
@@ -211,6 +235,14 @@ class _RecallingAsker(Asker):
         assert scores is not None
         # Point by point whether stored or new, so that the last bits do not tell which.
         return _as_response(self.space.asarray(_as_float(scores, who)), who, self.plan)
+
+
+def _gap(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
+    """How far two answers to the same copies are apart, the range of the first, and rounding."""
+    if first.shape != second.shape:
+        return np.inf, float(np.ptp(first)), 0.0
+    rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
+    return float(np.max(np.abs(second - first))), float(np.ptp(first)), rounding
 
 
 def _as_response(scores: Any, who: Identity, plan: QueryPlan) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ __all__ = ["PROBE_ROWS", "Asked", "probe", "scores_of", "sessions"]
 
 PROBE_ROWS = 8
 _DETERMINISM = 1e-4
+_OF_BATCH = 2e-2
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _guarded(plan: QueryPlan, query: Any, copies: Any, n_rows: int, raw: str | N
     if _points.is_frame(copies):
         return scores_of(copies.copy())
     if isinstance(copies, list):
-        return scores_of([c.copy() if isinstance(c, np.ndarray) else c for c in copies])
+        return scores_of([_own(c) for c in copies])
     if not isinstance(copies, np.ndarray):
         return scores_of(copies)
     copies.flags.writeable = False
@@ -104,6 +106,13 @@ def _guarded(plan: QueryPlan, query: Any, copies: Any, n_rows: int, raw: str | N
         return scores_of(copies.copy())
 
 
+def _own(copy: Any) -> Any:
+    """An array or tensor in memory of its own; texts as they are."""
+    if isinstance(copy, np.ndarray):
+        return copy.copy()
+    return copy.clone() if hasattr(copy, "clone") else copy
+
+
 def probe(plan: QueryPlan, name: str, query: Any, batch_size: int | None = None) -> int:
     """Ask a few copies twice: the number of classes, and whether answers repeat.
 
@@ -113,6 +122,11 @@ def probe(plan: QueryPlan, name: str, query: Any, batch_size: int | None = None)
     ------
     ValueError
         If the answers differ by more than 1e-4 of their range.
+
+    Warns
+    -----
+    UserWarning
+        If a copy's answer depends on what else is in the batch.
     """
     asked = Asked(name, query)
     n_rows = min(PROBE_ROWS, plan.masks.n_masks[0], batch_size or PROBE_ROWS)
@@ -128,20 +142,42 @@ def probe(plan: QueryPlan, name: str, query: Any, batch_size: int | None = None)
                 n_rows //= 2
         if query.deterministic:
             # A copy: a model may answer twice with the same memory.
-            first = first.copy()
-            again = query.space.to_numpy(scores_of(plan, asked, copies, n_rows))
-            _check_repeats(name, first, again)
+            _check_repeats(plan, asked, copies, first.copy())
     return first.shape[1]
 
 
-def _check_repeats(name: str, first: np.ndarray, again: np.ndarray) -> None:
-    gap = float(np.max(np.abs(first - again)))
+def _check_repeats(plan: QueryPlan, asked: Asked, copies: Any, first: np.ndarray) -> None:
+    """Ask again in two halves, which shows chance, and answers that depend on the batch."""
+    name, n_rows, space = asked.name, len(first), asked.query.space
+    middle = n_rows // 2
+    halves = [(0, middle), (middle, n_rows)] if middle else [(0, n_rows)]
+    again = np.concatenate(
+        [
+            space.to_numpy(scores_of(plan, asked, _points.rows(copies, a, b), b - a)).copy()
+            for a, b in halves
+        ]
+    )
     rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
     spread = float(np.ptp(first))
+    gap = float(np.max(np.abs(first - again)))
+    if gap <= max(_DETERMINISM * spread, rounding):
+        return
+    of_batch, whole = gap, space.to_numpy(scores_of(plan, asked, copies, n_rows))
+    gap = float(np.max(np.abs(first - whole)))
     if gap > max(_DETERMINISM * spread, rounding):
         raise ValueError(
             f"{name} answers the same question differently: two answers to the same "
             f"{len(first)} copies are up to {gap:.3g} apart, their range is {spread:.3g}. Is "
             "dropout or another source of chance left on? Turn it off, or accept the noise "
             "with adapter=functools.partial(as_query, deterministic=False)."
+        )
+    # Kernels for other sizes of batch round otherwise, and short floats do so visibly.
+    if of_batch > _OF_BATCH * spread:
+        warnings.warn(
+            f"{name} answers a question differently in other company: {n_rows} copies asked at "
+            f"once and in two halves are up to {of_batch:.3g} apart, their range is {spread:.3g}. "
+            "Is a batch norm in training mode, or are texts padded to the longest of a batch? As "
+            "it is, distances depend on batch_size.",
+            UserWarning,
+            stacklevel=2,
         )

@@ -127,6 +127,12 @@ class Session:
         known : ndarray of bool, shape (n_masks,)
             Which rows of ``scores`` have been answered.
         """
+        with explained(self._path):
+            return self._find(who, question, masks)
+
+    def _find(
+        self, who: Identity, question: bytes, masks: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray]:
         known = np.zeros(len(masks), dtype=bool)
         scores = None
         for request, start, stored in self._db.execute(
@@ -141,7 +147,7 @@ class Session:
             wanted = (keys == masks[place]) & ~known[place]
             if not wanted.any():
                 continue
-            found = self._read(request)
+            found = self._read(request, (who.key, question, start, stored))
             if found is None:
                 continue
             found = found[: len(keys)]
@@ -155,7 +161,7 @@ class Session:
             known[place] |= wanted
         return (scores if known.any() else None), known
 
-    def _read(self, request: bytes) -> np.ndarray | None:
+    def _read(self, request: bytes, wanted: tuple) -> np.ndarray | None:
         row = self._db.execute(
             "SELECT model, question, start, masks, dtype, n_classes, scores, checksum "
             "FROM requests WHERE request = ?",
@@ -164,7 +170,8 @@ class Session:
         if row is None:  # forgotten by another process in the meantime
             return None
         *content, checksum = row
-        if _checksum(content) != checksum:
+        # The second: a damaged index leads to a row that is whole, and another's.
+        if _checksum(content) != checksum or tuple(row[:4]) != wanted:
             logger.warning("%s: a damaged answer was thrown away", self._path)
             self.count(rows_damaged=len(row[3]) // 8)
             with self._writing() as db:

@@ -9,6 +9,7 @@ questions (number of points, number of masks, batch size) can change, and the an
 
 from __future__ import annotations
 
+import numbers
 import os
 from typing import Any
 
@@ -31,7 +32,14 @@ class AnswerStore:
         SQLite's log does not work over a network.
     tolerance : float, default=1e-3
         When answers are found, a few are asked again; by this part of the range of the scores
-        they may differ, as they do between a processor and a graphics card.
+        they may differ, as they do between a processor and a graphics card. A change that
+        shows at few questions only may be missed: the check says that it is the same model, not
+        that nothing in it was touched.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `tolerance` is not a number, or negative.
 
     Notes
     -----
@@ -65,8 +73,14 @@ class AnswerStore:
     """
 
     def __init__(self, path: str | os.PathLike, *, tolerance: float = 1e-3):
-        self.path = os.path.abspath(os.fspath(path))
-        self.tolerance = tolerance
+        if os.fspath(path) == ":memory:":
+            raise ValueError("a store is a file, which outlives the process; ':memory:' is none.")
+        if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
+            raise TypeError(f"tolerance={tolerance!r} is not a number; pass one such as 1e-3.")
+        if not 0 <= float(tolerance) < float("inf"):
+            raise ValueError(f"tolerance={tolerance!r} is out of range; pass one such as 1e-3.")
+        self.path: str = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.tolerance: float = tolerance
 
     def __repr__(self) -> str:
         return f"AnswerStore({self.path!r})"

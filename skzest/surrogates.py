@@ -146,10 +146,11 @@ def linear_operator(
 
 def _ridge_inverse(xp: Any, A: Any, alpha: float) -> Any:
     """(A'A + alpha I)^+ A', through the Gram matrix where that costs no accuracy."""
-    values, vectors = xp.linalg.eigh(A.T @ A)
-    smallest, largest = float(values[0]) + alpha, float(values[-1]) + alpha
-    if smallest * _MAX_GRAM_CONDITION > largest:
-        return (vectors / (values + alpha)) @ (vectors.T @ A.T)
+    if A.shape[0] >= A.shape[1]:  # else it is singular, and may be large
+        values, vectors = xp.linalg.eigh(A.T @ A)
+        smallest, largest = float(values[0]) + alpha, float(values[-1]) + alpha
+        if smallest * _MAX_GRAM_CONDITION > largest:
+            return (vectors / (values + alpha)) @ (vectors.T @ A.T)
     # svd, not pinv(A.T @ A) @ A.T: forming the product squares the condition number.
     U, s, Vt = xp.linalg.svd(A, full_matrices=False)
     cutoff = max(A.shape) * float(xp.finfo(A.dtype).eps) * (float(s[0]) if s.shape[0] else 0.0)

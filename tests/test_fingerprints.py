@@ -444,3 +444,49 @@ def _wrap(torch, function):
             return self.function(batch)
 
     return Applied()
+
+
+# --- what methods hold --------------------------------------------------------------------
+
+
+def _scaling_model(factor, decorate=lambda method: method):
+    class Scaled:
+        @decorate
+        def predict_proba(self, X):
+            return X * factor
+
+    return Scaled()
+
+
+def _logged(method):
+    @functools.wraps(method)
+    def call(*args):
+        return method(*args)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "decorate", [lambda m: m, _logged, functools.lru_cache], ids=["plain", "wrapped", "cached"]
+)
+def test_methods_are_seen_with_what_they_close_over(decorate):
+    assert fingerprint(_scaling_model(1.0, decorate)) == fingerprint(_scaling_model(1.0, decorate))
+    assert fingerprint(_scaling_model(1.0, decorate)) != fingerprint(_scaling_model(1.5, decorate))
+
+
+def test_hooks_are_seen_with_the_numbers_they_go_by(torch):
+    def module(factor):
+        made = torch.nn.Identity()
+        made.register_forward_hook(lambda m, args, answer: answer * factor)
+        return made
+
+    assert fingerprint(module(1.0)) == fingerprint(module(1.0))
+    assert fingerprint(module(1.0)) != fingerprint(module(1.5))
+
+
+def test_frames_of_several_levels_of_columns_are_seen():
+    pd = pytest.importorskip("pandas")
+    columns = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
+    frames = [pd.DataFrame([[1.0, 2.0]], columns=c) for c in (columns, columns[::-1])]
+    assert fingerprint(frames[0]) == fingerprint(frames[0].copy())
+    assert fingerprint(frames[0]) != fingerprint(frames[1])

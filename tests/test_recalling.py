@@ -453,3 +453,19 @@ def test_a_run_that_is_killed_goes_on_where_it_was(store, tmp_path):
     assert sum(rows) - 20 * 90 <= 3 * max(rows), "no more than was in flight"
     assert sum(rows) > 20 * 90
     assert store.stats().rows_stored == 20 * 90
+
+
+# --- one identity for two -----------------------------------------------------------------
+
+
+def test_two_models_under_one_name_are_refused(zoo, store):
+    queries = [CallableQuery(model.predict_proba, model_id="victim") for model in zoo]
+    message = r"models\[0\] .* and models\[1\] .*model_id='victim', and answer differently"
+    with pytest.raises(ValueError, match=message):
+        _lime(cache=store).fit_transform(queries)
+
+
+def test_one_model_may_come_twice(zoo, store):
+    queries = [CallableQuery(zoo[0].predict_proba, model_id="victim") for _ in range(2)]
+    first, second = _lime(cache=store).fit_transform(queries)
+    assert_array_equal(first, second)

@@ -2,6 +2,7 @@
 """The store of answers: what goes in comes out, whoever writes beside it, whatever breaks."""
 
 import copy
+import os
 import pickle
 import sqlite3
 import threading
@@ -348,3 +349,28 @@ def test_many_may_open_a_new_store_at_once(store):
     for thread in threads:
         thread.join()
     assert seen == [StoreStats()] * 8
+
+
+def test_an_index_that_leads_to_another_answer_is_noticed(store):
+    with store.session() as session:
+        session.put([_piece(), _piece(SUSPECT)])
+        (request,) = session._db.execute(
+            "SELECT request FROM requests WHERE model = ?", (SUSPECT.key,)
+        ).fetchone()
+        assert session._read(request, (SUSPECT.key, b"point", 0, MASKS.tobytes())) is not None
+        assert session._read(request, (VICTIM.key, b"point", 0, MASKS.tobytes())) is None
+    assert store.stats().rows_damaged == 20
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "error"), [(-1, ValueError), (np.nan, ValueError), ("x", TypeError)]
+)
+def test_tolerance_is_checked(tmp_path, tolerance, error):
+    with pytest.raises(error, match="tolerance="):
+        AnswerStore(tmp_path / "answers.sqlite", tolerance=tolerance)
+
+
+def test_a_store_is_a_file():
+    with pytest.raises(ValueError, match="outlives the process"):
+        AnswerStore(":memory:")
+    assert AnswerStore("~/a.sqlite").path == os.path.expanduser("~/a.sqlite")

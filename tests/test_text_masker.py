@@ -398,7 +398,7 @@ def test_networks_get_tensors_through_preprocess():
     np.testing.assert_allclose(signatures[0], signatures[1], atol=1e-5)
     with pytest.raises(QueryError, match=r"gets a list of str; it needs a preprocess=.*has none"):
         LimeSignatureTransformer(HAM, n_samples=20).fit([network])
-    with pytest.raises(QueryError, match="one tensor of it, and returned list"):
+    with pytest.raises(QueryError, match="or a dict of them, and returned list"):
         LimeSignatureTransformer(HAM, n_samples=20).fit([TorchQuery(network, preprocess=sorted)])
 
 

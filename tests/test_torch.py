@@ -692,3 +692,88 @@ def test_what_is_no_module_is_refused():
         TorchQuery(nn.Linear(2, 2, device="meta"))
     with pytest.raises(QueryError, match="was asked for predict, and offers logits"):
         TorchQuery(Net().eval()).ask(normalized(IMAGES), "predict")
+
+
+# --- what modules and preprocess do to each other -----------------------------------------
+
+
+def test_a_preprocess_that_writes_spoils_no_other_model():
+    module = nn.Linear(6, 3).double().eval()
+    zoo = [TorchQuery(module, preprocess=lambda X: X.clamp_(-0.3, 0.3)), TorchQuery(module)]
+    lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
+    together = lime.fit_transform(zoo)
+    assert_array_equal(together[1], lime.transform(zoo[1:])[0])
+    assert not np.allclose(together[0], together[1])
+
+
+def test_inputs_by_name_are_those_of_tokenizers():
+    class ByName(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(6, 3).double()
+
+        def forward(self, values, scale):
+            return {"logits": self.linear(values * scale)}
+
+    module = ByName().eval()
+    named = TorchQuery(module, preprocess=lambda X: {"values": X, "scale": torch.tensor(2.0)})
+    plain = TorchQuery(module.linear, preprocess=lambda X: 2 * X)
+    lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
+    assert_allclose(*lime.fit_transform([named, plain]), rtol=1e-12)
+
+
+def test_preprocess_must_give_tensors():
+    query = TorchQuery(nn.Linear(6, 3).eval(), preprocess=lambda X: X.numpy())
+    with pytest.raises(QueryError, match="returned ndarray for a tensor of shape"):
+        LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40).fit([query])
+
+
+def test_answers_that_depend_on_the_batch_are_warned_of():
+    module = Through(lambda x: x - x.mean(0)).eval()
+    lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
+    with pytest.warns(UserWarning, match="differently in other company"):
+        lime.fit([TorchQuery(module, preprocess=torch.Tensor.float)])
+
+
+def test_a_branch_that_the_trace_lost_is_found_in_the_first_large_batch():
+    class Branching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+
+        def forward(self, x):
+            if isinstance(x, torch.Tensor):  # a proxy is none, so the trace has no such step
+                dark = x.mean((1, 2, 3), keepdim=True) < bound
+                x = torch.where(dark, -x, x)
+            return self.net(x)
+
+    images = RNG.integers(120, 256, (30, 8, 8, 3)).astype(np.uint8)
+    images[:, :4] //= 8
+    lime = image_lime(images, masker=ImageMasker("grid", fill=0)).fit([image_query()])
+    copies = [_rendering.render_batch(lime.plan_, [(n, 0, 60)], HOST) for n in range(5)]
+    bound = float(torch.cat([normalized(c).mean((1, 2, 3)) for c in copies]).quantile(0.3))
+    module = Branching().eval()
+    as_is, rewritten = (
+        lime.transform([image_query(module, optimize=optimize)]) for optimize in (False, True)
+    )
+    assert_allclose(rewritten, as_is, atol=1e-4 * np.abs(as_is).max())
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_whole_numbers_that_are_not_scaled_are_warned_of(dtype):
+    with pytest.warns(UserWarning, match="as if they were in 0-1"):
+        image_lime(IMAGES.astype(dtype)).fit([image_query()])
+
+
+def test_a_module_with_one_mode_is_asked_as_it_is():
+    class Exported(nn.Linear):
+        def eval(self):
+            raise NotImplementedError("Calling eval() is not supported yet.")
+
+        def __deepcopy__(self, memo):
+            raise RuntimeError("cannot be copied")
+
+    module = Exported(6, 3)
+    module.training = False
+    lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
+    assert np.isfinite(lime.fit_transform([TorchQuery(module)])).all()

@@ -79,7 +79,8 @@ def _is_random(value: Any) -> bool:
 
 def _is_labelled(value: Any) -> bool:
     """Whether this is a Series or an Index of pandas, told by behaviour."""
-    return hasattr(value, "to_numpy") and hasattr(value, "dtype") and hasattr(value, "array")
+    # By the class: a MultiIndex has the attribute, and raises ValueError when it is read.
+    return all(hasattr(type(value), name) for name in ("to_numpy", "dtype", "array"))
 
 
 def _labelled(value: Any) -> Iterator[Any]:

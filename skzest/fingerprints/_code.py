@@ -11,7 +11,7 @@ from typing import Any
 
 from ._base import register_fingerprint
 
-__all__ = ["class_pieces", "register"]
+__all__ = ["cell_pieces", "class_pieces", "register"]
 
 _LIBRARIES = frozenset(sys.stdlib_module_names) | {
     "joblib",
@@ -24,6 +24,9 @@ _LIBRARIES = frozenset(sys.stdlib_module_names) | {
     "torch",
     "torchvision",
 }
+
+
+_CachedFunction = type(functools.lru_cache(len))
 
 
 def register() -> None:
@@ -67,12 +70,18 @@ def _body(cls: type) -> Iterator[Any]:
             value = value.fget
         elif isinstance(value, functools.cached_property):
             value = value.func
-        if isinstance(value, types.FunctionType):
-            # Without what it refers to: loggers, devices and the like.
+        while isinstance(value, (types.FunctionType, _CachedFunction)):
+            # Without the globals that it refers to: loggers, devices and the like.
             yield name
-            yield step, value.__code__
-            yield step, value.__defaults__
-        elif not name.startswith("__") and isinstance(value, (bool, int, float, str, tuple)):
+            inner = getattr(value, "__wrapped__", None)
+            if isinstance(value, types.FunctionType):
+                yield step, value.__code__
+                yield step, value.__defaults__
+                yield step, value.__kwdefaults__
+                if inner is None:  # what a decorator holds besides is its own
+                    yield from cell_pieces(value)
+            value = inner
+        if not name.startswith("__") and isinstance(value, (bool, int, float, str, tuple)):
             yield name
             yield step, value
 
@@ -86,16 +95,21 @@ def _function(function: types.FunctionType) -> Iterator[Any]:
     yield ".__code__", function.__code__
     yield ".__defaults__", function.__defaults__
     yield ".__kwdefaults__", function.__kwdefaults__
+    yield from cell_pieces(function)
+    for name in sorted(_names(function.__code__)):
+        if name in function.__globals__:
+            yield name
+            yield f".{name}", function.__globals__[name]
+
+
+def cell_pieces(function: types.FunctionType) -> Iterator[Any]:
+    """The variables of outer functions that a function refers to."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         try:
             yield f".{name}", cell.cell_contents
         except ValueError:  # a variable that has no value yet
             yield f"{name} is empty"
-    for name in sorted(_names(function.__code__)):
-        if name in function.__globals__:
-            yield name
-            yield f".{name}", function.__globals__[name]
 
 
 def _names(code: types.CodeType) -> set[str]:

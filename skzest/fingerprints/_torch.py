@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,20 @@ def _module(module: Any) -> Iterator[Any]:
             yield f".{name}", value
     for kind in ("_forward_pre_hooks", "_forward_hooks"):
         for hook in getattr(module, kind).values():
-            # What it does, not what it holds: hooks collect.
+            # What it does, and numbers that it goes by; not all that it holds: hooks collect.
             yield kind
             yield f".{kind}", getattr(hook, "__code__", type(hook))
+            for name, value in sorted(_held(hook).items()):
+                if isinstance(value, (bool, int, float, str)):
+                    yield name
+                    yield f".{kind}.{name}", value
+
+
+def _held(hook: Any) -> dict[str, Any]:
+    """What a hook has at hand: attributes, or variables of outer functions."""
+    held = dict(getattr(hook, "__dict__", {}))
+    names = getattr(getattr(hook, "__code__", None), "co_freevars", ())
+    for name, cell in zip(names, getattr(hook, "__closure__", None) or ()):
+        with contextlib.suppress(ValueError):  # a variable that has no value yet
+            held[name] = cell.cell_contents
+    return held

@@ -279,7 +279,19 @@ class TorchQuery(Query):
         """The batch as the module wants it, in memory of its own."""
         if isinstance(X, list):
             return self._prepare_list(X)
-        x = as_input(super().prepare(X), self._first, self._input_dtype)
+        import torch
+
+        # Others are asked with the same batch, and a preprocess may write to it.
+        is_ours = self.preprocess is None or isinstance(self.preprocess, Normalizer)
+        x = super().prepare(X if is_ours else X.clone())
+        if isinstance(x, Mapping):
+            return self._prepare_mapping(x)
+        if not isinstance(x, torch.Tensor):
+            raise QueryError(
+                f"preprocess= of {self!r} returned {type(x).__name__} for a tensor of shape "
+                f"{tuple(X.shape)}; it must return a tensor, or a dict of tensors."
+            )
+        x = as_input(x, self._first, self._input_dtype)
         if x.untyped_storage().data_ptr() == X.untyped_storage().data_ptr():
             x = x.clone()  # others are asked with the same batch, and a module may write to it
         return x
@@ -289,13 +301,24 @@ class TorchQuery(Query):
         import torch
 
         x = super().prepare(X)
+        if isinstance(x, Mapping):
+            return self._prepare_mapping(x)
         if not isinstance(x, torch.Tensor):
             made = "and has none" if self.preprocess is None else f"and returned {type(x).__name__}"
             raise QueryError(
                 f"{self!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
-                f"one tensor of it, {made}."
+                f"one tensor of it, or a dict of them, {made}."
             )
         return as_input(x.to(self.device), self._first, self._input_dtype)
+
+    def _prepare_mapping(self, x: Mapping) -> dict:
+        """Inputs by name, as tokenizers of transformers make them."""
+        return {
+            name: as_input(value.to(self.device), self._first, self._input_dtype)
+            if hasattr(value, "to")
+            else value
+            for name, value in x.items()
+        }
 
     def ask(self, X: Any, output: str) -> Any:
         """Raw answer of the module to one batch: a tensor of shape (n, n_classes)."""
@@ -321,6 +344,8 @@ class TorchQuery(Query):
             return error
         if any(words in str(error) for words in ("out of memory", "can't allocate memory")):
             return MemoryError(str(error))  # of the CPU and of mps, which have no type of their own
+        if isinstance(x, Mapping):
+            return error
         return explain_refusal(self, x, self._first, error) or error
 
     def _tensor_of(self, answer: Any) -> Any:

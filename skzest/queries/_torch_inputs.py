@@ -109,7 +109,7 @@ def _is_lookup(layer: Any) -> bool:
 
 
 def _is_conv(layer: Any) -> bool:
-    return type(layer).__name__ == "Conv2d"
+    return type(layer).__name__ in ("Conv1d", "Conv2d", "Conv3d")
 
 
 def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
@@ -126,9 +126,15 @@ def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
     instead = "Pass mean= and std=, or preprocess=."
     if X.dtype == torch.uint8 and not normalized and not _is_lookup(first):
         say = f"gets uint8 copies as numbers up to 255, not scaled. {instead} {silence}"
-    elif X.dtype.is_floating_point and (normalized or _is_conv(first)) and X.ndim >= 3:
+    elif (
+        X.dtype != torch.uint8
+        and not _is_lookup(first)
+        and (normalized or _is_conv(first))
+        and X.ndim >= 3
+    ):
         low, high = float(X.min()), float(X.max())
-        if low >= 0 and high > _RAW:
+        whole = not X.dtype.is_floating_point  # waves of int16 have values below zero
+        if (low >= 0 or whole) and high > _RAW:
             say = (
                 f"gets images with values up to {high:.4g}, as if they were in 0-1"
                 if normalized
@@ -148,7 +154,7 @@ def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
 
 def explain_refusal(query: Any, x: Any, first: Any, error: Exception) -> QueryError | None:
     """What to do about a module's error, where the shape of its input says it."""
-    if not _is_conv(first) or x.ndim not in (3, 4):
+    if type(first).__name__ != "Conv2d" or x.ndim not in (3, 4):
         return None
     shape, wanted = tuple(x.shape), first.in_channels
     if x.ndim == 4 and shape[1] == wanted:

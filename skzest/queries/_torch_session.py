@@ -11,8 +11,9 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from typing import Any
 
 import torch  # noqa: TID253
@@ -24,7 +25,8 @@ __all__ = ["Ready", "agreement", "home", "inference", "twin_of", "warn_of_traini
 
 logger = logging.getLogger("skzest")
 
-_CHECKED_ROWS = 4
+_CHECKED_ROWS = 8
+_AS_IT_IS = "as it is"
 
 
 def home(module: nn.Module) -> torch.device:
@@ -102,6 +104,7 @@ class Ready:
         short = is_short(autocast or self.dtype, device)
         self.layouts = _layouts(self.plain, device, channels_last, short)
         self.chosen: tuple[str, nn.Module, bool] | None = None
+        self.confirmed = False
 
     def close(self) -> None:
         """Put the user's module back into the mode it was in."""
@@ -113,13 +116,29 @@ class Ready:
         """The way that is taken, once there was a batch to try it on."""
         return None if self.chosen is None else self.chosen[0]
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Answer to one prepared batch."""
-        if self.chosen is None:
-            self.chosen = self._choose(x[:_CHECKED_ROWS])
-            logger.debug("asking %s: %s", type(self.plain).__name__, self.chosen[0])
+    def __call__(self, x: Any) -> torch.Tensor:
+        """Answer to one prepared batch: a tensor, or a mapping of them by name."""
+        if isinstance(x, Mapping):
+            self.chosen = _AS_IT_IS, self.plain, False
+            with self._precision():
+                return self.answer_of(self.plain(**x))
+        # A few copies come first, which may all lie on one side of a branch: looked at again.
+        if self.chosen is None or (not self.confirmed and len(x) > _CHECKED_ROWS):
+            self._choose_by(_spread(x))
+            self.confirmed = len(x) > _CHECKED_ROWS
+        assert self.chosen is not None
         _, module, channels_last = self.chosen
         return self._forward(module, x, channels_last)
+
+    def _choose_by(self, x: torch.Tensor) -> None:
+        chosen = self.chosen
+        if chosen is not None and chosen[1] is not self.plain:
+            expected = self._forward(self.plain, x.clone(), False)
+            if self._agrees(chosen, x.clone(), expected):
+                return
+        if chosen is None or chosen[1] is not self.plain:
+            self.chosen = self._choose(x)
+            logger.debug("asking %s: %s", type(self.plain).__name__, self.chosen[0])
 
     def _forward(self, module: nn.Module, x: torch.Tensor, channels_last: bool) -> torch.Tensor:
         if channels_last and x.ndim == 4:
@@ -143,7 +162,7 @@ class Ready:
                 expected = self._forward(self.plain, x.clone(), False)
             if self._agrees(way, x.clone(), expected):
                 return way
-        return "as it is", self.plain, False
+        return _AS_IT_IS, self.plain, False
 
     def _ways(self) -> Iterator[tuple[str, nn.Module, bool]]:
         """Ways to ask, the fastest first; made one by one, as mostly the first one serves."""
@@ -168,7 +187,8 @@ class Ready:
     def _agrees(self, way: tuple, x: torch.Tensor, expected: torch.Tensor) -> bool:
         name, module, channels_last = way
         try:
-            given = self._forward(module, x, channels_last)
+            with redirect_stderr(StringIO()):  # torch.fx prints the line that failed
+                given = self._forward(module, x, channels_last)
         except Exception as error:  # such as a view of a size that channels-last does not allow
             logger.debug("%s was not possible: %s", name, error)
             return False
@@ -180,6 +200,12 @@ class Ready:
         if not agrees:
             logger.info("%s gave answers %.3g apart of %.3g", name, float(gap), float(scale))
         return agrees
+
+
+def _spread(x: torch.Tensor) -> torch.Tensor:
+    """A few rows from all over a batch."""
+    rows = torch.linspace(0, len(x) - 1, min(len(x), _CHECKED_ROWS), device=x.device)
+    return x[rows.round().long()]
 
 
 def _layouts(
@@ -211,7 +237,13 @@ def _ready(model: nn.Module, device: torch.device, dtype: torch.dtype | None) ->
             ) from error
         twin = twin.to(device=device if moves else None, dtype=dtype if casts else None)
         return twin.eval()
-    return twin_of(model) or model.eval()
+    twin = twin_of(model)
+    if twin is not None:
+        return twin
+    try:
+        return model.eval()
+    except NotImplementedError:  # modules that torch.export makes have one mode
+        return model
 
 
 def twin_of(module: nn.Module) -> nn.Module | None:
