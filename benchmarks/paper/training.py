@@ -159,7 +159,7 @@ def _save(path: Path, net, optimizer, watcher, seconds: float, *, last: bool) ->
     if not last:
         state["optimizer"] = optimizer.state_dict()
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
+    unfinished = path.with_suffix(f".part{os.getpid()}")  # others may train the same
     torch.save(state, unfinished)
     unfinished.replace(path)  # a run that is cut off leaves no half file
 
