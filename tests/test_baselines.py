@@ -133,7 +133,7 @@ def test_what_needs_more_is_left_out():
     ]
     plan = LimeSignatureTransformer(texts, n_samples=32).fit(zoo).plan_
     got = baseline_distances(zoo, plan)
-    assert set(got) == {"passthrough", "copy labels", "predictions", "correlation"}
+    assert set(got) == {"passthrough", "copy labels", "combined", "predictions", "correlation"}
     assert_allclose(got["predictions"][0, 1], 2 / 3)
 
 

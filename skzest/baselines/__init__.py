@@ -7,6 +7,7 @@ all, with their source and how many questions they ask.
 """
 
 from ._boundary import boundary_distances, boundary_points
+from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
 from ._correlation import correlation_distances
 from ._mistakes import mistake_distances, victim_mistakes
@@ -25,6 +26,7 @@ __all__ = [
     "baseline_distances",
     "boundary_distances",
     "boundary_points",
+    "combined_distances",
     "copy_label_distances",
     "correlation_distances",
     "ddv_distances",

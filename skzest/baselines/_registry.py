@@ -13,6 +13,7 @@ from .. import _points
 from .._validation import check_models
 from ..plan import QueryPlan
 from ._boundary import boundary_distances
+from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
 from ._correlation import correlation_distances
 from ._mistakes import mistake_distances
@@ -59,6 +60,7 @@ class Baseline:
     ...     print(f"{baseline.name:12} {baseline.n_queries(plan, len(X)):3}")
     passthrough   64
     copy labels   64
+    combined      64
     predictions   20
     boundary      64
     ddv           40
@@ -166,6 +168,12 @@ _ALL = (
         "the questions of Jia et al., ICLR 2022, answered with labels",
         "copies",
     ),
+    Baseline(
+        "combined",
+        combined_distances,
+        "this library: main effects and interactions, each by itself",
+        "copies",
+    ),
     Baseline("predictions", prediction_distances, "Jia et al., ICLR 2022, section 4.3", "points"),
     Baseline(
         "boundary",
@@ -235,7 +243,7 @@ def baseline_distances(
     >>> plan = LimeSignatureTransformer(X, n_reference=8, n_samples=16).fit(zoo).plan_
     >>> by_name = baseline_distances(zoo, plan, X, y)
     >>> sorted(by_name)
-    ['boundary', 'copy labels', 'correlation', 'ddv', 'mistakes', 'passthrough', 'predictions']
+    ['boundary', 'combined', 'copy labels', 'correlation', 'ddv', ..., 'predictions']
     >>> bool(by_name["passthrough"][0, 1] < by_name["passthrough"][0, 2])
     True
     """
