@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What tells a copy from a stranger: coefficients, all scores, or something better from both?
 
-    python benchmarks/combined.py digits|cifar --cache DIR [--data DIR] [--results DIR]
+    python benchmarks/combined.py digits|cifar --cache DIR [--data DIR] [--results DIR] [--orders]
 
 Everything is computed from the same answers (_descent.py): 48 reference points, fractional masks,
 ``n_samples="auto"``. Each variant is a map from a model's scores to features, point by point, and
@@ -23,7 +23,8 @@ variant sees them, and none is judged on them.
 What was chosen: ``geometric, 0.5 residuals``, on ``digits``, before any answer of ``cifar`` was there;
 it is ``skzest.baselines.combined_distances``. ``cifar`` is where it was judged.
 
-``--orders`` (digits): with all 256 masks of 8 parts, cosines by the number of parts that interact.
+``--orders``: with all 256 masks of 8 parts, cosines by the number of parts that interact (``cifar``
+at ``--points 16``).
 """
 
 from __future__ import annotations
@@ -278,10 +279,11 @@ def main():
     parser.add_argument("--cache", required=True)
     parser.add_argument("--data")
     parser.add_argument("--results", default=Path(__file__).parent / "results", type=Path)
+    parser.add_argument("--points", default=48, type=int)
     parser.add_argument("--orders", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    zoo = zoo_of(args.name, args.cache, args.data, every=args.orders)
+    zoo = zoo_of(args.name, args.cache, args.data, n_reference=args.points, every=args.orders)
     if args.orders:
         orders(zoo, args.results / f"combined_orders_{args.name}.csv")
         return
