@@ -20,8 +20,8 @@ on the victim's answers, "weights kept" are those trained further, pruned and ro
 Half of the strangers are set aside as the *background*, which some variants learn from; no other
 variant sees them, and none is judged on them.
 
-What was chosen: ``geometric, 0.5 residuals``, on ``digits``, before any answer of ``cifar`` was there;
-it is ``skzest.baselines.combined_distances``. ``cifar`` is where it was judged.
+What was chosen: ``geometric, 0.5 residuals``, on ``digits``, before any answer of ``cifar`` was
+there; it is ``skzest.baselines.combined_distances``. ``cifar`` is where it was judged.
 
 ``--orders``: with all 256 masks of 8 parts, cosines by the number of parts that interact (``cifar``
 at ``--points 16``).
