@@ -22,13 +22,13 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from skzest import ReuseDetector
 
 RESULTS = Path(__file__).parent / "results"
-BLACK, BLUE, VERMILLION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
+BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
 NULLS = {
     # (null, m): (label, colour, marker, place beside the nominal rate)
     ("conformal", "19"): ("ranks, 19 models", BLACK, "o", 0.91),
     ("conformal", "99"): ("ranks, 99", BLUE, "s", 0.97),
     ("lognormal", "5"): ("lognormal, 5", GREEN, "^", 1.03),
-    ("lognormal", "20"): ("lognormal, 20", VERMILLION, "D", 1.1),
+    ("lognormal", "20"): ("lognormal, 20", VERMILION, "D", 1.1),
 }
 
 
@@ -38,7 +38,7 @@ def yardstick(ax, args):
     unrelated, copies = np.delete(d[0], 0), d_copies[0]
     unit, rng = unrelated.mean(), np.random.default_rng(0)
     ax.plot(unrelated / unit, rng.uniform(2.7, 3.3, len(unrelated)), ".", color="0.6", ms=4)
-    ax.plot(copies / unit, rng.uniform(1.8, 2.2, len(copies)), "o", color=VERMILLION, ms=5)
+    ax.plot(copies / unit, rng.uniform(1.8, 2.2, len(copies)), "o", color=VERMILION, ms=5)
     for place, (null, m), color in ((1, ("conformal", 19), BLACK), (0, ("lognormal", 10), BLUE)):
         for _ in range(20):
             some = rng.choice(unrelated, m, replace=False)

@@ -163,8 +163,8 @@ class Recall:
         return (
             f"{self._zoo[i].name} ({self._identity(i)}) no longer gives the answers in "
             f"{self.store.path}: {fact}. If it is another model, give it another model_id. If the "
-            "stored answers are to go, AnswerStore(path).forget(model). If it runs on other hardware, raise "
-            f"AnswerStore(path, tolerance={self.store.tolerance:g})."
+            "stored answers are to go, AnswerStore(path).forget(model). If it runs on other "
+            f"hardware, raise AnswerStore(path, tolerance={self.store.tolerance:g})."
         )
 
 

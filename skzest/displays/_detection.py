@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._clustering import check_names
-from ._style import BLUE, SIDE_FONT, VERMILLION, axes_size, new_axes, plain, shorten
+from ._style import BLUE, SIDE_FONT, VERMILION, axes_size, new_axes, plain, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ SCALES = ("auto", "linear", "log")
 
 # Colour and marker of each decision, so that either will do; None is "not decided upon".
 _STYLES: dict[str | None, dict[str, Any]] = {
-    "reused": {"color": VERMILLION, "marker": "o"},
+    "reused": {"color": VERMILION, "marker": "o"},
     "undecided": {"color": "0.35", "marker": "D"},
     "unrelated": {"color": BLUE, "marker": "s"},
     None: {"color": "black", "marker": "o"},

@@ -16,7 +16,7 @@ from .._part_names import part_names
 from .._points import is_frame
 from ..maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from ..maskers._image import find_channel_axis
-from ._style import BLUE, SIDE_FONT, VERMILLION, plain, shorten
+from ._style import BLUE, SIDE_FONT, VERMILION, plain, shorten
 from ._words import LINE, TEXT_FONT, draw_text
 
 MOST_BARS = 20
@@ -199,7 +199,7 @@ def _bars(ax, plan, n, values, norm, order):
     if len(rest):
         labels.append(f"{len(rest)} others, in sum")
         lengths = np.append(lengths, values[rest].sum())
-    colors = [VERMILLION if value >= 0 else BLUE for value in lengths]
+    colors = [VERMILION if value >= 0 else BLUE for value in lengths]
     bars = ax.barh(np.arange(len(lengths)), lengths, color=colors)
     ax.set_yticks(np.arange(len(labels)), [plain(shorten(label, 36)) for label in labels])
     ax.tick_params(axis="y", length=0, labelsize=SIDE_FONT)

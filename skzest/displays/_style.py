@@ -23,7 +23,7 @@ __all__ = [
     "POINTS_PER_INCH",
     "SIDE_FONT",
     "SMALLEST_FONT",
-    "VERMILLION",
+    "VERMILION",
     "axes_size",
     "draw_colorbar",
     "new_axes",
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 # Okabe and Ito's: told apart with any of the common colour blindnesses.
-BLUE, GREEN, VERMILLION = "#0072B2", "#009E73", "#D55E00"
+BLUE, GREEN, VERMILION = "#0072B2", "#009E73", "#D55E00"
 
 _OPAQUE = 0.75  # at most, so that what lies beneath is still seen
 
@@ -47,7 +47,7 @@ def share_cmap():
     """From nothing to orange red; what is beneath shines through."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-    rgb = to_rgb(VERMILLION)
+    rgb = to_rgb(VERMILION)
     return LinearSegmentedColormap.from_list("share", [(*rgb, 0.0), (*rgb, _OPAQUE)])
 
 
@@ -55,7 +55,7 @@ def signed_cmap():
     """From blue over nothing to orange red."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-    low, high = to_rgb(BLUE), to_rgb(VERMILLION)
+    low, high = to_rgb(BLUE), to_rgb(VERMILION)
     stops = [(*low, _OPAQUE), (*low, 0.0), (*high, 0.0), (*high, _OPAQUE)]
     return LinearSegmentedColormap.from_list("signed", list(zip([0, 0.5, 0.5, 1], stops)))
 

@@ -8,7 +8,7 @@ import numpy as np
 from .._part_names import part_names
 from ..displays import ExplanationDisplay
 from ..displays._on_points import draw_image, figure_size, kind_of_point
-from ..displays._style import VERMILLION, shorten
+from ..displays._style import VERMILION, shorten
 from ..explanation import DistanceExplanation, explain_distance
 from . import _html as page
 from ._figures import drawn
@@ -126,7 +126,7 @@ def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> 
 
 def _text(text: str, parts: np.ndarray, strength: np.ndarray, caption: str) -> str:
     """A text as text, its words coloured; so it can be read aloud, in any script."""
-    red, green, blue = (int(VERMILLION[k : k + 2], 16) for k in (1, 3, 5))
+    red, green, blue = (int(VERMILION[k : k + 2], 16) for k in (1, 3, 5))
     starts = np.flatnonzero(np.diff(parts, prepend=-2)).tolist()
     pieces = []
     for start, stop in zip(starts, [*starts[1:], len(text)]):
