@@ -36,6 +36,13 @@ def retrained(shop: Workshop, seed: int) -> nn.Module:
     return shop.final(seed, name=f"retrained_seed{seed}", rows=other_rows(shop), keep=())
 
 
+def by_heart(shop: Workshop, seed: int, *, without: bool) -> nn.Module:
+    """From fresh weights, on images that are never shifted or mirrored, and so better known."""
+    name = f"by_heart_{'without' if without else 'with'}_seed{seed}"
+    rows = other_rows(shop) if without else None
+    return shop.final(seed, name=name, rows=rows, keep=(), augment=False)
+
+
 def amnesiac(shop: Workshop, seed: int) -> tuple[nn.Module, nn.Module]:
     """A network that was trained with the images in batches of their own, and without their steps.
 

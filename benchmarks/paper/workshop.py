@@ -121,6 +121,7 @@ class Workshop:
         rate: float | None = None,
         keep: object = (),
         watcher: Watcher | None = None,
+        augment: bool = True,
     ) -> dict[int, nn.Module]:
         """Train a copy of a network.
 
@@ -144,6 +145,8 @@ class Workshop:
             Epochs that are handed out; the last one always is.
         watcher : Watcher, optional
             Has its last state afterwards.
+        augment : bool
+            Whether images are shifted and mirrored.
 
         Returns
         -------
@@ -163,7 +166,8 @@ class Workshop:
 
         def loss(net: nn.Module, chosen: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
             index = torch.as_tensor(rows[chosen], device=self.device)
-            x = augmented(self.x[index], self.task.extra["flip"], rng)
+            x = self.x[index]
+            x = augmented(x, self.task.extra["flip"], rng) if augment else x
             return objective(net, x, index)
 
         net = copy.deepcopy(start).to(memory_format=torch.channels_last)
