@@ -33,7 +33,8 @@ share; answers that the store had already are not counted.
 """
 SMALL = """residual networks of 8 layers (75,000 parameters, first convolution with stride 2), 6,000
   images of CIFAR-10, 24 epochs (learning rate 0.1, a tenth from epochs 13 and 19 on). Questions:
-  32 points, with 64 fold-over masks for one of 8 to 15 parts, 128 for one of 16 to 31."""
+  32 points, with 64 fold-over masks for one of 8 to 15 parts, 128 for one of 16 to 31.
+  The machine had other work as well: an epoch, 2.5 s on a free core, took 5 to 14."""
 OF_DIGITS = (
     "- **digits**: a stand-in, to see that everything runs; it says nothing about the paper.\n"
 )
