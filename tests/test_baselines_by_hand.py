@@ -377,3 +377,28 @@ def test_weights_that_do_not_correspond_are_refused():
         weight_distances([forest, forest])
     with pytest.raises(TypeError, match="no floating weights"):
         weight_distances([{"steps": torch.tensor(3)}])
+
+
+def test_weights_correspond_by_name_whatever_their_order():
+    state = {"a": np.array([[1.0, 2.0]]), "b": np.array([-3.0])}
+    turned = dict(reversed(list(state.items())))
+    assert_allclose(weight_distances([state, turned]), 0, atol=1e-15)
+
+
+def test_pairs_of_whole_numbers_of_few_values_move():
+    X = np.random.default_rng(0).integers(0, 4, (40, 3))
+    zoo = [
+        LogisticRegression(C=C, max_iter=999).fit(X, X.sum(axis=1) > 4) for C in (0.01, 1.0, 9.0)
+    ]
+    pairs = ddv_pairs(zoo[0], X)
+    assert set(np.unique(np.abs(pairs - X))) == {0, 1}
+    assert np.isfinite(ddv_distances(zoo, X)).all()
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_labels_that_are_missing_are_refused(missing):
+    X = np.arange(6.0)[:, None]
+    model = LogisticRegression().fit(X, X[:, 0] > 2)
+    y = np.array([0, 0, 0, 1, 1, missing], dtype=float if missing is not None else object)
+    with pytest.raises(ValueError, match="lacks 1 of 6 labels"):
+        victim_mistakes(model, X, y)

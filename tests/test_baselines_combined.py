@@ -119,3 +119,17 @@ def test_questions_without_interactions_are_refused():
         combined_distances(zoo, _plan(zoo, CUBE[[0, 1, 2, 4]]))
     with pytest.raises(ValueError, match="a regression needs several"):
         combined_distances(ask_points(zoo, np.ones((3, 3))))
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_models_without_a_class_in_common_have_no_distance(share):
+    X, y = load_iris(return_X_y=True)
+    first, second = X[y < 2], X[y > 0]
+    zoo = [
+        KNeighborsClassifier(5).fit(first, np.array(["a", "b"])[y[y < 2]]),
+        KNeighborsClassifier(5).fit(second, np.array(["c", "d"])[y[y > 0] - 1]),
+    ]
+    plan = LimeSignatureTransformer(X, n_reference=6, n_samples=12).fit(zoo).plan_
+    with pytest.warns(UserWarning, match="nothing in common"):
+        D = combined_distances(zoo, plan, share=share)
+    assert np.isnan(D[0, 1])

@@ -516,3 +516,8 @@ def test_signatures_of_other_questions_are_refused(asked):
     frame = other.fit_transform(zoo)
     with pytest.raises(DesignMismatchError, match="D_suspect and plan were asked different"):
         relative_distances(frame, unrelated, owner=owner, plan=lime.plan_)
+
+
+def test_a_null_under_which_nothing_can_be_reused_is_warned_of():
+    with pytest.warns(UserWarning, match="no distance is small enough"):
+        ReuseDetector(null="normal").fit([0.1, 0.2, 0.3, 0.05, 0.4])

@@ -346,3 +346,9 @@ def test_bad_input_is_refused(asked):
         html_report(S, lime, decisions="reused")
     with pytest.raises(ValueError, match=r"classes has shape \(2,\); expected \(3,\)"):
         html_report(S, lime, classes=["a", "b"])
+
+
+def test_folder_is_looked_for_before_anything_is_asked(tmp_path):
+    lime = LimeSignatureTransformer(np.eye(4), n_samples=16)
+    with pytest.raises(FileNotFoundError, match="folder does not exist"):
+        html_report(["no model"], lime, tmp_path / "none" / "report.html")

@@ -199,6 +199,10 @@ def test_a_contributor_who_wants_to_be_forgotten():
     assert_allclose(again.trace_left, found.trace_left)
     alone = UnlearningVerifier.from_models(original, None, lime)
     assert alone.judge_models(candidates).verdicts.tolist() == [SAME, UNDECIDED, UNDECIDED]
+    S = verifier.transformer_.transform([original, *retrained])
+    verifier.fit(S[0], S[1:], verifier.transformer_.plan_)
+    with pytest.raises(AttributeError, match="knows no questions to ask"):
+        verifier.judge_models(candidates)
 
 
 # ---------------------------------------------------------------- manners and refusals

@@ -108,6 +108,7 @@ def combined_distances(
     if len(both):
         D_rest[np.ix_(both, both)] = zest_distances(rest[both], n_classes=n_classes)
     D = D_main ** (1 - share) * D_rest**share
+    D[np.isnan(D_main)] = np.nan  # no class in common; NaN ** 0 is 1
     D[scores.constant] = D[:, scores.constant] = np.nan
     return D
 

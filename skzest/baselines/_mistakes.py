@@ -125,6 +125,12 @@ def _wrong(scores: Scores, victim: int, y: Any) -> np.ndarray:
         raise ValueError(
             f"y has shape {y.shape}; expected ({scores.values.shape[1]},), one label per point."
         )
+    n_missing = sum(label is None or label != label for label in y.tolist())
+    if n_missing:
+        raise ValueError(
+            f"y lacks {n_missing} of {len(y)} labels (NaN or None); give only points whose labels "
+            "are known."
+        )
     said = scores.classes[scores.labels[victim]]
     if (said.dtype.kind in "OSU") != (y.dtype.kind in "OSU"):
         raise ValueError(

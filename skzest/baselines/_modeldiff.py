@@ -190,7 +190,8 @@ def _box(points: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.
     low, high = np.min(X, axis=axes), np.max(X, axis=axes)
     reach = np.asarray(radius * (high - low))
     if points.dtype.kind != "f":
-        reach = np.floor(reach)  # so that rounding leads no farther
+        # Whole steps, so that rounding leads no farther; at least one where there is room.
+        reach = np.where(reach > 0, np.maximum(np.floor(reach), 1), 0)
     return np.maximum(X - reach, low), np.minimum(X + reach, high), reach
 
 

@@ -75,7 +75,7 @@ def weight_distances(models: Any, *, distance: str = "cosine") -> np.ndarray:
     for i in range(1, len(zoo)):
         _check_same_architecture(names[0], weights[0], names[i], weights[i])
         _check_same_classes(names[0], zoo[0], names[i], zoo[i])
-    rows = [np.concatenate([array.ravel() for array in w.values()]) for w in weights]
+    rows = [np.concatenate([w[key].ravel() for key in weights[0]]) for w in weights]
     return np.asarray(zest_distances(np.stack(rows), distance=distance))
 
 

@@ -219,6 +219,14 @@ class ReuseDetector(BaseEstimator):
                 UserWarning,
                 stacklevel=stacklevel - 1,
             )
+        elif self.critical_distance_ < 0:
+            warnings.warn(
+                f"under null={self.null!r} no distance is small enough to be called reused at "
+                f"alpha={self.alpha:g}: the limit is {self.critical_distance_:.3g}. More unrelated "
+                "models would raise it, or take null='lognormal'.",
+                UserWarning,
+                stacklevel=stacklevel - 1,
+            )
         return self
 
     def _check_params(self) -> None:

@@ -208,6 +208,8 @@ class UnlearningVerifier(BaseEstimator):
             )
         check_level(self.level)
         check_plan(plan, minimum=2)
+        if hasattr(self, "transformer_"):
+            del self.transformer_  # it may ask other questions than these
         self._plan = plan
         self._original = _block(original, "original", plan)
         self._retrained = _blocks(retrained, "retrained", plan)

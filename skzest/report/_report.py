@@ -100,6 +100,8 @@ def html_report(
     ------
     TypeError
         If `asked` is neither, or models come with a plan only, or `decisions` are of another kind.
+    FileNotFoundError
+        If the folder of `path` does not exist; nothing is asked then.
     ValueError
         If names are not as many as the models, signatures do not fit the plan, or `pair` is no
         pair of models that have a distance.
@@ -130,6 +132,10 @@ def html_report(
             "asked must be the fitted LimeSignatureTransformer, or the QueryPlan that signatures "
             f"answer; got {type(asked).__name__}."
         )
+    if path is not None:  # before anything is asked
+        folder = os.path.dirname(os.path.abspath(os.fspath(path)))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"{os.fspath(path)}: the folder does not exist; make it first.")
     zoo = _zoo(models, asked, labels, groups, classes)
     zoo.check_pair(pair)
     verdicts = _check_decisions(decisions)
