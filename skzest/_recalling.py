@@ -13,7 +13,7 @@ import numpy as np
 from ._answers import Asker
 from ._identity import Identity
 from ._rendering import batches_of, render_batch
-from ._responding import PROBE_ROWS, Asked, probe, scores_of, sessions
+from ._responding import PROBE_ROWS, Asked, Gap, probe, scores_of, sessions
 from .exceptions import ModelChangedError
 from .plan import QueryPlan
 from .queries import choose_output
@@ -95,20 +95,16 @@ class Recall:
         if a.query is b.query or not (a.query.deterministic and b.query.deterministic):
             return
         n_points = min(len(self._plan), _CHECK_ROWS)
-        places = [(n, self._plan.masks.n_masks[n] // 2) for n in range(n_points)]
-        answers = []
-        for asked in (a, b):
-            with sessions([asked.query]):
-                space = asked.query.space
-                copies = render_batch(self._plan, [(n, k, k + 1) for n, k in places], space)
-                answers.append(space.to_numpy(scores_of(self._plan, asked, copies, n_points)))
+        middles = [(n, self._plan.masks.n_masks[n] // 2) for n in range(n_points)]
+        places = [(n, k, k + 1) for n, k in middles]
+        answers = [self._answer_to(places, asked) for asked in (a, b)]
         session.count(rows_checked=2 * n_points)
-        gap, spread, rounding = _gap(*answers)
-        if not gap <= max(self.store.tolerance * spread, rounding):
+        gap = Gap.between(*answers)
+        if not gap.size <= gap.allowed(self.store.tolerance):
             raise ValueError(
                 f"{a.name} and {b.name} are filed under one {self._identity(i)}, and answer "
-                f"differently: {n_points} scores are up to {gap:.3g} apart, of {spread:.3g}. Give "
-                "each model a model_id of its own, or go without cache=."
+                f"differently: {n_points} scores are up to {gap.size:.3g} apart, of "
+                f"{gap.spread:.3g}. Give each model a model_id of its own, or go without cache=."
             )
 
     def _check(self, session: Session, i: int) -> int:
@@ -120,18 +116,26 @@ class Recall:
             return probe(plan, a.name, a.query)
         if not a.query.deterministic:
             return stored.shape[1]
-        with sessions([a.query]):
-            copies = render_batch(plan, places, a.query.space)
-            answer = a.query.space.to_numpy(scores_of(plan, a, copies, len(places)))
+        answer = self._answer_to(places, a)
         session.count(rows_checked=len(places))
         if answer.shape[1] != stored.shape[1]:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
             raise ModelChangedError(self._changed(i, fact))
-        gap, spread, rounding = _gap(stored, answer)
-        if not gap <= max(self.store.tolerance * spread, rounding):
-            fact = f"{len(places)} scores asked again are up to {gap:.3g} off, of {spread:.3g}"
+        gap = Gap.between(stored, answer)
+        if not gap.size <= gap.allowed(self.store.tolerance):
+            fact = (
+                f"{len(places)} scores asked again are up to {gap.size:.3g} off, of "
+                f"{gap.spread:.3g}"
+            )
             raise ModelChangedError(self._changed(i, fact))
         return stored.shape[1]
+
+    def _answer_to(self, places: list[tuple[int, int, int]], asked: Asked) -> np.ndarray:
+        """Scores of a model for a few copies, one at each place."""
+        space = asked.query.space
+        with sessions([asked.query]):
+            copies = render_batch(self._plan, places, space)
+            return space.to_numpy(scores_of(self._plan, asked, copies, len(places)))
 
     def _sample(
         self, session: Session, i: int
@@ -235,14 +239,6 @@ class _RecallingAsker(Asker):
         assert scores is not None
         # Point by point whether stored or new, so that the last bits do not tell which.
         return _as_response(self.space.asarray(_as_float(scores, who)), who, self.plan)
-
-
-def _gap(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
-    """How far two answers to the same copies are apart, the range of the first, and rounding."""
-    if first.shape != second.shape:
-        return np.inf, float(np.ptp(first)), 0.0
-    rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
-    return float(np.max(np.abs(second - first))), float(np.ptp(first)), rounding
 
 
 def _as_response(scores: Any, who: Identity, plan: QueryPlan) -> Any:

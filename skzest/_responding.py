@@ -20,7 +20,7 @@ from .plan import QueryPlan
 from .queries import respond
 from .queries._response import raw_scores
 
-__all__ = ["PROBE_ROWS", "Asked", "probe", "scores_of", "sessions"]
+__all__ = ["PROBE_ROWS", "Asked", "Gap", "probe", "scores_of", "sessions"]
 
 
 PROBE_ROWS = 8
@@ -35,6 +35,27 @@ class Asked:
     name: str
     query: Any
     width: int | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far two answers to the same copies are apart, the range of the first, and rounding."""
+
+    size: float
+    spread: float
+    rounding: float
+
+    @classmethod
+    def between(cls, first: np.ndarray, second: np.ndarray) -> Gap:
+        """Scores of shape (n, n_classes); infinite where the shapes differ."""
+        apart = first.shape != second.shape
+        size = np.inf if apart else float(np.max(np.abs(second - first)))
+        rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
+        return cls(size, float(np.ptp(first)), rounding)
+
+    def allowed(self, tolerance: float) -> float:
+        """The size up to which two answers are the same: a part of the range, or rounding."""
+        return max(tolerance * self.spread, self.rounding)
 
 
 _ENTERED: ContextVar[frozenset[int]] = ContextVar("queries in session", default=frozenset())
@@ -157,27 +178,25 @@ def _check_repeats(plan: QueryPlan, asked: Asked, copies: Any, first: np.ndarray
             for a, b in halves
         ]
     )
-    rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
-    spread = float(np.ptp(first))
-    gap = float(np.max(np.abs(first - again)))
-    if gap <= max(_DETERMINISM * spread, rounding):
+    of_batch = Gap.between(first, again)
+    if of_batch.size <= of_batch.allowed(_DETERMINISM):
         return
-    of_batch, whole = gap, space.to_numpy(scores_of(plan, asked, copies, n_rows))
-    gap = float(np.max(np.abs(first - whole)))
-    if gap > max(_DETERMINISM * spread, rounding):
+    gap = Gap.between(first, space.to_numpy(scores_of(plan, asked, copies, n_rows)))
+    if gap.size > gap.allowed(_DETERMINISM):  # not so for NaN, which the caller reports
         raise ValueError(
             f"{name} answers the same question differently: two answers to the same "
-            f"{len(first)} copies are up to {gap:.3g} apart, their range is {spread:.3g}. Is "
+            f"{len(first)} copies are up to {gap.size:.3g} apart, their range is "
+            f"{gap.spread:.3g}. Is "
             "dropout or another source of chance left on? Turn it off, or accept the noise "
             "with adapter=functools.partial(as_query, deterministic=False)."
         )
     # Kernels for other sizes of batch round otherwise, and short floats do so visibly.
-    if of_batch > _OF_BATCH * spread:
+    if of_batch.size > _OF_BATCH * of_batch.spread:
         warnings.warn(
             f"{name} answers a question differently in other company: {n_rows} copies asked at "
-            f"once and in two halves are up to {of_batch:.3g} apart, their range is {spread:.3g}. "
-            "Is a batch norm in training mode, or are texts padded to the longest of a batch? As "
-            "it is, distances depend on batch_size.",
+            f"once and in two halves are up to {of_batch.size:.3g} apart, their range is "
+            f"{of_batch.spread:.3g}. Is a batch norm in training mode, or are texts padded to the "
+            "longest of a batch? As it is, distances depend on batch_size.",
             UserWarning,
             stacklevel=2,
         )

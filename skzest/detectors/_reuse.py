@@ -17,7 +17,7 @@ from .._point_sums import cosine_distance
 from .._validation import check_models
 from ..plan import QueryPlan
 from ..uncertainty import check_level
-from ._asking import ask_first
+from ._asking import ask_first, ask_more
 from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._null import Assumption, check_enough, make_null, n_needed
 from ._relative import (
@@ -378,14 +378,8 @@ class ReuseDetector(BaseEstimator):
         -------
         decisions : ReuseDecisions
         """
-        check_is_fitted(self)
-        if not hasattr(self, "transformer_"):
-            raise AttributeError(
-                "this detector knows no questions to ask: make it by ReuseDetector.from_models, or "
-                "judge distances."
-            )
-        found = self._relative_of_signatures(np.asarray(self.transformer_.transform(models)))
-        return self._judge(found, labels, stacklevel=4)
+        S = ask_more(self, models, what="detector", instead="distances")
+        return self._judge(self._relative_of_signatures(S), labels, stacklevel=4)
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """Chance that an unrelated model comes as near, each suspect by itself.

@@ -18,7 +18,7 @@ from .._point_sums import check_plan, check_signature, cosine_distance, point_su
 from .._validation import check_models
 from ..plan import QueryPlan
 from ..uncertainty import check_level
-from ._asking import ask_first
+from ._asking import ask_first, ask_more
 from ._decisions import UNDECIDED, check_labels
 from ._jackknife import jackknife_error, of_points, two_way
 
@@ -279,13 +279,8 @@ class UnlearningVerifier(BaseEstimator):
         -------
         verdicts : UnlearningVerdicts
         """
-        check_is_fitted(self)
-        if not hasattr(self, "transformer_"):
-            raise AttributeError(
-                "this verifier knows no questions to ask: make it by "
-                "UnlearningVerifier.from_models, or judge signatures."
-            )
-        return self.judge(np.asarray(self.transformer_.transform(models)), labels=labels)
+        S = ask_more(self, models, what="verifier", instead="signatures")
+        return self.judge(S, labels=labels)
 
     def judge(self, S: ArrayLike, *, labels: Sequence[str] | None = None) -> UnlearningVerdicts:
         """Verdicts with all that they rest on.

@@ -131,14 +131,13 @@ class Ready:
         return self._forward(module, x, channels_last)
 
     def _choose_by(self, x: torch.Tensor) -> None:
-        chosen = self.chosen
-        if chosen is not None and chosen[1] is not self.plain:
+        """Keep the way that was taken, if it is right for these copies, too."""
+        if self.chosen is not None:
             expected = self._forward(self.plain, x.clone(), False)
-            if self._agrees(chosen, x.clone(), expected):
+            if self._agrees(self.chosen, x.clone(), expected):
                 return
-        if chosen is None or chosen[1] is not self.plain:
-            self.chosen = self._choose(x)
-            logger.debug("asking %s: %s", type(self.plain).__name__, self.chosen[0])
+        self.chosen = self._choose(x)
+        logger.debug("asking %s: %s", type(self.plain).__name__, self.chosen[0])
 
     def _forward(self, module: nn.Module, x: torch.Tensor, channels_last: bool) -> torch.Tensor:
         if channels_last and x.ndim == 4:
