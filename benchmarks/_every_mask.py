@@ -15,6 +15,7 @@ was broken off goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from copy import deepcopy
 from dataclasses import dataclass
@@ -202,6 +203,17 @@ def digits_reference(n_points):
 
 
 # ---------------------------------------------------------------- all of it
+
+
+def save_rows(name, rows, digits=5):
+    """Rows, dicts with the same keys, as a table in ``results/``."""
+    out = Path(__file__).parent / "results" / f"{name}.csv"
+    out.parent.mkdir(exist_ok=True)
+    with open(out, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0])
+        for row in rows:
+            writer.writerow(f"{v:.{digits}g}" if isinstance(v, float) else v for v in row.values())
 
 
 def arguments(description):

@@ -14,12 +14,10 @@ Everything is computed from stored answers to all masks (_every_mask.py); nothin
 
 from __future__ import annotations
 
-import csv
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
-from _every_mask import answers, arguments
+from _every_mask import answers, arguments, save_rows
 from scipy.linalg import hadamard as sylvester
 from scipy.special import bdtr
 
@@ -236,13 +234,7 @@ def main():
             values = np.array([base[size][key] for size in sizes])
             row[f"times fewer: {key}"] = times_fewer(sizes, values, row[key], row["masks"])
         print("  ".join(f"{row[k]}" for k in ("design", "masks", *list(row)[-3:])))
-    out = Path(__file__).parent / "results" / f"designs_{data}.csv"
-    out.parent.mkdir(exist_ok=True)
-    with open(out, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(rows[0])
-        for row in rows:
-            writer.writerow(f"{v:.5g}" if isinstance(v, float) else v for v in row.values())
+    save_rows(f"designs_{data}", rows)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,8 @@ Means over pairs and seeds, for related and unrelated pairs.
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
-from _every_mask import answers, arguments
+from _every_mask import answers, arguments, save_rows
 from designs import Truth
 from noise_bias import signatures
 
@@ -79,12 +76,7 @@ def main():
             row["of the largest ten"] = mean[4]
             rows.append(row)
             print("  ".join(f"{v:.3f}" if isinstance(v, float) else f"{v}" for v in row.values()))
-    out = Path(__file__).parent / "results" / f"explanation_{data}.csv"
-    with open(out, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(rows[0])
-        for row in rows:
-            writer.writerow(f"{v:.4g}" if isinstance(v, float) else v for v in row.values())
+    save_rows(f"explanation_{data}", rows, digits=4)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,8 @@ pairs), in which a common bias cancels. Root mean squares over related and over 
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
-from _every_mask import answers, arguments
+from _every_mask import answers, arguments, save_rows
 from designs import Truth, least_squares, rows_of
 
 from skzest import crossvalidated_distances
@@ -81,13 +78,7 @@ def main():
                 "  ".join(f"{v:.4f}" if isinstance(v, float) else f"{v}" for v in row.values()),
                 flush=True,
             )
-    out = Path(__file__).parent / "results" / f"noise_bias_{data}.csv"
-    out.parent.mkdir(exist_ok=True)
-    with open(out, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(rows[0])
-        for row in rows:
-            writer.writerow(f"{v:.5g}" if isinstance(v, float) else v for v in row.values())
+    save_rows(f"noise_bias_{data}", rows)
 
 
 if __name__ == "__main__":
