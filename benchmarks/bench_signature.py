@@ -36,7 +36,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from skzest import ImageMasker, LimeSignatureTransformer, _building
+from skzest import ImageMasker, LimeSignatureTransformer
+from skzest.plan import _building
 
 MODELS = {
     "LogisticRegression": partial(LogisticRegression, max_iter=300),

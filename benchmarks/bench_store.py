@@ -46,8 +46,7 @@ from skzest import (
     LimeSignatureTransformer,
     zest_distances,
 )
-from skzest._identity import Identity
-from skzest.store import Piece, mask_keys
+from skzest.store import Identity, Piece, mask_keys
 
 MASKER = ImageMasker(image_shape=(8, 8))
 

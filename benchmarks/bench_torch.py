@@ -41,7 +41,8 @@ import torch
 from _cifar import MEAN, STD, ResNet, images, network, photographs, randomize_norms
 from torch import nn
 
-from skzest import ImageMasker, LimeSignatureTransformer, TorchQuery, _answers, _rendering
+from skzest import ImageMasker, LimeSignatureTransformer, TorchQuery
+from skzest.asking import _asker, _batches
 from skzest.queries import _torch_session
 
 BATCHES = {"cpu": (32, 64, 128, 256, 512), "cuda": (256, 1024, 4096, 8192)}
@@ -79,7 +80,7 @@ def ready_inputs(plan, query):
     batches = []
     with query.session():
         for n, count in enumerate(plan.masks.n_masks):
-            copies = _rendering.render_batch(plan, [(n, 0, count)], query.space)
+            copies = _batches.render_batch(plan, [(n, 0, count)], query.space)
             batches.append(query.prepare(copies).contiguous())
     return torch.cat(batches)
 
@@ -119,7 +120,7 @@ def table_forward(args):
             took["rewritten forward"] = seconds(partial(run, best_rewritten), args)
         took["signature"] = seconds(partial(lime.transform, queries[:1]), args)
         fresh = transformer(reference, args, n_classes=10)
-        with mock.patch("skzest._building._CUTS", fresh_memo()):
+        with mock.patch("skzest.plan._building._CUTS", fresh_memo()):
             took["signature, with cutting"] = seconds(
                 partial(fresh.fit_transform, queries[:1]), args
             )
@@ -146,7 +147,7 @@ def table_forward(args):
 
 
 def fresh_memo():
-    from skzest._cuts import CutMemo
+    from skzest.plan._cuts import CutMemo
 
     return CutMemo(0)
 
@@ -182,15 +183,15 @@ def table_stages(args):
 
     lime = transformer(reference, args, n_classes=10)
     patches = [
-        mock.patch("skzest._building._CUTS", fresh_memo()),
+        mock.patch("skzest.plan._building._CUTS", fresh_memo()),
         timed(LimeSignatureTransformer, "_plan", "cut, fill and mask"),
         timed(TorchQuery, "_get_ready", "make a twin"),
         timed(_torch_session.Ready, "_choose", "capture, rewrite, compare"),
-        timed(_answers, "render_batch", "render"),
+        timed(_asker, "render_batch", "render"),
         timed(TorchQuery, "prepare", "preprocess"),
         timed(_torch_session.Ready, "__call__", "forward"),
-        timed(_answers.Asker, "_operator", "factorise"),
-        timed(_answers.Asker, "_answer", "solve, and bring back"),
+        timed(_asker.Asker, "_operator", "factorise"),
+        timed(_asker.Asker, "_answer", "solve, and bring back"),
     ]
     start = time.perf_counter()
     for patch in patches:
@@ -362,9 +363,9 @@ def measure_growth(args, n_reference=8, n_samples=500, models=1, size=32, classe
         masker=masker,
     ).fit(queries)  # fmt: skip
     questions = lime.plan_.n_queries * models
-    n_rows = _rendering.auto_rows(lime.plan_, queries[0].space)
+    n_rows = _batches.auto_rows(lime.plan_, queries[0].space)
     with queries[0].session():
-        copies = _rendering.render_batch(
+        copies = _batches.render_batch(
             lime.plan_, [(0, 0, min(n_rows, n_samples))], queries[0].space
         )
         x = queries[0].prepare(copies)

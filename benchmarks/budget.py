@@ -22,7 +22,7 @@ import numpy as np
 from _every_mask import answers, arguments
 from designs import TRIED, least_squares, rows_of
 
-from skzest.sampling import SAMPLINGS, point_rng
+from skzest.plan import SAMPLINGS, point_rng
 
 BUDGETS = (4096, 16384)
 SIZES = (16, 32, 64, 128, 256, 512, 1024)

@@ -40,7 +40,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from skzest import ImageMasker, LimeSignatureTransformer, ReuseDetector
-from skzest._point_sums import cosine_distance, point_sums
+from skzest.comparing import cosine_distance, point_sums
 from skzest.detectors._relative import from_sums
 
 FAMILIES = {

@@ -21,9 +21,8 @@ from _every_mask import answers, arguments, save_rows
 from scipy.linalg import hadamard as sylvester
 from scipy.special import bdtr
 
-from skzest._point_sums import cosine_distance, point_sums
-from skzest.sampling import SAMPLINGS, point_rng
-from skzest.surrogates import linear_operator
+from skzest.comparing import cosine_distance, point_sums
+from skzest.plan import SAMPLINGS, linear_operator, point_rng
 
 hadamard = cache(sylvester)
 SIZES = (32, 64, 128, 256)

@@ -16,7 +16,7 @@ from _every_mask import answers, arguments, save_rows
 from designs import Truth
 from noise_bias import signatures
 
-from skzest._point_sums import unit_pair
+from skzest.comparing import unit_pair
 
 CASES = [
     ("bernoulli", 32),

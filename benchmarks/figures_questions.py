@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from sklearn.linear_model import LinearRegression
 
 from skzest import QueryPlan, ReferenceCurveDisplay, reference_curve
-from skzest._building import redraw_masks
+from skzest.plan import redraw_masks
 
 RESULTS = Path(__file__).parent / "results"
 STYLES = {

@@ -26,8 +26,7 @@ from _every_mask import (
 from scipy.special import stdtrit
 
 from skzest import ImageMasker, LimeSignatureTransformer
-from skzest._point_sums import cosine_distance, point_sums
-from skzest.uncertainty import jackknife_t
+from skzest.comparing import cosine_distance, jackknife_t, point_sums
 
 SIZES = (8, 16, 32, 128)
 

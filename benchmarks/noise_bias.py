@@ -16,8 +16,8 @@ from _every_mask import answers, arguments, save_rows
 from designs import Truth, least_squares, rows_of
 
 from skzest import crossvalidated_distances
-from skzest._point_sums import cosine_distance, point_sums
-from skzest.sampling import SAMPLINGS, point_rng
+from skzest.comparing import cosine_distance, point_sums
+from skzest.plan import SAMPLINGS, point_rng
 
 CASES = [
     ("bernoulli", 32),

@@ -5,10 +5,18 @@ A scikit-learn extension in which the samples are models: :class:`LimeSignatureT
 turns classifiers into signatures, :func:`zest_distances` compares these.
 """
 
-from .alignment import ClassAligner
-from .crossvalidated import crossvalidated_distances, split_half_plans
-from .curves import reference_curve
+from .comparing import (
+    ClassAligner,
+    ZestDistanceTransformer,
+    crossvalidated_distances,
+    distance_interval,
+    explain_distance,
+    reference_curve,
+    split_half_plans,
+    zest_distances,
+)
 from .detectors import ReuseDetector, UnlearningVerifier, relative_distances
+from .detectors._sequential import sequential_distance
 from .displays import (
     ExplanationDisplay,
     ReferenceCurveDisplay,
@@ -17,22 +25,18 @@ from .displays import (
     ZestDistanceDisplay,
     ZooMapDisplay,
 )
-from .distances import ZestDistanceTransformer, zest_distances
 from .exceptions import (
     DesignMismatchError,
     ModelChangedError,
     QueryError,
     UndefinedSignatureWarning,
 )
-from .explanation import explain_distance
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
 from .report import html_report
-from .sequential import sequential_distance
 from .signature import LimeSignatureTransformer
 from .store import AnswerStore
-from .uncertainty import distance_interval
 
 __version__ = "0.1.0.dev0"
 

@@ -14,22 +14,25 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._answers import Answer
-from ._asking import ask_zoo
-from ._building import build_plan
 from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
-from ._names import feature_names
 from ._progress import Progress
-from ._recalling import Recall
-from ._responding import probe, sessions
 from ._validation import check_models, check_n_reference, check_whole, name_model
+from .asking._asker import Answer
+from .asking._cached import Recall
+from .asking._guard import probe, sessions
+from .asking._schedule import ask_zoo
 from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for
-from .plan import QueryPlan
+from .plan import (
+    QueryPlan,
+    build_plan,
+    check_kernel_width,
+    check_surrogate,
+    feature_names,
+    order_rng,
+)
 from .queries import as_query, check_response, choose_output
-from .sampling import order_rng
 from .store import check_cache
-from .surrogates import check_kernel_width, check_surrogate
 
 __all__ = ["LimeSignatureTransformer"]
 

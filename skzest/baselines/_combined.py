@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..distances import zest_distances
-from ..plan import QueryPlan
-from ..surrogates import linear_operator
+from ..comparing import zest_distances
+from ..plan import QueryPlan, linear_operator
 from ._copies import centred
 from ._scores import Scores, scores_of_copies, warn_of_constant
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..distances import zest_distances
+from ..comparing import zest_distances
 from ..plan import QueryPlan
 from ._scores import Scores, scores_of_copies, warn_of_constant
 

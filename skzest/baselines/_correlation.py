@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
-from .._metrics import slices
+from ..comparing import slices
 from ._scores import scores_at
 
 __all__ = ["correlation_distances"]

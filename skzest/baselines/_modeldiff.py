@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._validation import check_models, check_whole
-from ..distances import zest_distances
+from ..comparing import zest_distances
 from ..queries import TorchQuery, as_query
 from ._boundary import as_array_of_points, in_dtype
 from ._scores import ask_points, check_victim

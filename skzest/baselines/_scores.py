@@ -13,19 +13,17 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .. import _points
-from .._asking import asker_for, units_of
-from .._masks import PackedMasks
-from .._point_sums import check_plan
-from .._rendering import BatchSize, auto_rows
-from .._responding import Asked, sessions
-from .._threads import one_thread
 from .._validation import check_whole
+from ..asking._batches import BatchSize, auto_rows
+from ..asking._guard import Asked, sessions
+from ..asking._schedule import asker_for, units_of
+from ..asking._threads import one_thread
+from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning
 from ..maskers import BaseMasker
 from ..maskers._base import numeric_points
-from ..plan import QueryPlan
+from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
 from ..signature import LimeSignatureTransformer
-from ..surrogates import PASSTHROUGH
 
 __all__ = [
     "Scores",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._validation import check_models, name_model
-from ..distances import zest_distances
+from ..comparing import zest_distances
 from ..queries import Query
 from ..queries._base import as_numpy
 from ..queries._sklearn import _layers

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Leave out one point, or one model, at a time: how sure is a distance over a mean distance?
 
-Sums over points (:mod:`skzest._point_sums`) hold all that is needed; nothing is asked again.
+Sums over points (``comparing._point_sums``) hold all that is needed; nothing is asked again.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .._point_sums import cosine_distance
+from ..comparing import cosine_distance
 
 __all__ = ["jackknife_error", "log_ratio_error", "of_models", "of_points", "two_way"]
 

@@ -13,10 +13,8 @@ from scipy.sparse import issparse
 from scipy.special import stdtrit
 from sklearn.utils import check_array
 
-from .._names import names_of
-from .._point_sums import check_plan, check_signature, point_sums
-from ..plan import QueryPlan
-from ..uncertainty import check_level
+from ..comparing import check_level, check_plan, check_signature, point_sums
+from ..plan import QueryPlan, names_of
 from ._jackknife import log_ratio_error, of_models, of_points, two_way
 
 __all__ = ["RelativeDistances", "relative_distances"]

@@ -13,12 +13,11 @@ from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._point_sums import cosine_distance
 from .._validation import check_models
+from ..comparing import check_level, cosine_distance
 from ..plan import QueryPlan
-from ..uncertainty import check_level
-from ._asking import ask_first, ask_more
 from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._from_models import ask_first, ask_more
 from ._null import Assumption, check_enough, make_null, n_needed
 from ._relative import (
     RelativeDistances,

@@ -13,13 +13,11 @@ from scipy.special import stdtrit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._names import names_of
-from .._point_sums import check_plan, check_signature, cosine_distance, point_sums
 from .._validation import check_models
-from ..plan import QueryPlan
-from ..uncertainty import check_level
-from ._asking import ask_first, ask_more
+from ..comparing import check_level, check_plan, check_signature, cosine_distance, point_sums
+from ..plan import QueryPlan, names_of
 from ._decisions import UNDECIDED, check_labels
+from ._from_models import ask_first, ask_more
 from ._jackknife import jackknife_error, of_points, two_way
 
 __all__ = ["UnlearningVerdicts", "UnlearningVerifier"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..curves import ReferenceCurve, reference_curve
+from ..comparing import ReferenceCurve, reference_curve
 from ..plan import QueryPlan
 
 if TYPE_CHECKING:

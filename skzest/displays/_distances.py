@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..distances import zest_distances
+from ..comparing import zest_distances
 from ._clustering import check_distances, check_names, cluster, order_of
 from ._heatmap import (
     BAR,

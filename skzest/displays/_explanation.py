@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..explanation import DistanceExplanation, columns_of, explain_distance
+from ..comparing import DistanceExplanation, columns_of, explain_distance
 from ..plan import QueryPlan
 from ._on_points import check_parts, draw_on_point, figure_size, kind_of_point
 from ._style import draw_colorbar, new_axes, plain, share_cmap, shorten, signed_cmap

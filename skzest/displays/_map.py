@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_whole
-from ..distances import zest_distances
+from ..comparing import zest_distances
 from ._clustering import check_distances, check_names
 from ._heatmap import GROUP_COLORS
 from ._labels import place_labels

@@ -12,8 +12,8 @@ import itertools
 
 import numpy as np
 
-from .._part_names import part_names
 from .._points import is_frame
+from ..comparing import part_names
 from ..maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from ..maskers._image import find_channel_axis
 from ._style import BLUE, SIDE_FONT, VERMILION, plain, shorten

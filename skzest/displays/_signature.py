@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._names import class_labels, names_of
-from .._point_sums import check_plan, check_signature
-from ..explanation import columns_of
-from ..plan import QueryPlan
+from ..comparing import check_plan, check_signature, columns_of
+from ..plan import QueryPlan, class_labels, names_of
 from ._on_points import bar_order, check_parts, draw_on_point, figure_size, kind_of_point
 from ._style import SIDE_FONT, draw_colorbar, plain, shorten, signed_cmap
 

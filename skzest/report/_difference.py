@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._part_names import part_names
+from ..comparing import DistanceExplanation, explain_distance, part_names
 from ..displays import ExplanationDisplay
 from ..displays._on_points import draw_image, figure_size, kind_of_point
 from ..displays._style import VERMILION, shorten
-from ..explanation import DistanceExplanation, explain_distance
 from . import _html as page
 from ._figures import drawn
 from ._zoo import Zoo

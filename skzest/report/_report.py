@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._names import class_labels, names_of
 from .._validation import check_models
+from ..comparing import zest_distances
 from ..detectors import ReuseDecisions, UnlearningVerdicts
 from ..displays._clustering import check_names
-from ..distances import zest_distances
-from ..plan import QueryPlan
+from ..plan import QueryPlan, class_labels, names_of
 from ..signature import LimeSignatureTransformer
 from . import _html as page
 from ._decisions import of_decisions

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..comparing import distance_interval
 from ..detectors import ReuseDecisions
 from ..plan import QueryPlan
-from ..uncertainty import distance_interval
 from . import _html as page
 
 __all__ = ["Zoo"]

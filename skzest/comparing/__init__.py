@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From signatures to distances: how far apart, how sure, and what makes the difference."""
+
+from ._alignment import ClassAligner
+from ._crossvalidated import crossvalidated_distances, split_half_plans
+from ._curve import ReferenceCurve, reference_curve
+from ._distances import ZestDistanceTransformer, zest_distances
+from ._explanation import DistanceExplanation, columns_of, explain_distance
+from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
+from ._metrics import slices
+from ._part_names import part_names
+from ._point_sums import check_pair, check_plan, check_signature, cosine_distance, point_sums
+
+__all__ = [
+    "ClassAligner",
+    "DistanceExplanation",
+    "DistanceInterval",
+    "ReferenceCurve",
+    "ZestDistanceTransformer",
+    "check_level",
+    "check_pair",
+    "check_plan",
+    "check_signature",
+    "columns_of",
+    "cosine_distance",
+    "crossvalidated_distances",
+    "distance_interval",
+    "explain_distance",
+    "jackknife_t",
+    "part_names",
+    "point_sums",
+    "reference_curve",
+    "slices",
+    "split_half_plans",
+    "zest_distances",
+]

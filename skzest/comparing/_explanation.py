@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is a distance made of? Its share in every class, point and part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._validation import check_whole
+from ..plan import QueryPlan, class_labels, names_of
+from ._part_names import part_names
+from ._point_sums import check_pair, check_plan, unit_pair
+
+__all__ = ["DistanceExplanation", "DistanceShare", "explain_distance"]
+
+
+class DistanceShare(NamedTuple):
+    """One term of a distance; see :meth:`DistanceExplanation.top`.
+
+    Attributes
+    ----------
+    point : int
+        Position of the reference point in the plan.
+    label : object
+        The class.
+    part : int
+        Number of the part in its point.
+    name : str
+        What the part is: a word, a column, a stretch of time; else its number.
+    share : float
+        What it adds to the distance.
+    first, second : float
+        The two coefficients, of signatures scaled to length 1.
+    """
+
+    point: int
+    label: Any
+    part: int
+    name: str
+    share: float
+    first: float
+    second: float
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceExplanation:
+    """A cosine distance as a sum of shares; made by :func:`explain_distance`.
+
+    Attributes
+    ----------
+    units : ndarray of shape (2, n_classes, n_components)
+        The two signatures over the classes that both models have, each scaled to length 1.
+        Read-only, like `shares`.
+    shares : ndarray of shape (n_classes, n_components)
+        What each coefficient adds to the distance: half the squared difference of the two units.
+    classes : tuple of length n_classes
+        Labels of the classes that both models have.
+    left_out : tuple
+        Labels of the classes that one of them lacks.
+    plan : QueryPlan
+        The questions.
+    """
+
+    units: np.ndarray = field(repr=False)
+    shares: np.ndarray = field(repr=False)
+    classes: tuple = field(repr=False)
+    left_out: tuple
+    plan: QueryPlan
+
+    @cached_property
+    def distance(self) -> float:
+        """The cosine distance, the sum of all shares."""
+        return float(self.shares.sum())
+
+    @property
+    def digest(self) -> str:
+        """Digest of the questions."""
+        return self.plan.digest
+
+    @cached_property
+    def by_point(self) -> np.ndarray:
+        """Share of each reference point, shape (n_points,)."""
+        starts = np.concatenate([[0], np.cumsum(self.plan.n_columns)[:-1]])
+        return np.add.reduceat(self.shares.sum(axis=0), starts)
+
+    @cached_property
+    def by_class(self) -> np.ndarray:
+        """Share of each class, shape (n_classes,)."""
+        return self.shares.sum(axis=1)
+
+    def by_part(self, n: int) -> np.ndarray:
+        """Share of each part of the point at position ``n``, shape (n_parts,)."""
+        return self.at(n).sum(axis=0)
+
+    def at(self, n: int) -> np.ndarray:
+        """Shares of the point at position ``n``, shape (n_classes, n_parts).
+
+        Raises
+        ------
+        ValueError
+            If the plan has no such point.
+        """
+        return self.shares[:, columns_of(self.plan, n)]
+
+    def top(self, k: int = 10) -> list[DistanceShare]:
+        """The ``k`` largest terms, the largest first.
+
+        Returns
+        -------
+        shares : list of DistanceShare
+            Fewer where there are not so many.
+        """
+        k = check_whole(k, "k")
+        largest = np.argsort(-self.shares, axis=None, kind="stable")[:k]
+        return [self._term(*np.unravel_index(at, self.shares.shape)) for at in largest]
+
+    def _term(self, c: Any, j: Any) -> DistanceShare:
+        point, part = int(self.plan.column_point[j]), int(self.plan.column_part[j])
+        first, second = self.units[:, c, j].tolist()
+        name = part_names(self.plan, point)[part]
+        return DistanceShare(
+            point, self.classes[c], part, name, float(self.shares[c, j]), first, second
+        )
+
+
+def columns_of(plan: QueryPlan, n: int) -> slice:
+    """The components of the point at position ``n``."""
+    n = check_whole(n, "n", minimum=0)
+    if n >= len(plan):
+        raise ValueError(f"n={n}, but the plan has {len(plan)} points, from 0.")
+    stop = int(plan.n_columns[: n + 1].sum())
+    return slice(stop - int(plan.n_columns[n]), stop)
+
+
+def explain_distance(
+    S1: ArrayLike, S2: ArrayLike, plan: QueryPlan, *, classes: ArrayLike | None = None
+) -> DistanceExplanation:
+    """Take the cosine distance of two models apart: by class, reference point and part.
+
+    With ``u`` and ``v`` the two signatures scaled to length 1, ``1 - cos = sum (u - v)^2 / 2``.
+    Each term belongs to one class and one part of one point, none is negative, and together
+    they are the distance.
+
+    Parameters
+    ----------
+    S1, S2 : array-like of shape (n_classes * n_components,)
+        Signatures of the two models under `plan`. Classes that either lacks (NaN) are left out,
+        as :func:`~skzest.zest_distances` does. The classes must correspond: align first.
+
+    plan : QueryPlan
+        The questions, ``plan_`` of the transformer.
+
+    classes : array-like of shape (n_classes,), default=None
+        Labels of the classes, ``classes_`` of the transformer. If None, as column names tell, or
+        else their numbers.
+
+    Returns
+    -------
+    explanation : DistanceExplanation
+
+    Raises
+    ------
+    ValueError
+        If a signature is zero in all classes that both have (it has no direction), if they share
+        no class, if a class is NaN in some of its columns only, or if widths do not fit the plan.
+    DesignMismatchError
+        If column names tell that a signature answers other questions.
+
+    See Also
+    --------
+    skzest.ExplanationDisplay : The shares on the point itself.
+    skzest.distance_interval : The uncertainty of the distance.
+
+    Notes
+    -----
+    The shares say where two models differ, not which of them is right, nor why.
+
+    A length is common to a whole signature: where one model has grown a large coefficient, all
+    its others are smaller after scaling, and add a little. Noise of the masks is a difference
+    too, spread over all parts: look at the largest shares, and ask enough masks.
+
+    Under ``surrogate="passthrough"`` a component is a mask, not a part.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skzest import LimeSignatureTransformer, explain_distance, zest_distances
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> old = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> new = LogisticRegression(max_iter=1000).fit(X.assign(**{"petal width (cm)": 0.0}), y)
+    >>> lime = LimeSignatureTransformer(X, n_reference=16, n_samples=16)
+    >>> S = lime.fit_transform([old, new])
+    >>> explanation = explain_distance(S[0], S[1], lime.plan_, classes=lime.classes_)
+    >>> bool(abs(explanation.distance - zest_distances(S[0], S[1])) < 1e-12)
+    True
+    >>> explanation.top(1)[0].name
+    'petal width (cm)'
+    """
+    check_plan(plan)
+    W1, W2 = check_pair(S1, S2, plan)
+    labels = _labels(classes, names_of(S1), names_of(S2), len(W1))
+    for name, W in (("S1", W1), ("S2", W2)):
+        _check_whole_classes(name, W, labels)
+    u, v, shared = unit_pair(W1, W2)
+    if not shared.any():
+        raise ValueError("S1 and S2 have no class in common, so there is no distance to explain.")
+    for name, w in (("S1", u), ("S2", v)):
+        if np.isnan(w).any():
+            raise ValueError(
+                f"{name} is zero in all {shared.sum()} classes that both models have: this model "
+                "gave the same scores to every question, so its distances are not defined (NaN). "
+                "Leave it out."
+            )
+    units, shares = np.stack([u, v]), (u - v) ** 2 / 2
+    units.flags.writeable = shares.flags.writeable = False
+    return DistanceExplanation(
+        units,
+        shares,
+        classes=tuple(label for label, is_shared in zip(labels, shared) if is_shared),
+        left_out=tuple(label for label, is_shared in zip(labels, shared) if not is_shared),
+        plan=plan,
+    )
+
+
+def _labels(classes: Any, names1: Any, names2: Any, n_classes: int) -> list:
+    if classes is None:
+        told = class_labels(names1 if names1 is not None else names2)
+        return list(range(n_classes)) if told is None else told.tolist()
+    labels = np.asarray(classes).tolist()
+    if np.ndim(classes) != 1 or len(labels) != n_classes:
+        raise ValueError(
+            f"classes has shape {np.shape(classes)}; expected ({n_classes},), one label for each "
+            "class of the signatures (classes_ of the transformer)."
+        )
+    return labels
+
+
+def _check_whole_classes(name: str, W: np.ndarray, labels: list) -> None:
+    missing = np.isnan(W).sum(axis=1)
+    torn = np.flatnonzero((missing > 0) & (missing < W.shape[1]))
+    if torn.size:
+        raise ValueError(
+            f"{name} is NaN in {missing[torn[0]]} of the {W.shape[1]} columns of class "
+            f"{labels[torn[0]]!r}; a class that a model lacks is NaN in all of them."
+        )

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ask until it is clear: a distance with as few questions as its decision needs."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validation import check_whole
+from ..comparing import DistanceInterval, check_level, check_plan, jackknife_t, point_sums
+from ..exceptions import UndefinedSignatureWarning
+from ..plan import QueryPlan
+from ..signature import LimeSignatureTransformer
+
+__all__ = ["SequentialDistance", "sequential_distance"]
+
+MAX_LOOKS = 5
+# Below this the jackknife does not know how much points differ.
+_FIRST_LOOK = 8
+
+
+@dataclass(frozen=True)
+class SequentialDistance:
+    """What :func:`sequential_distance` found.
+
+    Attributes
+    ----------
+    decision : {"below", "above", "undecided"} or None
+        On which side of the threshold the distance lies; None without a threshold.
+    reason : {"threshold", "tol", "max_queries", "plan"}
+        What ended it: the decision was clear, the interval was narrow enough, or the budget or
+        the plan was spent.
+    interval : DistanceInterval
+        At the last look. Its level is that of one look, so that all looks together hold
+        ``level``.
+    n_queries : int
+        Questions asked of each model, copies that were asked twice to see whether answers repeat
+        not counted.
+    n_reference : int
+        Reference points asked.
+    looks : tuple of DistanceInterval
+        The interval at every look.
+    """
+
+    decision: str | None
+    reason: str
+    interval: DistanceInterval
+    n_queries: int
+    n_reference: int
+    looks: tuple[DistanceInterval, ...]
+
+
+def sequential_distance(
+    model_a: Any,
+    model_b: Any,
+    plan: QueryPlan,
+    *,
+    threshold: float | None = None,
+    tol: float | None = None,
+    max_queries: int | None = None,
+    level: float = 0.95,
+    **params: Any,
+) -> SequentialDistance:
+    """Cosine distance of two models, asked point by point until it is known well enough.
+
+    The models are asked about the first reference points of a plan, then about more. At each of
+    at most 5 looks (after 1/16, 1/8, 1/4, 1/2 and all of the points, never fewer than 8) the
+    interval of :func:`~skzest.distance_interval` is taken at the level
+    ``1 - (1 - level) / n_looks`` (Bonferroni), so that the chance that *any* of them misses the
+    distance is at most ``1 - level``: looking often does not wear the error rate out.
+
+    Parameters
+    ----------
+    model_a, model_b : fitted classifiers or queries
+        Their classes must correspond by label.
+
+    plan : QueryPlan
+        The questions that may be asked, its points in random order, as
+        :class:`~skzest.LimeSignatureTransformer` makes it.
+
+    threshold : float, default=None
+        Stop as soon as the whole interval lies below it, or above.
+
+    tol : float, default=None
+        Stop as soon as the interval reaches no farther than this from the estimate.
+
+    max_queries : int, default=None
+        At most so many questions to each model: the plan is cut to the points that fit.
+
+    level : float, default=0.95
+        Confidence level of all looks together.
+
+    **params
+        Further parameters of :meth:`LimeSignatureTransformer.from_plan`: ``n_classes``,
+        ``adapter``, ``batch_size``, ``cache``, ``n_jobs`` and the like. With a cache, a later call
+        with more points or another threshold asks only what is new.
+
+    Returns
+    -------
+    result : SequentialDistance
+
+    Raises
+    ------
+    ValueError
+        If neither `threshold` nor `tol` is given, a parameter is out of range, or `max_queries`
+        is too few for two points.
+
+    Warns
+    -----
+    UndefinedSignatureWarning
+        If a model gave the same scores to all questions; the interval is NaN then.
+
+    See Also
+    --------
+    skzest.distance_interval : The interval for signatures that are there already.
+
+    Notes
+    -----
+    With neither side clear at the end, `decision` is "undecided"; the estimate is still that of
+    the whole plan.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skzest import ImageMasker, LimeSignatureTransformer, sequential_distance
+    >>> X, y = load_digits(return_X_y=True)
+    >>> owner = LogisticRegression(max_iter=200).fit(X[:900] / 16, y[:900])
+    >>> stranger = GaussianNB(var_smoothing=0.1).fit(X[900:] / 16, y[900:])
+    >>> lime = LimeSignatureTransformer(
+    ...     X / 16, n_samples="auto", sampling="foldover", masker=ImageMasker(image_shape=(8, 8))
+    ... )
+    >>> plan = lime.fit([owner]).plan_
+    >>> result = sequential_distance(owner, stranger, plan, threshold=0.2)
+    >>> result.decision
+    'above'
+    >>> result.n_reference < len(plan) and result.n_queries < plan.n_queries
+    True
+    """
+    _check_stops(threshold, tol)
+    check_level(level)
+    check_plan(plan, minimum=2)
+    whole, plan = plan, _within(plan, max_queries)
+    sizes = look_sizes(len(plan))
+    level_of_one = 1 - (1 - level) / len(sizes)
+
+    sums_of, looks = _PointSums(model_a, model_b, plan, params), []
+    for n in sizes:
+        looks.append(jackknife_t(sums_of(n), level_of_one))
+        decision, reason = judge(looks[-1], threshold, tol)
+        if reason is not None:
+            break
+    else:
+        reason = "plan" if len(plan) == len(whole) else "max_queries"
+    sums_of.warn_of_constant()
+    n_queries = plan.take(n).n_queries
+    return SequentialDistance(decision, reason, looks[-1], n_queries, n, tuple(looks))
+
+
+def look_sizes(n_points: int) -> list[int]:
+    """Numbers of points at which to look: halves of halves, 8 at least, 5 at most."""
+    halved = {-(-n_points // 2**k) for k in range(MAX_LOOKS)}
+    return sorted(n for n in halved if n >= _FIRST_LOOK or n == n_points)
+
+
+def judge(
+    interval: DistanceInterval, threshold: float | None, tol: float | None
+) -> tuple[str | None, str | None]:
+    """Decision and reason to stop at one look; the reason is None where there is none."""
+    decision = None
+    if threshold is not None:
+        decision = "undecided"
+        if interval.high < threshold:
+            decision = "below"
+        if interval.low > threshold:
+            decision = "above"
+        if decision != "undecided":
+            return decision, "threshold"
+    if tol is not None and interval.high - interval.estimate <= tol:  # the farther end
+        return decision, "tol"
+    return decision, None
+
+
+class _PointSums:
+    """Asks two models about more and more points of a plan, each once."""
+
+    def __init__(self, model_a: Any, model_b: Any, plan: QueryPlan, params: dict):
+        self.models, self.plan, self.params = [model_a, model_b], plan, params
+        self.n_asked = 0
+        self.blocks: list[np.ndarray] = []
+
+    def __call__(self, n: int) -> np.ndarray:
+        """Sums over each of the first ``n`` points, shape (n, 3)."""
+        piece = self.plan.slice(self.n_asked, n)
+        lime = LimeSignatureTransformer.from_plan(piece, **self.params)
+        with warnings.catch_warnings():
+            # Constant on these points is no news; on all of them it is.
+            warnings.simplefilter("ignore", UndefinedSignatureWarning)
+            S = lime.fit_transform(self.models)
+        self.blocks.append(np.asarray(S).reshape(2, lime.n_classes_, -1))
+        self.n_asked = n
+        W1, W2 = np.concatenate(self.blocks, axis=2)
+        return point_sums(W1, W2, self.plan.n_columns[:n])
+
+    def warn_of_constant(self) -> None:
+        W = np.nan_to_num(np.concatenate(self.blocks, axis=2))
+        constant = [name for name, w in zip(("model_a", "model_b"), W) if not w.any()]
+        if constant:
+            warnings.warn(
+                f"{' and '.join(constant)} gave the same scores to all questions, so there is no "
+                "distance.",
+                UndefinedSignatureWarning,
+                stacklevel=3,
+            )
+
+
+def _check_stops(threshold: float | None, tol: float | None) -> None:
+    if threshold is None and tol is None:
+        raise ValueError(
+            "neither threshold nor tol is given, so there is nothing to stop for. Give one, or "
+            "use zest_distances on all points."
+        )
+    if threshold is not None and not 0 < threshold < 2:
+        raise ValueError(f"threshold must be between 0 and 2, as the distance is; got {threshold}.")
+    if tol is not None and not tol > 0:
+        raise ValueError(f"tol must be positive; got {tol}.")
+
+
+def _within(plan: QueryPlan, max_queries: int | None) -> QueryPlan:
+    """The longest start of a plan that a budget pays for."""
+    if max_queries is None:
+        return plan
+    asked = np.cumsum(plan.masks.n_masks)
+    n = int(np.searchsorted(asked, check_whole(max_queries, "max_queries"), side="right"))
+    if n < 2:
+        raise ValueError(
+            f"max_queries={max_queries} does not pay for 2 reference points, which take "
+            f"{asked[1]} questions. Raise it, or lower n_samples."
+        )
+    return plan.take(n)

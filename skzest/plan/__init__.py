@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is asked: reference points, their parts and masks, frozen and with a digest."""
+
+from ._building import build_plan, redraw_masks
+from ._columns import (
+    check_same_columns,
+    check_same_design,
+    class_labels,
+    feature_names,
+    names_of,
+    parse_feature_names,
+)
+from ._designs import SAMPLINGS, auto_n_samples, order_rng, point_rng, sample_masks
+from ._masks import PackedMasks
+from ._plan import QueryPlan
+from ._surrogates import (
+    PASSTHROUGH,
+    check_kernel_width,
+    check_surrogate,
+    closed_form,
+    coefficients,
+    kernel_weights,
+    linear_operator,
+)
+
+__all__ = [
+    "PASSTHROUGH",
+    "SAMPLINGS",
+    "PackedMasks",
+    "QueryPlan",
+    "auto_n_samples",
+    "build_plan",
+    "check_kernel_width",
+    "check_same_columns",
+    "check_same_design",
+    "check_surrogate",
+    "class_labels",
+    "closed_form",
+    "coefficients",
+    "feature_names",
+    "kernel_weights",
+    "linear_operator",
+    "names_of",
+    "order_rng",
+    "parse_feature_names",
+    "point_rng",
+    "redraw_masks",
+    "sample_masks",
+]

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Making a plan: choose points, cut them, fill them, draw their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._cuts import CutMemo, masker_key
+from ._designs import auto_n_samples, point_rng, sample_masks
+from ._masks import PackedMasks
+from ._plan import QueryPlan
+from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed
+
+__all__ = ["build_plan", "redraw_masks"]
+
+# Of the Gram matrix's eigenvalues: half of the digits of the coefficients are then lost.
+_SINGULAR = 1e-14
+
+_CUTS = CutMemo(64 * 2**20)
+
+
+def build_plan(
+    reference: Any,
+    masker: Any,
+    indices: np.ndarray,
+    *,
+    n_samples: int | str,
+    sampling: Any,
+    seed: int,
+    n_jobs: int | None = None,
+    report: Callable[[int], None] | None = None,
+    **settings: Any,
+) -> QueryPlan:
+    """Cut, fill and mask the chosen points.
+
+    ``masker`` is fitted on the whole reference. Raises ValueError, with the index of the point,
+    for a point of fewer than two parts, and where the masks do not determine the surrogate.
+    """
+    points = masker.take(reference, indices)
+    key = masker_key(masker)
+    tasks = [(masker, key, points, n, int(index)) for n, index in enumerate(indices)]
+    outcomes: Any = (_cut(*task) for task in tasks)
+    if effective_n_jobs(n_jobs) > 1:
+        parallel = Parallel(
+            n_jobs=n_jobs, prefer="threads", return_as="generator" if report else "list"
+        )
+        outcomes = parallel(delayed(_cut)(*task) for task in tasks)
+    cut = []
+    for outcome in outcomes:
+        cut.append(outcome)
+        if report:
+            report(1)
+    n_parts = [int(parts.max()) + 1 for parts, _ in cut]
+    masks = _draw(
+        n_parts, indices, n_samples, sampling, seed, settings["surrogate"], settings["kernel_width"]
+    )
+    return QueryPlan(
+        indices=np.asarray(indices),
+        reference=points,
+        parts=tuple(parts for parts, _ in cut),
+        masks=masks,
+        fills=tuple(fill for _, fill in cut),
+        masker=masker,
+        **settings,
+    )
+
+
+def redraw_masks(plan: QueryPlan, n_samples: int | str, sampling: Any, seed: int) -> QueryPlan:
+    """The same points, parts and fills, with masks drawn anew."""
+    masks = _draw(
+        plan.n_parts, plan.indices, n_samples, sampling, seed, plan.surrogate, plan.kernel_width
+    )
+    return replace(plan, masks=masks)
+
+
+def _draw(n_parts, indices, n_samples, sampling, seed, surrogate, kernel_width) -> PackedMasks:
+    """Masks of all points; ``n_samples`` may be "auto"."""
+    masks = []
+    for index, count in zip(indices, n_parts, strict=True):
+        n_masks = auto_n_samples(int(count)) if n_samples == "auto" else n_samples
+        drawn = sample_masks(int(count), n_masks, sampling, point_rng(seed, int(index)))
+        _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
+        masks.append(PackedMasks.pack([drawn]))
+    return PackedMasks.join(masks)
+
+
+def _cut(masker: Any, key: str | None, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
+    point = masker.point(points, n)
+    try:
+        parts = _CUTS.cut(key, masker, point)
+        fill = masker.fill_for(point, parts)
+    except ValueError as error:
+        raise ValueError(f"reference point {index}: {error}") from error
+    n_parts = int(parts.max()) + 1 if parts.size else 0
+    if n_parts < 2:
+        raise ValueError(
+            f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
+            f"{masker!r}; a surrogate needs at least 2. {_remedy(masker)}"
+        )
+    # The label -1, of what belongs to no part (white space in texts), needs a sign.
+    lowest = np.min_scalar_type(int(parts.min()))
+    return parts.astype(np.promote_types(np.min_scalar_type(n_parts), lowest), copy=False), fill
+
+
+def _remedy(masker: Any) -> str:
+    return getattr(masker, "few_parts_remedy", "Leave it out of reference.")
+
+
+def _check_masks_suffice(
+    masks: np.ndarray, surrogate: Any, kernel_width: float | None, index: int
+) -> None:
+    needed = n_masks_needed(surrogate, masks.shape[1])
+    if len(masks) < needed:
+        raise ValueError(
+            f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
+            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+        )
+    form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
+    if form is None or form["alpha"] > 0:
+        return
+    design = masks.astype(np.float64)
+    if form["fit_intercept"]:
+        design = np.column_stack([np.ones(len(masks)), design])
+    weights = kernel_weights(masks, kernel_width)
+    if weights is not None:
+        design = design * np.sqrt(weights)[:, None]
+    values = np.linalg.eigvalsh(design.T @ design)
+    if values[0] <= _SINGULAR * values[-1]:
+        raise ValueError(
+            f"the {len(masks)} masks of reference point {index} do not tell its "
+            f"{masks.shape[1]} parts apart"
+            + ("" if weights is None else f" under kernel_width={kernel_width}")
+            + ", so least squares is not determined. Raise n_samples, or use surrogate=Ridge()."
+        )

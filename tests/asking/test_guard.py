@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What one model does cannot reach the others, and what one thread does cannot reach the rest."""
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
+from threadpoolctl import threadpool_info
+
+from skzest import CallableQuery, LimeSignatureTransformer, QueryPlan
+from skzest.asking._threads import one_blas_thread
+from skzest.plan import order_rng, point_rng
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 5))
+Y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+GOOD = LogisticRegression().fit(X, Y)
+
+
+def _lime(reference=X, **params):
+    return LimeSignatureTransformer(reference, **({"n_reference": 6, "n_samples": 40} | params))
+
+
+def _clips_in_place(batch):
+    return np.clip(batch, None, 0.5, out=batch)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Normalizer(copy=False),
+        StandardScaler(copy=False),
+        FunctionTransformer(_clips_in_place),
+    ],
+    ids=["Normalizer", "StandardScaler", "in place"],
+)
+def test_a_model_that_writes_into_its_batch_spoils_no_other(step):
+    writer = make_pipeline(step, LogisticRegression()).fit(X.copy(), Y)
+    first, last = (_lime().fit_transform(zoo) for zoo in ([writer, GOOD], [GOOD, writer]))
+    assert np.abs(first[0] - first[1]).max() > 0.01
+    assert_array_equal(first, last[::-1])
+    assert_array_equal(first[1], _lime().fit_transform([GOOD])[0])
+
+
+def test_a_model_that_writes_into_its_frame_spoils_no_other():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    model = LogisticRegression().fit(frame, Y)
+
+    def writer(batch):
+        batch["a"] = batch["a"].clip(upper=0)
+        return model.predict_proba(batch)
+
+    signatures = _lime(frame).fit_transform([CallableQuery(writer), model])
+    assert_array_equal(signatures[1], _lime(frame).fit_transform([model])[0])
+
+
+class _OneBuffer:
+    """Answers every batch with the same memory, as some runtimes do."""
+
+    classes_ = np.array([0, 1, 2])
+
+    def __init__(self):
+        self.buffer = np.empty((1000, 3))
+
+    def predict_proba(self, batch):
+        self.buffer[: len(batch)] = GOOD.predict_proba(batch)
+        return self.buffer[: len(batch)]
+
+
+@pytest.mark.parametrize("response", ["predict_proba", "logit", "label"])
+def test_a_model_that_answers_with_the_same_memory_is_copied(response):
+    signature = _lime(response=response, batch_size=16).fit_transform([_OneBuffer()])
+    expected = _lime(response=response).fit_transform([GOOD])
+    assert_allclose(signature, expected, atol=1e-12)
+
+
+def test_overlapping_transformers_leave_blas_as_it_was():
+    def threads():
+        libraries = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+        return {lib["filepath"]: lib["num_threads"] for lib in libraries}
+
+    before = threads()
+    inside, leave = threading.Event(), threading.Event()
+
+    def first():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait(10)
+    with one_blas_thread():
+        leave.set()
+        thread.join()
+        assert set(threads().values()) <= {1}, "the one who left must not lift the other's limit"
+    assert threads() == before
+
+
+@pytest.mark.parametrize("width", [1.0, 0.25, 0.08, 0.05])
+def test_narrow_kernels_keep_the_digits(width):
+    W = RNG.normal(size=(5, 3))
+    model = CallableQuery(lambda batch: batch @ W + 100, output="logits")
+    lime = _lime(kernel_width=width, response="raw", n_samples=64)
+    signature = lime.fit_transform([model]).reshape(3, 6, 5)
+    expected = W.T[:, None] * (X[lime.plan_.indices] - X.mean(axis=0))
+    assert_allclose(signature, expected, atol=1e-8)
+
+
+def test_masks_that_leave_a_weight_open_are_refused():
+    with pytest.raises(ValueError, match=r"masks of reference point \d+ do not tell its 5 parts"):
+        _lime(sampling=lambda k, n, rng: np.tile(np.eye(2, k), (20, 1))).fit([GOOD])
+    with pytest.raises(ValueError, match=r"under kernel_width=0\.01"):
+        _lime(kernel_width=0.01).fit([GOOD])
+    with pytest.raises(ValueError, match="needs at least 2"):
+        _lime(n_samples=1, surrogate=Ridge()).fit([GOOD])
+
+
+def test_memory_is_tried_no_larger_than_what_was_found_too_large():
+    sizes = []
+
+    def greedy(batch):
+        sizes.append(len(batch))
+        if len(batch) > 5:
+            raise MemoryError("too much")
+        return GOOD.predict_proba(batch)
+
+    signature = _lime(batch_size=64).fit_transform([CallableQuery(greedy)])
+    assert_allclose(signature, _lime().fit_transform([GOOD]), atol=1e-12)
+    too_large = [size for size in sizes if size > 8]  # not the few asked beforehand
+    assert too_large == [40, 20, 10], "each size fails once"
+    assert max(sizes[-20:]) <= 5
+
+
+def test_errors_inside_a_model_say_which():
+    other = LogisticRegression().fit(X[:, :2], Y)
+    with pytest.raises(ValueError, match="features") as caught:
+        _lime().fit_transform([GOOD, other])
+    if hasattr(caught.value, "__notes__"):
+        assert caught.value.__notes__ == ["skzest was asking models[1] (LogisticRegression)."]
+
+
+def test_a_plan_settles_its_parameters():
+    plan = _lime(response="label").fit([GOOD]).plan_
+    asked = LimeSignatureTransformer(plan).fit_transform([GOOD])
+    assert_array_equal(asked, _lime(response="label").fit_transform([GOOD]))
+    for params in ({"response": "predict_proba"}, {"surrogate": Ridge()}, {"n_samples": 7}):
+        with pytest.raises(ValueError, match=f"settles {next(iter(params))}; leave the default"):
+            LimeSignatureTransformer(plan, **params).fit([GOOD])
+
+
+def test_streams_of_seeds_and_points_do_not_meet():
+    draws = [
+        point_rng(5, 0).random(),
+        point_rng(5, 3).random(),
+        point_rng(5 + 3 * 2**32, 0).random(),
+        order_rng(5).random(),
+    ]
+    assert len(set(draws)) == 4
+
+
+def test_plan_files_cannot_name_code_to_run(tmp_path):
+    import json
+
+    plan = _lime().fit([GOOD]).plan_
+    plan.save(tmp_path / "plan.npz")
+    with np.load(tmp_path / "plan.npz") as file:
+        arrays = dict(file)
+    for change in (
+        {
+            "surrogate": {
+                "module": "sklearn.linear_model._ridge",
+                "class": "ridge_regression",
+                "params": {},
+            }
+        },
+        {"masker": "masker_for"},
+        {"layout": {"no": "such"}},
+    ):
+        header = json.loads(arrays["header"].tobytes()) | change
+        changed = arrays | {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
+        np.savez(tmp_path / "changed.npz", **changed)
+        with pytest.raises(ValueError, match=r"surrogate|masker|damaged"):
+            QueryPlan.load(tmp_path / "changed.npz")
+    for missing in ("masks", "header", "meta", "n_parts"):
+        np.savez(tmp_path / "less.npz", **{k: v for k, v in arrays.items() if k != missing})
+        with pytest.raises(ValueError, match=r"is not a plan|damaged"):
+            QueryPlan.load(tmp_path / "less.npz")
+
+
+def test_numbers_of_any_kind_are_named_alike():
+    plain = _lime(kernel_width=0.5, clip=0.01).fit([GOOD]).plan_.digest
+    lime = _lime(kernel_width=np.float32(0.5), clip=np.float64(0.01)).fit([GOOD])
+    assert lime.plan_.digest == plain
+    arrays = [_lime(surrogate=Ridge(alpha=np.array([a, 1.0, 1.0]))).fit([GOOD]) for a in (1, 2)]
+    assert arrays[0].plan_.digest != arrays[1].plan_.digest
+    noisy = _lime(surrogate=Ridge(solver="sag", random_state=np.random.RandomState(0))).fit([GOOD])
+    with pytest.raises(TypeError, match="has no plain form"):
+        noisy.get_feature_names_out()
+
+
+def test_a_class_twice_is_refused():
+    class Twice:
+        classes_ = (0, 1, 1)
+
+        def predict_proba(self, batch):
+            return np.full((len(batch), 3), 1 / 3)
+
+    with pytest.raises(TypeError, match="has a class twice"):
+        _lime().fit([Twice()])

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.linear_model import (
+    BayesianRidge,
+    HuberRegressor,
+    Lasso,
+    LinearRegression,
+    Ridge,
+)
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeRegressor
+
+from skzest.plan._surrogates import (
+    check_surrogate,
+    closed_form,
+    coefficients,
+    kernel_weights,
+    linear_operator,
+    n_masks_needed,
+)
+
+
+def _masks_and_scores(n_masks=60, n_parts=7, n_classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((n_masks, n_parts)) < 0.5
+    masks[0] = True
+    return masks, rng.normal(size=(n_masks, n_classes)) + 3.0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "surrogate",
+    [
+        LinearRegression(),
+        LinearRegression(fit_intercept=False),
+        Ridge(),
+        Ridge(alpha=7.5, fit_intercept=False),
+        Ridge(alpha=0.25, solver="svd"),
+    ],
+    ids=repr,
+)
+def test_closed_form_equals_scikit_learns_own_fit(surrogate, weighted):
+    masks, scores = _masks_and_scores()
+    weights = kernel_weights(masks, 0.4) if weighted else None
+    operator = linear_operator(masks.astype(float), weights, **closed_form(surrogate))
+    expected = surrogate.fit(masks.astype(float), scores, sample_weight=weights).coef_
+    assert np.abs(expected).max() > 0.1
+    assert_allclose((operator @ scores).T, expected, atol=1e-12)
+
+
+def test_underdetermined_least_squares_has_the_smallest_norm():
+    masks, scores = _masks_and_scores(n_masks=5, n_parts=9)
+    operator = linear_operator(masks.astype(float), fit_intercept=False)
+    expected = np.linalg.lstsq(masks.astype(float), scores, rcond=None)[0]
+    assert_allclose(operator @ scores, expected, atol=1e-12)
+
+
+def test_nearly_collinear_masks_take_the_accurate_path():
+    # Two parts that differ in one mask of 4,000: the Gram matrix would lose digits.
+    rng = np.random.default_rng(0)
+    masks = (rng.random((20_000, 3)) < 0.5).astype(float)
+    masks[:, 1] = masks[:, 0]
+    masks[0, 1] = 1 - masks[0, 0]
+    gram = np.linalg.cond((masks - masks.mean(0)).T @ (masks - masks.mean(0)))
+    assert gram > 1e4, "the data must reach the second path"
+    truth = np.array([[1.0], [-2.0], [3.0]])
+    assert_allclose(linear_operator(masks) @ (masks @ truth), truth, atol=1e-9)
+
+
+def test_parts_that_never_differ_share_their_weight():
+    masks, _ = _masks_and_scores(n_parts=3)
+    masks = np.column_stack([masks, masks[:, 0]]).astype(float)
+    coef = linear_operator(masks) @ (masks @ np.array([[2.0], [0.0], [1.0], [4.0]]))
+    assert_allclose(coef[:, 0], [3.0, 0.0, 1.0, 3.0], atol=1e-12)
+
+
+def test_operator_is_the_same_on_torch_tensors():
+    torch = pytest.importorskip("torch")
+    masks, _ = _masks_and_scores()
+    weights = kernel_weights(masks, 0.25)
+    expected = linear_operator(masks.astype(float), weights, alpha=1.0)
+    tensors = torch.from_numpy(masks.astype(float)), torch.from_numpy(weights)
+    operator = linear_operator(*tensors, alpha=1.0)
+    assert isinstance(operator, torch.Tensor)
+    assert_allclose(operator.numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "surrogate",
+    [Lasso(alpha=0.01), LinearRegression(positive=True), Ridge(alpha=np.arange(1.0, 5))],
+)
+def test_other_linear_regressors_are_fitted_by_their_own_code(surrogate):
+    masks, scores = _masks_and_scores()
+    assert closed_form(surrogate) is None
+    coef = coefficients(surrogate, masks, scores, None)
+    assert coef.shape == (7, 4)
+    assert_allclose(coef.T, surrogate.fit(masks.astype(float), scores).coef_)
+
+
+@pytest.mark.parametrize("surrogate", [BayesianRidge(), HuberRegressor()], ids=repr)
+def test_single_target_regressors_are_fitted_class_by_class(surrogate):
+    masks, scores = _masks_and_scores()
+    coef = coefficients(surrogate, masks, scores, None)
+    for k in range(4):
+        assert_allclose(coef[:, k], surrogate.fit(masks.astype(float), scores[:, k]).coef_)
+
+
+def test_kernel_weights_by_hand():
+    masks = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
+    # cosine distances to the whole: 0, 1 - 1/2, 1
+    expected = np.sqrt(np.exp(-(np.array([0.0, 0.5, 1.0]) ** 2) / 0.25**2))
+    assert_allclose(kernel_weights(masks, 0.25), expected)
+    assert kernel_weights(masks, None) is None
+
+
+def test_number_of_masks_needed():
+    assert n_masks_needed(LinearRegression(), 7) == 8
+    assert n_masks_needed(LinearRegression(fit_intercept=False), 7) == 7
+    assert n_masks_needed(Ridge(), 7) == 2
+    assert n_masks_needed(Ridge(alpha=0), 7) == 8
+    assert n_masks_needed("passthrough", 7) == 2
+
+
+def test_surrogates_that_cannot_serve_are_refused():
+    with pytest.raises(ValueError, match="surrogate='linear' is unknown; pass None"):
+        check_surrogate("linear")
+    with pytest.raises(TypeError, match="must be a linear regressor"):
+        check_surrogate(LinearRegression)
+    with pytest.raises(TypeError, match="DecisionTreeRegressor has no coef_ after fit"):
+        coefficients(DecisionTreeRegressor(), *_masks_and_scores(), None)
+    masks, scores = _masks_and_scores()
+    with pytest.raises(TypeError, match="KNeighborsRegressor takes no sample_weight"):
+        coefficients(KNeighborsRegressor(), masks, scores, np.ones(60))
