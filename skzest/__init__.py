@@ -15,8 +15,12 @@ from .comparing import (
     split_half_plans,
     zest_distances,
 )
-from .detectors import ReuseDetector, UnlearningVerifier, relative_distances
-from .detectors._sequential import sequential_distance
+from .detectors import (
+    ReuseDetector,
+    UnlearningVerifier,
+    relative_distances,
+    sequential_distance,
+)
 from .displays import (
     ExplanationDisplay,
     ReferenceCurveDisplay,

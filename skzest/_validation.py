@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import difflib
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -76,6 +77,51 @@ def check_whole(value: Any, name: str, *, minimum: int = 1) -> int:
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {value}.")
     return int(value)
+
+
+def listed(words: Iterable[Any], last: str = "and") -> str:
+    """``a, b and c``, for messages."""
+    *head, tail = map(str, words)
+    return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def check_choice(value: Any, name: str, choices: Iterable[Any], remedy: str = "") -> None:
+    """Refuse a value that is none of a few.
+
+    Parameters
+    ----------
+    value : object
+    name : str
+        The parameter.
+    choices : iterable
+        Strings, and None or booleans where those may be given.
+    remedy : str, default=""
+        Sentences to add to the message.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> from skzest._validation import check_choice
+    >>> check_choice("optimum", "alignment", ("nearest", "optimal"))
+    Traceback (most recent call last):
+    ...
+    ValueError: alignment must be 'nearest' or 'optimal'; got 'optimum'. Did you mean 'optimal'?
+    """
+    choices = list(choices)
+    # By identity first: an array compared with a string is an array.
+    if any(value is c or (isinstance(value, str) and value == c) for c in choices):
+        return
+    known = [c for c in choices if isinstance(c, str)]
+    close = difflib.get_close_matches(value.lower(), known, 1) if isinstance(value, str) else []
+    hints = [f"Did you mean {close[0]!r}?"] if close else []
+    raise ValueError(
+        " ".join(
+            [f"{name} must be {listed(map(repr, choices), 'or')}; got {value!r}.", *hints, remedy]
+        ).rstrip()
+    )
 
 
 def check_n_reference(n_reference: Any, n_available: int) -> int:

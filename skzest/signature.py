@@ -14,13 +14,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._callbacks import CallbackSupportMixin, FitStages, with_callbacks
-from ._progress import Progress
+from ._progress import CallbackSupportMixin, FitStages, Progress, with_callbacks
 from ._validation import check_models, check_n_reference, check_whole, name_model
-from .asking._asker import Answer
-from .asking._cached import Recall
-from .asking._guard import probe, sessions
-from .asking._schedule import ask_zoo
+from .asking import Answer, Recall, ask_zoo, probe, sessions
 from .exceptions import QueryError, UndefinedSignatureWarning
 from .maskers import masker_for
 from .plan import (

@@ -12,8 +12,7 @@ import numpy as np
 
 from ..exceptions import ModelChangedError
 from ..plan import QueryPlan
-from ..queries import choose_output
-from ..queries._response import as_response
+from ..queries import as_response, choose_output
 from ..store import AnswerStore, Identity, Piece, Session, mask_keys
 from ._asker import Asker
 from ._batches import batches_of, render_batch

@@ -16,8 +16,7 @@ import numpy as np
 from .. import _points
 from ..exceptions import QueryError
 from ..plan import QueryPlan
-from ..queries import respond
-from ..queries._response import raw_scores
+from ..queries import raw_scores, respond
 from ._batches import render_batch
 
 __all__ = ["PROBE_ROWS", "Asked", "Gap", "probe", "scores_of", "sessions"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _points
 from .._validation import check_models, check_whole
-from ..maskers._base import numeric_points
+from ..maskers import numeric_points
 from ..plan import QueryPlan
 from ._copies import disagreement
 from ._scores import ask_points, check_victim

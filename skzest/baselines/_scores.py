@@ -14,14 +14,10 @@ from array_api_compat import array_namespace
 
 from .. import _points
 from .._validation import check_whole
-from ..asking._batches import BatchSize, auto_rows
-from ..asking._guard import Asked, sessions
-from ..asking._schedule import asker_for, units_of
-from ..asking._threads import one_thread
+from ..asking import Asked, BatchSize, asker_for, auto_rows, one_thread, sessions, units_of
 from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning
-from ..maskers import BaseMasker
-from ..maskers._base import numeric_points
+from ..maskers import BaseMasker, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
 from ..signature import LimeSignatureTransformer
 

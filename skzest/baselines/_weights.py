@@ -10,10 +10,7 @@ import numpy as np
 
 from .._validation import check_models, name_model
 from ..comparing import zest_distances
-from ..queries import Query
-from ..queries._base import as_numpy
-from ..queries._sklearn import _layers
-from ..queries._torch import is_torch_module
+from ..queries import Query, as_numpy, is_torch_module, nested_estimators
 
 __all__ = ["weight_distances"]
 
@@ -85,7 +82,7 @@ def _weights_of(model: Any, name: str) -> dict[str, np.ndarray]:
         model = model.state_dict()
     if isinstance(model, Mapping):
         return _tensors(model, name)
-    for layer in _layers(model):
+    for layer in nested_estimators(model):
         for fitted in _FITTED:
             if all(hasattr(layer, attribute) for attribute in fitted):
                 return _coefficients(layer, fitted)

@@ -5,6 +5,7 @@ from ._decisions import ReuseDecisions
 from ._null import Assumption
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
+from ._sequential import sequential_distance
 from ._unlearning import UnlearningVerdicts, UnlearningVerifier
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "UnlearningVerdicts",
     "UnlearningVerifier",
     "relative_distances",
+    "sequential_distance",
 ]

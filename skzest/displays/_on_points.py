@@ -14,8 +14,7 @@ import numpy as np
 
 from .._points import is_frame
 from ..comparing import part_names
-from ..maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
-from ..maskers._image import find_channel_axis
+from ..maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker, find_channel_axis
 from ._style import BLUE, SIDE_FONT, VERMILION, plain, shorten
 from ._words import LINE, TEXT_FONT, draw_text
 

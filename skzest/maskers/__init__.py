@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from ._audio import AudioMasker
-from ._base import BaseMasker, is_frame
-from ._image import ImageMasker
+from ._base import BaseMasker, is_frame, numeric_points
+from ._image import ImageMasker, find_channel_axis
 from ._tabular import TabularMasker
 from ._text import TextMasker
 
@@ -20,7 +20,9 @@ __all__ = [
     "ImageMasker",
     "TabularMasker",
     "TextMasker",
+    "find_channel_axis",
     "masker_for",
+    "numeric_points",
 ]
 
 

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Queries: a batch of masked copies goes in, one row of scores per copy comes out."""
 
-from ._base import HOST, OUTPUTS, Query, Space, as_query, register_query
+from ._base import HOST, OUTPUTS, Query, Space, as_numpy, as_query, register_query
 from ._callable import CallableQuery
-from ._response import RESPONSES, check_response, choose_output, respond
-from ._sklearn import SklearnQuery, speaks_sklearn
+from ._response import (
+    RESPONSES,
+    as_response,
+    check_response,
+    choose_output,
+    raw_scores,
+    respond,
+)
+from ._sklearn import SklearnQuery, nested_estimators, speaks_sklearn
 from ._torch import TorchQuery, is_torch_module
 
 __all__ = [
@@ -16,9 +23,14 @@ __all__ = [
     "SklearnQuery",
     "Space",
     "TorchQuery",
+    "as_numpy",
     "as_query",
+    "as_response",
     "check_response",
     "choose_output",
+    "is_torch_module",
+    "nested_estimators",
+    "raw_scores",
     "register_query",
     "respond",
 ]

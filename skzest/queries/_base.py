@@ -287,9 +287,3 @@ def _check_model_id(model_id: Any) -> str | None:
     if model_id is None or (isinstance(model_id, str) and model_id):
         return model_id
     raise TypeError(f"model_id={model_id!r} is no name; pass a text that is not empty, or None.")
-
-
-def listed(words: Any, last: str = "and") -> str:
-    """``a, b and c``, for messages."""
-    *head, tail = words
-    return f"{', '.join(head)} {last} {tail}" if head else str(tail)

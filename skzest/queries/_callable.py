@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._validation import listed
 from ..exceptions import QueryError
-from ._base import OUTPUTS, Query, as_numpy, listed
+from ._base import OUTPUTS, Query, as_numpy
 
 __all__ = ["CallableQuery"]
 

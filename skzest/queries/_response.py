@@ -13,8 +13,9 @@ import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
+from .._validation import listed
 from ..exceptions import QueryError
-from ._base import Query, as_numpy, listed
+from ._base import Query, as_numpy
 
 __all__ = [
     "RESPONSES",

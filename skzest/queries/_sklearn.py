@@ -11,10 +11,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._validation import listed
 from ..exceptions import QueryError
-from ._base import Query, as_numpy, listed
+from ._base import Query, as_numpy
 
-__all__ = ["SklearnQuery", "speaks_sklearn"]
+__all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
 
 _METHODS = ("predict_proba", "decision_function", "predict")
 
@@ -84,7 +85,9 @@ class SklearnQuery(Query):
         self._one_vs_one = (
             self.classes_ is not None
             and len(self.classes_) > 2
-            and any(getattr(m, "decision_function_shape", "") == "ovo" for m in _layers(model))
+            and any(
+                getattr(m, "decision_function_shape", "") == "ovo" for m in nested_estimators(model)
+            )
         )
 
     def ask(self, X: Any, output: str) -> np.ndarray:
@@ -121,7 +124,7 @@ def _check_fitted(model: Any, name: str) -> None:
         ) from error
 
 
-def _layers(model: Any) -> Iterator[Any]:
+def nested_estimators(model: Any) -> Iterator[Any]:
     """The model, then the estimators to which it hands the question, one inside another."""
     names = ("best_estimator_", "_final_estimator", "final_estimator_", "estimator_")
     while model is not None:
@@ -136,7 +139,7 @@ def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
         f"{name} has several outputs (multi-output or multilabel), and a signature describes one "
         "set of classes. Wrap a function that gives the scores of one output in CallableQuery."
     )
-    for layer in _layers(model):
+    for layer in nested_estimators(model):
         for binarizer in ("label_binarizer_", "_label_binarizer"):
             target = getattr(getattr(layer, binarizer, None), "y_type_", "")
             if target.startswith("multilabel"):

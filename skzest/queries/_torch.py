@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
+from .._validation import listed
 from ..exceptions import QueryError
-from ._base import Query, Space, listed
+from ._base import Query, Space
 from ._callable import _as_classes
 from ._torch_inputs import (
     Normalizer,

@@ -6,9 +6,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..comparing import DistanceExplanation, explain_distance, part_names
-from ..displays import ExplanationDisplay
-from ..displays._on_points import draw_image, figure_size, kind_of_point
-from ..displays._style import VERMILION, shorten
+from ..displays import (
+    VERMILION,
+    ExplanationDisplay,
+    draw_image,
+    figure_size,
+    kind_of_point,
+    shorten,
+)
 from . import _html as page
 from ._figures import drawn
 from ._zoo import Zoo

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .._validation import check_models
 from ..comparing import zest_distances
 from ..detectors import ReuseDecisions, UnlearningVerdicts
-from ..displays._clustering import check_names
+from ..displays import check_names
 from ..plan import QueryPlan, class_labels, names_of
 from ..signature import LimeSignatureTransformer
 from . import _html as page
