@@ -73,7 +73,7 @@ def search():
     distinct = len(zoo) * max(grid["limesignaturetransformer__n_reference"])
     print("GridSearchCV, 3 reference sizes x 2 surrogates, 2 folds, 8 models, 100 masks")
     print(f"distinct (model, point) pairs: {distinct}")
-    head = ("n_jobs", "run", "pairs asked", "rows asked", "reused", "probed", "checked", "seconds")
+    head = ("n_jobs", "run", "new pairs", "rows asked", "rows reused", "seconds")
     print("".join(f"{h:>13}" for h in head))
     for n_jobs in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ def search():
                 found = GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs, error_score="raise")
                 found.fit(zoo, family)
                 seconds, s = time.perf_counter() - start, store.stats() - before
-                counts = (s.pairs_asked, s.rows_asked, s.rows_reused, s.rows_probed, s.rows_checked)
+                counts = (s.pairs_stored, s.rows_asked, s.rows_reused)
                 cells = "".join(f"{c:>13,}" for c in counts)
                 print(f"{n_jobs:>13}{run:>13}{cells}{seconds:>13.2f}", flush=True)
             print(f"{'':>13}stored: {store.stats().pairs_stored} pairs")
@@ -170,7 +170,7 @@ def kills(n_kills):
         print(
             f"rows stored {stats.rows_stored:,}; asked {rows:,}, of these again "
             f"{rows - 128_000:,}; in flight at the kills at most {done} x {largest:,} = "
-            f"{done * largest:,}; probes and checks {small:,}; damaged {stats.rows_damaged}"
+            f"{done * largest:,}; probes and checks {small:,}"
         )
 
 
@@ -182,11 +182,11 @@ def write(path, seed, n_points):
     rng = np.random.default_rng(seed)
     masks = mask_keys(np.random.default_rng(0).random((1000, 14)) < 0.5)
     store = AnswerStore(path)
-    with store.session() as session:
+    with store.connect() as connection:
         for i in rng.permutation(2 * n_points).tolist():
             who = whose(seed if i % 2 else "all")
-            if not session.find(who, b"%d" % i, masks)[1].all():
-                session.put([Piece(who, b"%d" % i, 0, masks, scores_of(i))])
+            if not connection.find(who, b"%d" % i, masks)[1].all():
+                connection.put([Piece(who, b"%d" % i, 0, masks, scores_of(i))])
 
 
 def whose(name):
@@ -216,19 +216,21 @@ def writers(n_points=200):
         assert start_child("write", path, 3, n_points).wait() == 0
         masks = mask_keys(np.random.default_rng(0).random((1000, 14)) < 0.5)
         lost = wrong = 0
-        with AnswerStore(path).session() as session:
+        with AnswerStore(path).connect() as connection:
             for seed in range(4):
                 for i in range(2 * n_points):
-                    found, known = session.find(whose(seed if i % 2 else "all"), b"%d" % i, masks)
+                    found, known = connection.find(
+                        whose(seed if i % 2 else "all"), b"%d" % i, masks
+                    )
                     lost += not known.all()
                     wrong += known.all() and not np.array_equal(found, scores_of(i))
-            check = session._db.execute("PRAGMA integrity_check").fetchone()[0]
+            check = connection._db.execute("PRAGMA integrity_check").fetchone()[0]
         stats = AnswerStore(path).stats()
-        twice = stats.pairs_asked - stats.pairs_stored
+        twice = (stats.rows_asked - stats.rows_stored) // 1000
         print(
             f"kills of one writer: {n_killed}; pairs stored {stats.pairs_stored:,} of "
             f"{5 * n_points:,}; offered by two at once and stored once {twice}; lost {lost}; "
-            f"wrong {wrong}; damaged {stats.rows_damaged // 1000}; SQLite's check: {check}"
+            f"wrong {wrong}; SQLite's check: {check}"
         )
 
 

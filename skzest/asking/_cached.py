@@ -13,10 +13,10 @@ import numpy as np
 from ..exceptions import ModelChangedError
 from ..plan import QueryPlan
 from ..queries import as_response, choose_output
-from ..store import AnswerStore, Identity, Piece, Session, mask_keys
+from ..store import AnswerStore, Connection, Identity, Piece, mask_keys
 from ._asker import Asker
 from ._batches import batches_of, render_batch
-from ._guard import PROBE_ROWS, Asked, Gap, probe, scores_of, sessions
+from ._guard import Asked, Gap, probe, scores_of, sessions
 
 __all__ = ["Recall"]
 
@@ -59,9 +59,9 @@ class Recall:
         """Per point, what answers at it are filed under."""
         return [self._plan.point_digest(n) for n in range(len(self._plan))]
 
-    def held_open(self) -> Session:
-        """A session that spares those of the tasks: SQLite clears up when the last one closes."""
-        return self.store.session()
+    def held_open(self) -> Connection:
+        """A connection for the whole run: SQLite clears up when the last one closes."""
+        return self.store.connect()
 
     def part(self, start: int, stop: int, chosen: Sequence[int]) -> _Part:
         """What a task needs to know that puts points ``start:stop`` to the chosen models."""
@@ -81,12 +81,12 @@ class Recall:
             If answers differ from those that are stored.
         """
         if i not in self._widths:
-            with self.store.session() as session:
-                self._widths[i] = self._check(session, i)
-                self._refuse_double(session, i)
+            with self.store.connect() as connection:
+                self._widths[i] = self._check(connection, i)
+                self._refuse_double(i)
         return self._widths[i]
 
-    def _refuse_double(self, session: Session, i: int) -> None:
+    def _refuse_double(self, i: int) -> None:
         """Two models of one zoo with one identity would be given each other's answers."""
         first = next(j for j, who in enumerate(self.whos) if who.key == self.whos[i].key)
         a, b = self._zoo[first], self._zoo[i]
@@ -96,7 +96,6 @@ class Recall:
         middles = [(n, self._plan.masks.n_masks[n] // 2) for n in range(n_points)]
         places = [(n, k, k + 1) for n, k in middles]
         answers = [self._answer_to(places, asked) for asked in (a, b)]
-        session.count(rows_checked=2 * n_points)
         gap = Gap.between(*answers)
         if not gap.size <= gap.allowed(self.store.tolerance):
             raise ValueError(
@@ -105,17 +104,14 @@ class Recall:
                 f"{gap.spread:.3g}. Give each model a model_id of its own, or go without cache=."
             )
 
-    def _check(self, session: Session, i: int) -> int:
+    def _check(self, connection: Connection, i: int) -> int:
         plan, a = self._plan, self._zoo[i]
-        places, stored = self._sample(session, i)
+        places, stored = self._sample(connection, i)
         if stored is None:
-            n_rows = min(PROBE_ROWS, plan.masks.n_masks[0])
-            session.count(rows_probed=2 * n_rows if a.query.deterministic else n_rows)
             return probe(plan, a.name, a.query)
         if not a.query.deterministic:
             return stored.shape[1]
         answer = self._answer_to(places, a)
-        session.count(rows_checked=len(places))
         if answer.shape[1] != stored.shape[1]:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
             raise ModelChangedError(self._changed(i, fact))
@@ -136,14 +132,14 @@ class Recall:
             return space.to_numpy(scores_of(self._plan, asked, copies, len(places)))
 
     def _sample(
-        self, session: Session, i: int
+        self, connection: Connection, i: int
     ) -> tuple[list[tuple[int, int, int]], np.ndarray | None]:
         """A few questions that model ``i`` has answered, at as many points, and its scores."""
         plan, who = self._plan, self.whos[i]
         rng = np.random.default_rng(0)
         places, rows = [], []
         for n in rng.permutation(len(plan)).tolist():
-            scores, known = session.find(who, self.questions[n], mask_keys(plan.masks[n]))
+            scores, known = connection.find(who, self.questions[n], mask_keys(plan.masks[n]))
             if scores is not None:
                 row = int(rng.choice(np.flatnonzero(known)))
                 places.append((n, row, row + 1))
@@ -179,16 +175,16 @@ class _Part:
     @contextmanager
     def asker(self, *args: Any) -> Iterator[Asker]:
         """What asks the models of the task, and looks answers up first."""
-        with self.store.session() as session:
-            yield _RecallingAsker(self, session, *args)
+        with self.store.connect() as connection:
+            yield _RecallingAsker(self, connection, *args)
 
 
 class _RecallingAsker(Asker):
     """Asks for what is not stored, and stores it batch by batch and model by model."""
 
-    def __init__(self, part: _Part, session: Session, *args: Any):
+    def __init__(self, part: _Part, connection: Connection, *args: Any):
         super().__init__(*args)
-        self.session, self.whos, self.questions = session, part.whos, part.questions
+        self.connection, self.whos, self.questions = connection, part.whos, part.questions
         self.keys: dict[int, np.ndarray] = {}
 
     def scores(self, start: int, stop: int) -> list[list[Any]]:
@@ -211,11 +207,11 @@ class _RecallingAsker(Asker):
         ]
 
     def _find(self, n: int, i: int) -> tuple[np.ndarray | None, np.ndarray]:
-        scores, known = self.session.find(self.whos[i], self.questions[n], self.keys[n])
+        scores, known = self.connection.find(self.whos[i], self.questions[n], self.keys[n])
         width = self.asked[i].width
         if scores is not None and width is not None and scores.shape[1] != width:
             return None, np.zeros_like(known)
-        self.session.count(rows_reused=int(known.sum()))
+        self.connection.count_reused(int(known.sum()))
         return scores, known
 
     def _put_to(self, asked: Asked, batch: list[tuple[int, int, int]], copies: Any) -> np.ndarray:
@@ -224,7 +220,7 @@ class _RecallingAsker(Asker):
         Z = self.space.to_numpy(scores_of(self.plan, asked, copies, n_rows, raw=who.output))
         Z = Z.astype(np.uint8) if who.output == "predict" else np.ascontiguousarray(Z)
         # What is not finite is refused by the caller, and may be an accident: ask again then.
-        self.session.put(
+        self.connection.put(
             [
                 Piece(who, self.questions[n], a, self.keys[n][a:b], rows)
                 for (n, a, b), rows in _cut(batch, Z)

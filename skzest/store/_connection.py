@@ -8,16 +8,16 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from ._database import connect, explained, transaction
+from ._database import explained, open_database, transaction
 from ._identity import Identity
 
-__all__ = ["Piece", "Session", "StoreStats", "mask_keys"]
+__all__ = ["Connection", "Piece", "StoreStats", "mask_keys"]
 
 logger = logging.getLogger("skzest")
 
@@ -26,40 +26,30 @@ _MAX_BYTES = 64 * 2**20  # of scores per row; SQLite refuses a billion
 
 @dataclass(frozen=True)
 class StoreStats:
-    """What a store has been asked for, over all processes that ever used it, and what it holds.
+    """What a store was used for, by all processes so far, and what it holds.
 
-    Subtract two of them to see what happened in between. A *pair* is a model and a reference
-    point, a *row* one question: a masked copy put to a model.
+    Subtract one from a later one to see what happened in between. A *row* is one question: one
+    masked copy put to one model. A *pair* is a model and a reference point.
 
     Attributes
     ----------
-    pairs_asked, rows_asked : int
-        Asked of the models, and then stored.
+    rows_asked : int
+        Questions put to models whose answers were then stored. The few questions that check
+        whether answers repeat are not stored, and not counted.
     rows_reused : int
-        Taken from the store instead.
-    rows_probed, rows_checked : int
-        Asked to see whether answers repeat, and whether stored answers still hold.
-    rows_damaged : int
-        Found with a wrong checksum, and thrown away.
+        Answers taken from the store instead of asking.
     pairs_stored, rows_stored : int
         Held now.
     """
 
-    pairs_asked: int = 0
     rows_asked: int = 0
     rows_reused: int = 0
-    rows_probed: int = 0
-    rows_checked: int = 0
-    rows_damaged: int = 0
     pairs_stored: int = 0
     rows_stored: int = 0
 
-    def __sub__(self, other: StoreStats) -> StoreStats:
-        """What has been added since."""
-        return StoreStats(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-
-_COUNTERS = tuple(f.name for f in fields(StoreStats) if not f.name.endswith("stored"))
+    def __sub__(self, earlier: StoreStats) -> StoreStats:
+        """What has changed since."""
+        return StoreStats(*(a - b for a, b in zip(astuple(self), astuple(earlier), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -73,17 +63,16 @@ class Piece:
     scores: np.ndarray
 
 
-class Session:
-    """One connection to a store."""
+class Connection:
+    """One connection to a store; for one thread at a time."""
 
     def __init__(self, path: str):
         self._path = path
-        self._counts = dict.fromkeys(_COUNTERS, 0)
-        self._begun: set[tuple[bytes, bytes]] = set()
+        self._rows_reused = 0
         with explained(self._path):
-            self._db = connect(path)
+            self._db = open_database(path)
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(
@@ -94,16 +83,15 @@ class Session:
     def close(self) -> None:
         """Write what was counted, and disconnect."""
         try:
-            if any(self._counts.values()):
+            if self._rows_reused:
                 with self._writing():
                     pass
         finally:
             self._db.close()
 
-    def count(self, **amounts: int) -> None:
-        """Add to counters of :class:`StoreStats`; written with the next answers or at the end."""
-        for name, amount in amounts.items():
-            self._counts[name] += amount
+    def count_reused(self, n_rows: int) -> None:
+        """Add to ``rows_reused``; written with the next answers, or on closing."""
+        self._rows_reused += n_rows
 
     # --- answers --------------------------------------------------------------------------
 
@@ -173,7 +161,6 @@ class Session:
         # The second: a damaged index leads to a row that is whole, and another's.
         if _checksum(content) != checksum or tuple(row[:4]) != wanted:
             logger.warning("%s: a damaged answer was thrown away", self._path)
-            self.count(rows_damaged=len(row[3]) // 8)
             with self._writing() as db:
                 db.execute("DELETE FROM requests WHERE request = ?", (request,))
             return None
@@ -183,9 +170,7 @@ class Session:
     def put(self, pieces: Sequence[Piece]) -> None:
         """Store answers, all of them or none; what another process has stored stays."""
         pieces = [part for piece in pieces for part in _halved(piece)]
-        begun = {(piece.who.key, piece.question) for piece in pieces} - self._begun
-        n_rows = sum(len(piece.masks) for piece in pieces)
-        with self._writing(pairs_asked=len(begun), rows_asked=n_rows) as db:
+        with self._writing(rows_asked=sum(len(piece.masks) for piece in pieces)) as db:
             for piece in pieces:
                 db.execute("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", piece.who.row)
                 content = _content(piece)
@@ -193,19 +178,18 @@ class Session:
                     "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (_hash(content[:4]), *content, _checksum(content)),
                 )
-        self._begun |= begun
 
     # --- bookkeeping ----------------------------------------------------------------------
 
     def stats(self) -> StoreStats:
-        """How much was asked, reused and is held."""
+        """What was asked and reused so far, and what is held."""
         counted = dict(self._db.execute("SELECT name, value FROM counters"))
         pairs, rows = self._db.execute(
             "SELECT (SELECT COUNT(*) FROM (SELECT DISTINCT model, question FROM requests)), "
             "(SELECT COALESCE(SUM(LENGTH(masks)), 0) / 8 FROM requests)"
         ).fetchone()
-        known = {name: counted.get(name, 0) + self._counts[name] for name in _COUNTERS}
-        return StoreStats(**known, pairs_stored=pairs, rows_stored=rows)
+        reused = counted.get("rows_reused", 0) + self._rows_reused
+        return StoreStats(counted.get("rows_asked", 0), reused, pairs, rows)
 
     def forget(self, identity: str) -> int:
         """Delete all answers of what is known under this text."""
@@ -219,17 +203,16 @@ class Session:
         return n_rows
 
     @contextmanager
-    def _writing(self, **amounts: int) -> Iterator[sqlite3.Connection]:
-        """A transaction that waits its turn; counters go with it."""
-        counts = {name: n + amounts.get(name, 0) for name, n in self._counts.items()}
+    def _writing(self, rows_asked: int = 0) -> Iterator[sqlite3.Connection]:
+        """A transaction that waits its turn and takes the counters along."""
         with explained(self._path), transaction(self._db) as db:
             yield db
             db.executemany(
                 "INSERT INTO counters VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-                [(name, n) for name, n in counts.items() if n],
+                [("rows_asked", rows_asked), ("rows_reused", self._rows_reused)],
             )
-        self._counts = dict.fromkeys(_COUNTERS, 0)
+        self._rows_reused = 0
 
 
 def mask_keys(masks: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["connect", "explained", "transaction"]
+__all__ = ["explained", "open_database", "transaction"]
 
 _FORMAT = 1
 _APPLICATION_ID = 0x736B7A74  # "skzt": tells our files from others that SQLite can read
@@ -30,7 +30,7 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
 
-def connect(path: str) -> sqlite3.Connection:
+def open_database(path: str) -> sqlite3.Connection:
     """Open a store, and make it if it is not there."""
     if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; give cache= a file in it, such as answers.sqlite.")

@@ -13,10 +13,10 @@ import numbers
 import os
 from typing import Any
 
-from ._connection import Piece, Session, StoreStats, mask_keys
+from ._connection import Connection, Piece, StoreStats, mask_keys
 from ._identity import Identity
 
-__all__ = ["AnswerStore", "Piece", "Session", "StoreStats", "check_cache", "mask_keys"]
+__all__ = ["AnswerStore", "Connection", "Piece", "StoreStats", "check_cache", "mask_keys"]
 
 
 class AnswerStore:
@@ -63,11 +63,11 @@ class AnswerStore:
     >>> store = AnswerStore(os.path.join(folder.name, "answers.sqlite"))
     >>> lime = LimeSignatureTransformer(X, n_reference=5, n_samples=50, cache=store)
     >>> S = lime.fit_transform(zoo)
-    >>> store.stats().pairs_asked, store.stats().rows_asked
+    >>> store.stats().pairs_stored, store.stats().rows_asked
     (10, 500)
     >>> before = store.stats()
     >>> more = lime.set_params(n_reference=8).fit_transform(zoo)
-    >>> (store.stats() - before).pairs_asked
+    >>> (store.stats() - before).pairs_stored
     6
     >>> folder.cleanup()
     """
@@ -85,14 +85,14 @@ class AnswerStore:
     def __repr__(self) -> str:
         return f"AnswerStore({self.path!r})"
 
-    def session(self) -> Session:
-        """A connection, to be used by one thread and closed: a context manager."""
-        return Session(self.path)
+    def connect(self) -> Connection:
+        """A connection, which is a context manager; for one thread at a time."""
+        return Connection(self.path)
 
     def stats(self) -> StoreStats:
         """How much was asked, reused and is held."""
-        with self.session() as session:
-            return session.stats()
+        with self.connect() as connection:
+            return connection.stats()
 
     def forget(self, model: Any) -> int:
         """Delete all answers of a model.
@@ -107,8 +107,8 @@ class AnswerStore:
         n_rows : int
             Number of answers deleted.
         """
-        with self.session() as session:
-            return session.forget(Identity.text_of(model))
+        with self.connect() as connection:
+            return connection.forget(Identity.text_of(model))
 
 
 def check_cache(cache: Any) -> AnswerStore | None:

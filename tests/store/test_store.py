@@ -53,10 +53,10 @@ def _edit(store, statement, *values):
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8"])
 def test_answers_come_back_to_the_bit_in_their_precision(store, dtype):
     scores = np.array([[0.1, -0.0, np.pi], [1e-40, 3e38, -1]]).astype(dtype)
-    with store.session() as session:
-        session.put([_piece(stop=2, scores=scores)])
-    with store.session() as session:
-        found, known = session.find(VICTIM, b"point", MASKS[:2])
+    with store.connect() as connection:
+        connection.put([_piece(stop=2, scores=scores)])
+    with store.connect() as connection:
+        found, known = connection.find(VICTIM, b"point", MASKS[:2])
     assert known.all()
     assert found.dtype == np.dtype(dtype).newbyteorder("=")
     assert_array_equal(
@@ -65,70 +65,70 @@ def test_answers_come_back_to_the_bit_in_their_precision(store, dtype):
 
 
 def test_rows_of_arrays_in_any_layout_keep_their_place(store):
-    with store.session() as session:
-        session.put([_piece(scores=np.asfortranarray(SCORES))])
-        assert_array_equal(session.find(VICTIM, b"point", MASKS)[0], SCORES)
+    with store.connect() as connection:
+        connection.put([_piece(scores=np.asfortranarray(SCORES))])
+        assert_array_equal(connection.find(VICTIM, b"point", MASKS)[0], SCORES)
 
 
 def test_nothing_is_found_of_other_models_points_and_masks(store):
-    with store.session() as session:
-        session.put([_piece()])
+    with store.connect() as connection:
+        connection.put([_piece()])
         others = [(SUSPECT, b"point", MASKS), (VICTIM, b"other", MASKS)]
         for who, question, masks in [*others, (VICTIM, b"point", MASKS + 64)]:
-            scores, known = session.find(who, question, masks)
+            scores, known = connection.find(who, question, masks)
             assert scores is None
             assert not known.any()
 
 
 def test_the_first_masks_of_more_are_found(store):
-    with store.session() as session:
-        session.put([_piece(stop=12)])
-        fewer, known = session.find(VICTIM, b"point", MASKS[:5])
+    with store.connect() as connection:
+        connection.put([_piece(stop=12)])
+        fewer, known = connection.find(VICTIM, b"point", MASKS[:5])
         assert_array_equal(fewer, SCORES[:5])
         assert known.all()
-        more, known = session.find(VICTIM, b"point", MASKS)
+        more, known = connection.find(VICTIM, b"point", MASKS)
         assert_array_equal(known, np.arange(20) < 12)
         assert_array_equal(more[:12], SCORES[:12])
 
 
 def test_requests_of_several_sizes_are_put_together(store):
     other = MASKS + 64
-    with store.session() as session:
-        session.put([_piece(start=15), _piece(stop=4), _piece(masks=other, scores=SCORES + 1)])
-        session.put([_piece(start=2, stop=15)])
-        scores, known = session.find(VICTIM, b"point", MASKS)
+    with store.connect() as connection:
+        connection.put([_piece(start=15), _piece(stop=4), _piece(masks=other, scores=SCORES + 1)])
+        connection.put([_piece(start=2, stop=15)])
+        scores, known = connection.find(VICTIM, b"point", MASKS)
         assert known.all()
         assert_array_equal(scores, SCORES)
         mixed = np.concatenate([MASKS[:10], other[10:]])
-        scores, known = session.find(VICTIM, b"point", mixed)
+        scores, known = connection.find(VICTIM, b"point", mixed)
         assert known.all()
         assert_array_equal(scores, np.concatenate([SCORES[:10], SCORES[10:] + 1]))
 
 
 def test_the_first_answer_stays(store):
-    with store.session() as session:
-        session.put([_piece()])
-        session.put([_piece(scores=SCORES + 1)])
-        assert_array_equal(session.find(VICTIM, b"point", MASKS)[0], SCORES)
+    with store.connect() as connection:
+        connection.put([_piece()])
+        connection.put([_piece(scores=SCORES + 1)])
+        assert_array_equal(connection.find(VICTIM, b"point", MASKS)[0], SCORES)
     assert store.stats().rows_stored == 20
 
 
 def test_answers_of_two_precisions_lose_none(store):
     single = SCORES.astype(np.float32)
-    with store.session() as session:
-        session.put([_piece(stop=10, scores=single), _piece(start=10)])
-        scores, _ = session.find(VICTIM, b"point", MASKS)
+    with store.connect() as connection:
+        connection.put([_piece(stop=10, scores=single), _piece(start=10)])
+        scores, _ = connection.find(VICTIM, b"point", MASKS)
     assert scores.dtype == np.float64
     assert_array_equal(scores, np.concatenate([single[:10], SCORES[10:]]))
 
 
 def test_large_answers_are_stored_in_parts(store, monkeypatch):
     monkeypatch.setattr(_connection, "_MAX_BYTES", 3 * 24)
-    with store.session() as session:
-        session.put([_piece()])
-        (n_parts,) = session._db.execute("SELECT COUNT(*) FROM requests").fetchone()
+    with store.connect() as connection:
+        connection.put([_piece()])
+        (n_parts,) = connection._db.execute("SELECT COUNT(*) FROM requests").fetchone()
         assert n_parts == 8
-        assert_array_equal(session.find(VICTIM, b"point", MASKS)[0], SCORES)
+        assert_array_equal(connection.find(VICTIM, b"point", MASKS)[0], SCORES)
     assert store.stats().rows_asked == 20
 
 
@@ -144,32 +144,30 @@ def test_mask_keys_tell_masks_apart(n_parts):
 # --- counting and forgetting --------------------------------------------------------------
 
 
-def test_counts_are_of_pairs_and_rows_and_last(store):
-    with store.session() as session:
-        session.put([_piece(stop=5), _piece(SUSPECT, stop=5)])
-        session.put([_piece(start=5), _piece(question=b"other")])
-        session.count(rows_reused=7, rows_probed=2)
-    assert store.stats() == StoreStats(
-        pairs_asked=3, rows_asked=45, rows_reused=7, rows_probed=2, pairs_stored=3, rows_stored=45
-    )
+def test_counts_last_and_are_added_up(store):
+    with store.connect() as connection:
+        connection.put([_piece(stop=5), _piece(SUSPECT, stop=5)])
+        connection.put([_piece(start=5), _piece(question=b"other")])
+        connection.count_reused(7)
     before = store.stats()
-    with store.session() as session:
-        session.count(rows_checked=1)
-        assert session.stats() - before == StoreStats(rows_checked=1)
-    assert store.stats() - before == StoreStats(rows_checked=1)
+    assert before == StoreStats(rows_asked=45, rows_reused=7, pairs_stored=3, rows_stored=45)
+    with store.connect() as connection:
+        connection.count_reused(1)
+        assert connection.stats() - before == StoreStats(rows_reused=1)
+    assert store.stats() - before == StoreStats(rows_reused=1)
 
 
 def test_a_model_is_forgotten_by_name_or_by_content(store):
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
     who = Identity.of(as_query(model), "predict_proba")
-    with store.session() as session:
-        session.put([_piece(), _piece(SUSPECT), _piece(who), _piece(who, b"other", stop=5)])
+    with store.connect() as connection:
+        connection.put([_piece(), _piece(SUSPECT), _piece(who), _piece(who, b"other", stop=5)])
     assert store.forget("suspect") == 20
     assert store.forget(pickle.loads(pickle.dumps(model))) == 25
     assert store.forget("suspect") == store.forget(model) == 0
     assert store.stats().rows_stored == 20
-    with store.session() as session:
-        assert session.find(VICTIM, b"point", MASKS)[1].all()
+    with store.connect() as connection:
+        assert connection.find(VICTIM, b"point", MASKS)[1].all()
 
 
 def test_models_are_told_apart_by_what_is_asked_and_how():
@@ -217,33 +215,31 @@ def test_a_store_is_its_path(store, tmp_path, monkeypatch):
 
 
 def test_a_damaged_answer_is_thrown_away_and_counted(store, caplog):
-    with store.session() as session:
-        session.put([_piece(), _piece(question=b"other")])
+    with store.connect() as connection:
+        connection.put([_piece(), _piece(question=b"other")])
     damaged = SCORES.copy()
     damaged[3, 1] = np.nextafter(damaged[3, 1], 9)
     _edit(store, "UPDATE requests SET scores = ? WHERE question = ?", damaged.tobytes(), b"point")
-    with store.session() as session:
-        assert session.find(VICTIM, b"point", MASKS)[0] is None
-        assert session.find(VICTIM, b"other", MASKS)[1].all()
+    with store.connect() as connection:
+        assert connection.find(VICTIM, b"point", MASKS)[0] is None
+        assert connection.find(VICTIM, b"other", MASKS)[1].all()
     assert "a damaged answer was thrown away" in caplog.text
-    assert store.stats().rows_damaged == 20
-    with store.session() as session:
-        session.put([_piece()])
-        assert_array_equal(session.find(VICTIM, b"point", MASKS)[0], SCORES)
+    with store.connect() as connection:
+        connection.put([_piece()])
+        assert_array_equal(connection.find(VICTIM, b"point", MASKS)[0], SCORES)
 
 
 @pytest.mark.parametrize(
     ("column", "value"), [("start", 1), ("dtype", "<f4"), ("n_classes", 6), ("masks", b"\0" * 160)]
 )
 def test_every_column_is_under_the_checksum(store, column, value):
-    with store.session() as session:
-        session.put([_piece()])
+    with store.connect() as connection:
+        connection.put([_piece()])
     _edit(store, f"UPDATE requests SET {column} = ?", value)
-    with store.session() as session:
+    with store.connect() as connection:
         masks = np.zeros(20, dtype="<u8") if column == "masks" else MASKS
         masks = np.concatenate([masks[:1], masks]) if column == "start" else masks
-        assert session.find(VICTIM, b"point", masks)[0] is None
-    assert store.stats().rows_damaged == 20
+        assert connection.find(VICTIM, b"point", masks)[0] is None
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):
@@ -253,12 +249,12 @@ def test_a_transaction_that_fails_leaves_nothing(store):
         def __array__(self, *args, **kwargs):
             raise RuntimeError("broken")
 
-    with store.session() as session:
+    with store.connect() as connection:
         with pytest.raises(RuntimeError, match="broken"):
-            session.put([_piece(), Piece(VICTIM, b"other", 0, MASKS, Broken())])
-        assert session.find(VICTIM, b"point", MASKS)[0] is None
-        session.put([_piece()])
-        assert session.find(VICTIM, b"point", MASKS)[1].all()
+            connection.put([_piece(), Piece(VICTIM, b"other", 0, MASKS, Broken())])
+        assert connection.find(VICTIM, b"point", MASKS)[0] is None
+        connection.put([_piece()])
+        assert connection.find(VICTIM, b"point", MASKS)[1].all()
     assert store.stats().rows_asked == 20
 
 
@@ -290,23 +286,23 @@ def test_a_store_that_cannot_be_written_says_what_is_kept(store, monkeypatch):
     store.stats()
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with store.session() as session:
+        with store.connect() as connection:
             with pytest.raises(OSError, match=r"is locked\. Answers stored so far are kept"):
-                session.put([_piece()])
+                connection.put([_piece()])
             other.execute("ROLLBACK")
-            session.put([_piece()])
+            connection.put([_piece()])
 
 
 def test_a_full_disk_says_so_and_loses_nothing(store):
-    with store.session() as session:
-        session.put([_piece()])
-        session._db.execute("PRAGMA max_page_count = 12")
+    with store.connect() as connection:
+        connection.put([_piece()])
+        connection._db.execute("PRAGMA max_page_count = 12")
         with pytest.raises(OSError, match=r"disk is full\. Answers stored so far are kept"):
-            session.put([_piece(question=b"large", scores=np.zeros((20, 3000)))])
-        assert_array_equal(session.find(VICTIM, b"point", MASKS)[0], SCORES)
-        session._db.execute("PRAGMA max_page_count = 10000")
-        session.put([_piece(question=b"last")])
-        assert session.find(VICTIM, b"last", MASKS)[1].all()
+            connection.put([_piece(question=b"large", scores=np.zeros((20, 3000)))])
+        assert_array_equal(connection.find(VICTIM, b"point", MASKS)[0], SCORES)
+        connection._db.execute("PRAGMA max_page_count = 10000")
+        connection.put([_piece(question=b"last")])
+        assert connection.find(VICTIM, b"last", MASKS)[1].all()
 
 
 # --- several at once ----------------------------------------------------------------------
@@ -316,9 +312,9 @@ def _write(path, seed, own, n_points):
     """Store points: some that nobody else does, some that all do."""
     who = Identity(b"%d" % seed, f"id:{seed}", "", "logits") if own else VICTIM
     for i in np.random.default_rng(seed).permutation(n_points):
-        with AnswerStore(path).session() as session:
-            if not session.find(who, b"%d" % i, MASKS)[1].all():
-                session.put([_piece(who, b"%d" % i, scores=SCORES + i)])
+        with AnswerStore(path).connect() as connection:
+            if not connection.find(who, b"%d" % i, MASKS)[1].all():
+                connection.put([_piece(who, b"%d" % i, scores=SCORES + i)])
     return seed
 
 
@@ -332,15 +328,14 @@ def test_four_writers_lose_and_damage_no_answer(store, backend):
             for seed in range(4)
         )
     whos = [Identity(b"%d" % seed, "", "", "logits") for seed in range(4)]
-    with store.session() as session:
+    with store.connect() as connection:
         for who in [*whos, VICTIM]:
             for i in range(n_points):
-                assert_array_equal(session.find(who, b"%d" % i, MASKS)[0], SCORES + i)
-        assert session._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                assert_array_equal(connection.find(who, b"%d" % i, MASKS)[0], SCORES + i)
+        assert connection._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     stats = store.stats()
     assert stats.pairs_stored == 5 * n_points
-    assert 5 * n_points <= stats.pairs_asked <= 8 * n_points
-    assert stats.rows_damaged == 0
+    assert 5 * n_points * 20 <= stats.rows_asked <= 8 * n_points * 20
 
 
 def test_many_may_open_a_new_store_at_once(store):
@@ -359,14 +354,13 @@ def test_many_may_open_a_new_store_at_once(store):
 
 
 def test_an_index_that_leads_to_another_answer_is_noticed(store):
-    with store.session() as session:
-        session.put([_piece(), _piece(SUSPECT)])
-        (request,) = session._db.execute(
+    with store.connect() as connection:
+        connection.put([_piece(), _piece(SUSPECT)])
+        (request,) = connection._db.execute(
             "SELECT request FROM requests WHERE model = ?", (SUSPECT.key,)
         ).fetchone()
-        assert session._read(request, (SUSPECT.key, b"point", 0, MASKS.tobytes())) is not None
-        assert session._read(request, (VICTIM.key, b"point", 0, MASKS.tobytes())) is None
-    assert store.stats().rows_damaged == 20
+        assert connection._read(request, (SUSPECT.key, b"point", 0, MASKS.tobytes())) is not None
+        assert connection._read(request, (VICTIM.key, b"point", 0, MASKS.tobytes())) is None
 
 
 @pytest.mark.parametrize(
