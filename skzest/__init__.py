@@ -5,78 +5,10 @@ A scikit-learn extension in which the samples are models: :class:`LimeSignatureT
 turns classifiers into signatures, :func:`zest_distances` compares these.
 """
 
-from .comparing import (
-    ClassAligner,
-    ZestDistanceTransformer,
-    crossvalidated_distances,
-    distance_interval,
-    explain_distance,
-    reference_curve,
-    split_half_plans,
-    zest_distances,
-)
-from .detectors import (
-    ReuseDetector,
-    UnlearningVerifier,
-    relative_distances,
-    sequential_distance,
-)
-from .displays import (
-    ExplanationDisplay,
-    ReferenceCurveDisplay,
-    ReuseDetectionDisplay,
-    SignatureDisplay,
-    ZestDistanceDisplay,
-    ZooMapDisplay,
-)
-from .exceptions import (
-    DesignMismatchError,
-    ModelChangedError,
-    QueryError,
-    UndefinedSignatureWarning,
-)
-from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
-from .plan import QueryPlan
-from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
-from .report import html_report
-from .signature import LimeSignatureTransformer
-from .store import AnswerStore
+import lazy_loader
 
 __version__ = "0.1.0.dev0"
 
-__all__ = [
-    "AnswerStore",
-    "AudioMasker",
-    "CallableQuery",
-    "ClassAligner",
-    "DesignMismatchError",
-    "ExplanationDisplay",
-    "ImageMasker",
-    "LimeSignatureTransformer",
-    "ModelChangedError",
-    "QueryError",
-    "QueryPlan",
-    "ReferenceCurveDisplay",
-    "ReuseDetectionDisplay",
-    "ReuseDetector",
-    "SignatureDisplay",
-    "SklearnQuery",
-    "TabularMasker",
-    "TextMasker",
-    "TorchQuery",
-    "UndefinedSignatureWarning",
-    "UnlearningVerifier",
-    "ZestDistanceDisplay",
-    "ZestDistanceTransformer",
-    "ZooMapDisplay",
-    "as_query",
-    "crossvalidated_distances",
-    "distance_interval",
-    "explain_distance",
-    "html_report",
-    "reference_curve",
-    "relative_distances",
-    "sequential_distance",
-    "split_half_plans",
-    "zest_distances",
-]
+# The names are listed in __init__.pyi. Each is imported when it is first used, so that
+# `skzest --help` does not wait for scikit-learn.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The public names of skzest, each imported when it is first used; see __init__.py.
+from . import exceptions, fingerprints, maskers, queries, testing
+from .comparing import (
+    ClassAligner,
+    ZestDistanceTransformer,
+    crossvalidated_distances,
+    distance_interval,
+    explain_distance,
+    reference_curve,
+    split_half_plans,
+    zest_distances,
+)
+from .detectors import (
+    ReuseDetector,
+    UnlearningVerifier,
+    relative_distances,
+    sequential_distance,
+)
+from .displays import (
+    ExplanationDisplay,
+    ReferenceCurveDisplay,
+    ReuseDetectionDisplay,
+    SignatureDisplay,
+    ZestDistanceDisplay,
+    ZooMapDisplay,
+)
+from .exceptions import (
+    DesignMismatchError,
+    ModelChangedError,
+    QueryError,
+    UndefinedSignatureWarning,
+)
+from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
+from .plan import QueryPlan
+from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
+from .report import html_report
+from .signature import LimeSignatureTransformer
+from .store import AnswerStore
+
+__version__: str
+
+__all__ = [
+    "AnswerStore",
+    "AudioMasker",
+    "CallableQuery",
+    "ClassAligner",
+    "DesignMismatchError",
+    "ExplanationDisplay",
+    "ImageMasker",
+    "LimeSignatureTransformer",
+    "ModelChangedError",
+    "QueryError",
+    "QueryPlan",
+    "ReferenceCurveDisplay",
+    "ReuseDetectionDisplay",
+    "ReuseDetector",
+    "SignatureDisplay",
+    "SklearnQuery",
+    "TabularMasker",
+    "TextMasker",
+    "TorchQuery",
+    "UndefinedSignatureWarning",
+    "UnlearningVerifier",
+    "ZestDistanceDisplay",
+    "ZestDistanceTransformer",
+    "ZooMapDisplay",
+    "as_query",
+    "crossvalidated_distances",
+    "distance_interval",
+    "exceptions",
+    "explain_distance",
+    "fingerprints",
+    "html_report",
+    "maskers",
+    "queries",
+    "reference_curve",
+    "relative_distances",
+    "sequential_distance",
+    "split_half_plans",
+    "testing",
+    "zest_distances",
+]
