@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The rivals: other distances between models, each an array of shape (n_models, n_models).
+"""Other distances between models, each an array of shape (n_models, n_models).
 
-What makes sense of a distance (detectors, clustering, displays) takes these as it takes those of
-:func:`~skzest.zest_distances`. Each idea is one file and one function; ``BASELINES`` names them
-all, with their source and how many questions they ask.
+Detectors, clustering and displays take these arrays exactly as they take those of
+:func:`~skzest.zest_distances`. Each distance is one function in one file; ``BASELINES`` lists
+them with their source and their number of questions.
 """
 
 from ._boundary import boundary_distances, boundary_points

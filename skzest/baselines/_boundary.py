@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Do two models draw the line at the same place?"""
+"""Do two models draw the same decision boundary?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _points
 from .._validation import check_models, check_whole
@@ -18,8 +20,8 @@ __all__ = ["as_array_of_points", "boundary_distances", "boundary_points", "in_dt
 
 
 def boundary_distances(
-    models: Any,
-    points: Any,
+    models: Sequence[Any],
+    points: ArrayLike | QueryPlan,
     *,
     victim: int = 0,
     n_points: int | None = None,
@@ -32,12 +34,12 @@ def boundary_distances(
     ----------
     models : list of models
     points : array-like or QueryPlan
-        Points of the task, numbers, between which the boundary is searched; of a plan, its
+        Numeric points of the task; the boundary is searched between them. A plan stands for its
         reference points.
     victim : int, default=0
         Position of the model whose boundary is searched.
     n_points : int, default=None
-        How many points near the boundary to ask about; None is ``len(points)``.
+        Number of points near the boundary; None is ``len(points)``.
     n_steps, random_state
         As in :func:`boundary_points`.
 
@@ -48,7 +50,7 @@ def boundary_distances(
 
     Notes
     -----
-    Asks `n_points` questions of each model, and of the victim ``len(points)`` and some
+    Asks each model `n_points` questions, and the victim ``len(points)`` and about
     ``n_points / 2 * n_steps`` more.
 
     References
@@ -61,7 +63,7 @@ def boundary_distances(
 
     Examples
     --------
-    Two models that say the same to every point, and draw the line elsewhere:
+    Models that agree at every point but have different boundaries:
 
     >>> import numpy as np
     >>> from skzest import CallableQuery
@@ -88,32 +90,37 @@ def boundary_distances(
 
 
 def boundary_points(
-    victim: Any, points: Any, n_points: int, *, n_steps: int = 4, random_state: int = 0
+    victim: Any,
+    points: ArrayLike | QueryPlan,
+    n_points: int,
+    *,
+    n_steps: int = 4,
+    random_state: int = 0,
 ) -> np.ndarray:
     """Points on both sides of a model's decision boundary, found by bisection.
 
-    Two points of different predicted classes are drawn at random, and the segment between them
-    is halved `n_steps` times, always keeping a half whose ends differ. Both ends of the last
-    are taken. A black box that gives labels is enough.
+    Two points with different predicted classes are drawn at random, and the segment between them
+    is halved `n_steps` times, keeping a half whose ends have different labels. Both ends of the
+    last segment are returned. Labels are enough; probabilities are not needed.
 
     Parameters
     ----------
     victim : model
         Anything that :func:`~skzest.queries.as_query` takes.
     points : array-like or QueryPlan
-        Numbers; of a plan, its reference points.
+        Numeric points; a plan stands for its reference points.
     n_points : int
-        How many to find; of an odd number the last segment gives one end.
+        Number of points to find. If it is odd, the last segment contributes one end.
     n_steps : int, default=4
-        The ends are ``2 ** -n_steps`` of the segment apart. Few steps stay where relatives of
-        the victim still agree with it; after many, any other model agrees about one end of two.
+        The ends are ``2 ** -n_steps`` of the segment apart. With few steps, relatives of the
+        victim still agree with it; with many, every other model agrees at one end in two.
     random_state : int, default=0
         Draws the segments.
 
     Returns
     -------
     near : ndarray of shape (n_points, ...)
-        In the dtype of the points, rounded if these are integers.
+        In the dtype of the points; rounded for integers.
 
     Raises
     ------
@@ -135,13 +142,14 @@ def boundary_points(
     """
     points = as_array_of_points(points, "boundary_points")
     n_points, n_steps = check_whole(n_points, "n_points"), check_whole(n_steps, "n_steps")
+    rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
     labels = _labels(victim, points)
     if (labels == labels[0]).all():
         raise ValueError(
             f"the victim predicts one class for all {len(points)} points, so there is no "
             "boundary between them. Give points of several classes."
         )
-    i, j = _pairs_of_classes(labels, -(-n_points // 2), random_state)
+    i, j = _pairs_of_classes(labels, -(-n_points // 2), rng)
     ends = [points[i].astype(np.float64), points[j].astype(np.float64)]
     for _ in range(n_steps):
         middle = (ends[0] + ends[1]) / 2
@@ -153,39 +161,37 @@ def boundary_points(
 
 
 def _pairs_of_classes(
-    labels: np.ndarray, n_pairs: int, random_state: int
+    labels: np.ndarray, n_pairs: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of pairs whose labels differ; the second is uniform over all that do."""
-    rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
+    """Positions of pairs whose labels differ; the second is uniform over all that differ."""
     order = np.argsort(labels, kind="stable")
     first = rng.integers(len(labels), size=n_pairs)
     low = np.searchsorted(labels[order], labels[first], side="left")
     high = np.searchsorted(labels[order], labels[first], side="right")
-    # A place among those before or after the run of the same label.
-    place = rng.integers(len(labels) - (high - low))
-    place = np.where(place < low, place, place + high - low)
-    return first, order[place]
+    # A position before or after the run of the same label.
+    second = rng.integers(len(labels) - (high - low))
+    return first, order[np.where(second < low, second, second + high - low)]
 
 
 def _labels(victim: Any, points: np.ndarray) -> np.ndarray:
     return ask_points([victim], points, response="label").labels[0]
 
 
-def as_array_of_points(points: Any, owner: str) -> np.ndarray:
-    """Points as numbers, which can be mixed and moved."""
+def as_array_of_points(points: Any, caller: str) -> np.ndarray:
+    """Points as an array of numbers, which can be mixed and moved."""
     if isinstance(points, QueryPlan):
         points = points.reference
     if _points.is_frame(points) or (len(points) and isinstance(points[0], str)):
         raise TypeError(
-            f"{owner} moves points about, which takes arrays of numbers; got "
+            f"{caller} moves points, which must be arrays of numbers; got "
             f"{'a DataFrame' if _points.is_frame(points) else 'texts'}. Use a baseline that asks "
-            "about points or copies as they are."
+            "about unchanged points or masked copies, such as 'predictions' or 'copy labels'."
         )
-    return numeric_points(points, owner)
+    return numeric_points(points, caller)
 
 
 def in_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Floats in the dtype of the points they came from; rounded for integers."""
+    """Floats cast to the dtype of the points they came from; rounded for integers."""
     if dtype.kind == "f":
         return values.astype(dtype)
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Main effects and interactions of parts, each compared by itself, and then together."""
+"""Main effects and interactions of parts, compared separately and then combined."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,46 +11,46 @@ import numpy as np
 
 from ..comparing import zest_distances
 from ..plan import QueryPlan, linear_operator
-from ._copies import centred
-from ._scores import Scores, scores_of_copies, warn_of_constant
+from ._copies import centred, check_several_copies
+from ._scores import Scores, plan_of, scores_of_copies, warn_of_constant
 
 __all__ = ["combined_distances"]
 
-# A model whose interactions have less than this share of its energy has none but rounding.
+# Interactions with less than this share of a model's energy are rounding.
 _NO_INTERACTIONS = 1e-12
 
 
 def combined_distances(
-    models: Any, plan: QueryPlan | None = None, *, share: float = 0.5
+    models: Sequence[Any] | Scores, plan: QueryPlan | None = None, *, share: float = 0.5
 ) -> np.ndarray:
-    """Geometric mean of two distances: of main effects, and of what they leave unexplained.
+    """Geometric mean of two distances: between main effects, and between interactions.
 
-    The scores at masked copies are what a regression fits, the coefficients of Zest, and the
-    rest, which is how parts interact. Coefficients are alike even in strangers, since all learn
-    the same task, and a copy that was trained anew shares little else with its source.
-    Interactions are hardly alike in strangers, and survive what leaves weights where they were:
-    fine-tuning, pruning, rounding. ``d_main ** (1 - share) * d_interactions ** share`` sees both,
-    and takes no notice of the units of either.
+    Scores at masked copies are the sum of what a regression fits, the coefficients of Zest, and
+    the residual, which is how parts interact. Coefficients are similar even in unrelated models,
+    since all learn the same task, and a copy that was trained anew shares little else with its
+    source. Interactions differ between unrelated models and survive changes that keep most
+    weights: fine-tuning, pruning, rounding. ``d_main ** (1 - share) * d_interactions ** share``
+    uses both and does not depend on the units of either.
 
     Parameters
     ----------
     models : list of models, or Scores
-        :class:`Scores` from :func:`ask_copies` are compared without another question.
+        With :class:`Scores` from :func:`ask_copies`, nothing more is asked.
     plan : QueryPlan
-        The questions. Left out with `Scores`.
+        The questions. Omit with `Scores`.
     share : float, default=0.5
-        Weight of the interactions: 0 is the distance of coefficients, 1 of residuals.
+        Weight of the interactions: 0 compares coefficients only, 1 residuals only.
 
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        In [0, 2], symmetric, zeros on the diagonal. NaN for a model whose scores do not move.
+        In [0, 2], symmetric, zeros on the diagonal. NaN for a constant model.
 
     Raises
     ------
     ValueError
-        If `share` is outside [0, 1], or there are no more copies of any point than a regression
-        fits exactly.
+        If `share` is outside [0, 1], or no point has more masked copies than a regression fits
+        exactly.
 
     Warns
     -----
@@ -58,17 +59,22 @@ def combined_distances(
 
     See Also
     --------
-    passthrough_distances : Both together, in the proportion in which they come.
+    passthrough_distances : Both together, in their natural proportion.
 
     Notes
     -----
-    Asks ``plan.n_queries`` questions of each model. Models without interactions, such as logistic
-    regressions, are compared by main effects alone; to one that has some they are at right angles
-    in that half.
+    Asks each model ``plan.n_queries`` questions. Two models without interactions, such as
+    logistic regressions, are compared by main effects alone; between such a model and one with
+    interactions, the distance of interactions is 1.
+
+    Under ``response="logit"`` probabilities below ``clip`` are raised to it. In a model that is
+    very sure of its answers this bends scores that would otherwise be additive, and the bend
+    counts as an interaction: a nearly separable logistic regression, for example, has interactions
+    that are not in its weights. Lower ``clip`` (to 1e-300, if need be) where that matters.
 
     Examples
     --------
-    Strangers agree about main effects, and share no interactions:
+    Unrelated models agree about main effects and share no interactions:
 
     >>> import numpy as np
     >>> from skzest import CallableQuery, LimeSignatureTransformer
@@ -87,19 +93,11 @@ def combined_distances(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be between 0 and 1; got {share!r}.")
+    _check_masks(plan_of(models, plan), share)
     scores = scores_of_copies(models, plan)
-    if min(scores.plan.masks.n_masks) < 2:
-        raise ValueError(
-            "some point has one copy, and a regression needs several. Ask about the copies of a "
-            "plan, with ask_copies."
-        )
     warn_of_constant(scores)
     main, rest = _parted(scores)
     has_rest = _energy(rest) > _NO_INTERACTIONS * _energy(_as_rows(centred(scores)))
-    if share > 0 and max(n - k for n, k in _sizes(scores.plan)) <= 1:
-        raise ValueError(
-            "a regression fits all copies exactly, so no interactions are left. Raise n_samples."
-        )
     n_classes = len(scores.classes)
     D_main = np.asarray(zest_distances(main, n_classes=n_classes))
     D_rest = np.where(has_rest[:, None] | has_rest, 1.0, D_main)
@@ -107,7 +105,7 @@ def combined_distances(
     if len(both):
         D_rest[np.ix_(both, both)] = zest_distances(rest[both], n_classes=n_classes)
     D = D_main ** (1 - share) * D_rest**share
-    D[np.isnan(D_main)] = np.nan  # no class in common; NaN ** 0 is 1
+    D[np.isnan(D_main)] = np.nan  # no common class; NaN ** 0 is 1
     D[scores.constant] = D[:, scores.constant] = np.nan
     return D
 
@@ -134,6 +132,12 @@ def _energy(rows: np.ndarray) -> np.ndarray:
     return np.nansum(rows * rows, axis=1)
 
 
-def _sizes(plan: QueryPlan) -> list[tuple[int, int]]:
-    """Masks and parts of each point."""
-    return list(zip(plan.masks.n_masks, plan.n_parts.tolist(), strict=True))
+def _check_masks(plan: QueryPlan, share: float) -> None:
+    check_several_copies(plan)
+    n_masks, n_parts = np.array(plan.masks.n_masks), np.array(plan.n_parts)
+    if share > 0 and (n_masks - n_parts).max() <= 1:
+        raise ValueError(
+            f"no point has more than {n_masks.max()} masked copies, which a regression on "
+            f"{n_parts.max()} parts fits exactly, so no interactions are left. Raise n_samples, or "
+            "pass share=0."
+        )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The very same masked copies, compared without any regression."""
+"""Scores and labels at the masked copies of a plan, compared without a regression."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,39 +11,45 @@ import numpy as np
 
 from ..comparing import zest_distances
 from ..plan import QueryPlan
-from ._scores import Scores, scores_of_copies, warn_of_constant
+from ._scores import Scores, plan_of, scores_of_copies, warn_of_constant
 
-__all__ = ["centred", "copy_label_distances", "disagreement", "passthrough_distances"]
+__all__ = [
+    "centred",
+    "check_several_copies",
+    "copy_label_distances",
+    "disagreement",
+    "passthrough_distances",
+]
 
 
 def passthrough_distances(
-    models: Any, plan: QueryPlan | None = None, *, distance: str = "cosine"
+    models: Sequence[Any] | Scores, plan: QueryPlan | None = None, *, distance: str = "cosine"
 ) -> np.ndarray:
     """Distances between the scores at masked copies, without a regression.
 
-    The questions of Zest and the nearest rival of its coefficients: scores are centred over
-    classes and over the copies of each point, and compared as they are. The same as
-    ``zest_distances`` of a transformer with ``surrogate="passthrough"``.
+    The questions of Zest, and the closest alternative to its coefficients: scores are centred
+    over classes and over the masked copies of each point, and compared directly. Equivalent to
+    ``zest_distances`` with a transformer that has ``surrogate="passthrough"``.
 
     Parameters
     ----------
     models : list of models, or Scores
-        :class:`Scores` from :func:`ask_copies` are compared without another question.
+        With :class:`Scores` from :func:`ask_copies`, nothing more is asked.
     plan : QueryPlan
-        The questions. Left out with `Scores`.
+        The questions. Omit with `Scores`.
     distance : str, default="cosine"
         As in :func:`~skzest.zest_distances`.
 
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        Symmetric, zeros on the diagonal. NaN for a model whose scores do not move. Classes that
-        either of two models lacks are left out of their distance.
+        Symmetric, zeros on the diagonal. NaN for a constant model. Classes that either of two
+        models lacks are left out of their distance.
 
     Raises
     ------
     ValueError
-        If there is a point of fewer than two copies.
+        If a point has fewer than two masked copies.
 
     Warns
     -----
@@ -51,16 +58,15 @@ def passthrough_distances(
 
     See Also
     --------
-    copy_label_distances : Labels in place of scores.
+    copy_label_distances : Compares labels instead of scores.
 
     Notes
     -----
-    Asks ``plan.n_queries`` questions of each model.
+    Asks each model ``plan.n_queries`` questions.
 
     Examples
     --------
-    A copy whose scores are doubled is no distance away, one that turns the scores of a class
-    around is:
+    Doubling the scores does not change the signature; reversing those of one class does:
 
     >>> import numpy as np
     >>> from skzest import CallableQuery, LimeSignatureTransformer
@@ -74,40 +80,37 @@ def passthrough_distances(
     >>> bool(D[0, 1] < 1e-12 < D[0, 2])
     True
     """
+    check_several_copies(plan_of(models, plan))
     scores = scores_of_copies(models, plan)
-    if min(scores.plan.masks.n_masks) < 2:
-        raise ValueError(
-            "some point has one copy, and scores are centred over the copies of each point: "
-            "nothing would be left. Ask about the copies of a plan, with ask_copies."
-        )
     warn_of_constant(scores)
     rows = centred(scores).transpose(0, 2, 1).reshape(len(scores), -1)
     return np.asarray(zest_distances(rows, distance=distance, n_classes=len(scores.classes)))
 
 
 def centred(scores: Scores) -> np.ndarray:
-    """Scores less their mean over classes, and over the copies of each point.
+    """Scores minus their mean over classes, then over the copies of each point.
 
     Same shape as ``scores.values``; zeros for a constant model.
     """
     values = scores.values - np.nanmean(scores.values, axis=2, keepdims=True)
-    starts = scores.starts
-    for start, stop in pairwise(starts):
+    for start, stop in pairwise(scores.starts):
         values[:, start:stop] -= values[:, start:stop].mean(axis=1, keepdims=True)
     values[scores.constant] *= 0.0  # not = 0: classes that a model lacks stay NaN
     return values
 
 
-def copy_label_distances(models: Any, plan: QueryPlan | None = None) -> np.ndarray:
+def copy_label_distances(
+    models: Sequence[Any] | Scores, plan: QueryPlan | None = None
+) -> np.ndarray:
     """Share of the masked copies to which two models give different labels.
 
     Parameters
     ----------
     models : list of models, or Scores
-        :class:`Scores` from :func:`ask_copies` are compared without another question.
+        With :class:`Scores` from :func:`ask_copies`, nothing more is asked.
     plan : QueryPlan
-        The questions. Left out with `Scores`. With ``response="label"`` models are asked for
-        labels; else the label is that of the largest score.
+        The questions. Omit with `Scores`. With ``response="label"`` models are asked for labels;
+        otherwise the label is the class with the largest score.
 
     Returns
     -------
@@ -116,11 +119,11 @@ def copy_label_distances(models: Any, plan: QueryPlan | None = None) -> np.ndarr
 
     See Also
     --------
-    prediction_distances : The same at points of which nothing is hidden.
+    prediction_distances : The same at whole points.
 
     Notes
     -----
-    Asks ``plan.n_queries`` questions of each model.
+    Asks each model ``plan.n_queries`` questions.
 
     Examples
     --------
@@ -137,6 +140,16 @@ def copy_label_distances(models: Any, plan: QueryPlan | None = None) -> np.ndarr
     return disagreement(scores_of_copies(models, plan).labels)
 
 
+def check_several_copies(plan: QueryPlan) -> None:
+    """Refuse points with a single copy: nothing is left of it after centring."""
+    if min(plan.masks.n_masks) < 2:
+        raise ValueError(
+            "a point has only one copy; scores are centred over the copies of each point, so at "
+            "least 2 are needed. Pass the plan_ of a LimeSignatureTransformer, or Scores from "
+            "ask_copies."
+        )
+
+
 def disagreement(labels: np.ndarray) -> np.ndarray:
-    """Share of the columns in which two rows differ, (n_models, n_models)."""
+    """Share of the columns in which two rows differ: (n_models, n_models)."""
     return np.stack([np.mean(labels != row, axis=1) for row in labels])

@@ -1,36 +1,38 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Do two models find the same samples alike?"""
+"""Do two models find the same samples similar?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from ..comparing import slices
-from ._scores import scores_at
+from ._scores import Scores, scores_at
 
 __all__ = ["correlation_distances"]
 
-_CELLS = 2**21  # of the models' correlation matrices that are held at a time
+_CELLS = 2**21  # cells of the models' correlation matrices in memory at a time
 
 
-def correlation_distances(models: Any, points: Any = None) -> np.ndarray:
-    """How differently two models find samples alike (SAC [1]_).
+def correlation_distances(models: Sequence[Any] | Scores, points: Any = None) -> np.ndarray:
+    """Difference between two models' similarities of samples (SAC [1]_).
 
-    Each model gives a matrix: the cosines between its probabilities at all pairs of samples. Two
-    models are apart by the mean absolute difference of their matrices. Classes need not
+    Each model gives a matrix, the cosines between its probabilities at all pairs of samples. The
+    distance of two models is the mean absolute difference of their matrices. Classes need not
     correspond.
 
     Parameters
     ----------
     models : list of models, or Scores
-        :class:`Scores` from :func:`ask_points` or :func:`ask_copies` are compared without another
-        question; of logits the softmax is taken.
+        Models are asked for probabilities. With :class:`Scores` from :func:`ask_points` or
+        :func:`ask_copies`, nothing more is asked; the softmax is applied to logits and to
+        ``decision_function``.
     points : array-like, DataFrame, list of str or QueryPlan
-        Samples. The paper takes those that the victim gets wrong (:func:`victim_mistakes`,
-        "SAC-w") or pastes images into each other ("SAC-m"). Left out with `Scores`.
+        Samples. The paper uses those that the victim gets wrong (:func:`victim_mistakes`,
+        "SAC-w") or pastes images into each other ("SAC-m"). Omit with `Scores`.
 
     Returns
     -------
@@ -39,7 +41,8 @@ def correlation_distances(models: Any, points: Any = None) -> np.ndarray:
 
     Notes
     -----
-    Asks ``len(points)`` questions of each model. The work grows with the square of their number.
+    Asks each model ``len(points)`` questions. Computing time grows with the square of their
+    number.
 
     References
     ----------
@@ -48,7 +51,7 @@ def correlation_distances(models: Any, points: Any = None) -> np.ndarray:
 
     Examples
     --------
-    To rename the classes changes nothing, to join two of them does:
+    Renaming the classes changes nothing; merging two of them does:
 
     >>> import numpy as np
     >>> from skzest import CallableQuery
@@ -60,7 +63,7 @@ def correlation_distances(models: Any, points: Any = None) -> np.ndarray:
     [0.0, 0.0, 0.222]
     """
     P = scores_at(models, points, "predict_proba").probabilities()
-    P = np.nan_to_num(P, nan=0.0)  # a class that a model lacks has no part in its own cosines
+    P = np.nan_to_num(P, nan=0.0)  # a missing class does not contribute to a model's cosines
     norms = np.linalg.norm(P, axis=2, keepdims=True)
     return _mean_gaps(P / np.where(norms > 0, norms, 1.0))
 

@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pairs by the gradient of a torch module; torch is imported in functions only."""
+"""Pairs found with the gradient of a torch module; torch is imported inside functions."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ..queries import TorchQuery
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["climb"]
 
 _ROWS = 256
 
 
-def climb(query: Any, points: np.ndarray, box: tuple, n_steps: int, rng: Any) -> np.ndarray:
-    """Signed gradient steps away from the answers to points, inside a box around each.
+_Box = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def climb(
+    query: TorchQuery, points: np.ndarray, box: _Box, n_steps: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Signed gradient steps away from the answers at the points, inside a box around each.
 
     Parameters
     ----------
     query : TorchQuery
     points : ndarray of floats, shape (n, ...)
     box : tuple of ndarrays
-        Least and largest value of each number, and the reach of a move.
+        Smallest and largest value of each number, and the reach of a move.
     n_steps : int
     rng : numpy.random.Generator
-        Draws where the climb begins: where two answers are the same there is no way up.
+        Draws the starting points: where two answers are equal the gradient is zero.
 
     Returns
     -------
@@ -32,17 +42,24 @@ def climb(query: Any, points: np.ndarray, box: tuple, n_steps: int, rng: Any) ->
     """
     low, high, reach = box
     start = np.clip(points + rng.uniform(-1, 1, points.shape) * reach, low, high)
-    # A copy, so that the user's module keeps its mode and gathers no gradients.
+    # A copy, so that the user's module keeps its mode and accumulates no gradients.
     module = copy.deepcopy(query.model).to(query.device).eval().requires_grad_(False)
     moved = np.empty_like(points)
     for first in range(0, len(points), _ROWS):
         rows = slice(first, first + _ROWS)
-        bounds = low[rows], high[rows], 2.5 * reach / n_steps
+        bounds = low[rows], high[rows], np.asarray(2.5 * reach / n_steps)
         moved[rows] = _climb_together(module, query, points[rows], start[rows], bounds, n_steps)
     return moved
 
 
-def _climb_together(module: Any, query: Any, points, start, bounds, n_steps: int) -> np.ndarray:
+def _climb_together(
+    module: torch.nn.Module,
+    query: TorchQuery,
+    points: np.ndarray,
+    start: np.ndarray,
+    bounds: _Box,
+    n_steps: int,
+) -> np.ndarray:
     import torch
 
     space = query.space
@@ -60,8 +77,8 @@ def _climb_together(module: Any, query: Any, points, start, bounds, n_steps: int
     return space.to_numpy(x.detach())
 
 
-def _centred_cosine(a: Any, b: Any) -> Any:
-    """Cosine of scores less their mean over classes, as under ``response="logit"``."""
+def _centred_cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Cosine of scores minus their mean over classes, as under ``response="logit"``."""
     import torch
 
     a, b = (z - z.mean(dim=1, keepdim=True) for z in (a, b))

@@ -3,44 +3,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import check_models, check_whole
 from ._copies import disagreement
 from ._scores import Scores, ask_points, check_victim, some_points
 
-__all__ = ["mistake_distances", "victim_mistakes"]
+__all__ = ["check_truth", "mistake_distances", "victim_mistakes"]
 
 
 def mistake_distances(
-    models: Any,
+    models: Sequence[Any] | Scores,
     points: Any = None,
-    y: Any = None,
+    y: ArrayLike | None = None,
     *,
     victim: int = 0,
     n_points: int | None = None,
 ) -> np.ndarray:
     """Disagreement of labels at the points that one model, the victim, gets wrong.
 
-    The Anna Karenina heuristic [1]_: good models are right alike, and each is wrong in its own
-    way, so who shares the victim's mistakes was made from it.
+    The Anna Karenina heuristic [1]_: good models are right in the same way, and each is wrong in
+    its own way, so a model that shares the victim's mistakes was probably made from it.
 
     Parameters
     ----------
     models : list of models, or Scores
-        The victim is asked about all points, the others about its mistakes. With :class:`Scores`
-        from :func:`ask_points` all have been asked about all.
+        The victim is asked about all points, the others only about its mistakes. With
+        :class:`Scores` from :func:`ask_points`, nothing more is asked.
     points : array-like, DataFrame, list of str or QueryPlan
-        Points with known labels, better not of the victim's training data. Left out with
+        Points with known labels, preferably not from the victim's training data. Omit with
         `Scores`.
     y : array-like of shape (n_points,)
         Their true labels.
     victim : int, default=0
-        Position of the model whose mistakes are taken.
+        Position of the model whose mistakes are used.
     n_points : int, default=None
-        Use the first so many mistakes; None uses all.
+        Use only this many mistakes, the first ones; None uses all.
 
     Returns
     -------
@@ -49,13 +51,15 @@ def mistake_distances(
 
     Raises
     ------
+    TypeError
+        If `y` is missing.
     ValueError
-        If the victim is right everywhere.
+        If `y` does not fit the points, or the victim makes no mistake.
 
     Notes
     -----
-    Asks each model as many questions as the victim makes mistakes, at most `n_points`, and of
-    the victim ``len(points)`` more.
+    Asks each model one question for each mistake of the victim, at most `n_points`, and the
+    victim ``len(points)`` more.
 
     References
     ----------
@@ -76,17 +80,18 @@ def mistake_distances(
     >>> mistake_distances(zoo, np.arange(4)[:, None], y)[0].tolist()
     [0.0, 0.0, 0.5]
     """
+    if n_points is not None:
+        check_whole(n_points, "n_points")
     if isinstance(models, Scores):
-        victim = check_victim(victim, len(models))
-        wrong = _wrong(models, victim, y)
-        return disagreement(models.labels[:, _first(wrong, n_points, models.values.shape[1])])
+        wrong = _wrong(models, check_victim(victim, len(models)), y)
+        return disagreement(models.labels[:, _first(wrong, n_points)])
     zoo = check_models(models)
     wrong = victim_mistakes(zoo[check_victim(victim, len(zoo))], points, y)
-    chosen = some_points(points, _first(wrong, n_points, len(wrong)))
+    chosen = some_points(points, _first(wrong, n_points))
     return disagreement(ask_points(zoo, chosen, response="label").labels)
 
 
-def victim_mistakes(victim: Any, points: Any, y: Any) -> np.ndarray:
+def victim_mistakes(victim: Any, points: Any, y: ArrayLike | None) -> np.ndarray:
     """Positions of the points that a model gets wrong.
 
     Parameters
@@ -114,36 +119,43 @@ def victim_mistakes(victim: Any, points: Any, y: Any) -> np.ndarray:
     >>> victim_mistakes(DummyClassifier().fit(X, y), X, y).tolist()
     [2]
     """
+    if points is None:
+        raise TypeError("points is missing; only Scores, from ask_points, bring their own.")
+    check_truth(y, len(points))  # before the victim is asked
     return _wrong(ask_points([victim], points, response="label"), 0, y)
 
 
-def _wrong(scores: Scores, victim: int, y: Any) -> np.ndarray:
+def check_truth(y: ArrayLike | None, n_points: int) -> np.ndarray:
+    """True labels as an array, one for each point."""
     if y is None:
-        raise TypeError("y is missing: mistakes are told by the true labels of the points.")
+        raise TypeError("y is missing: mistakes are found by comparing with the true labels.")
     y = np.asarray(y)
-    if y.shape != (scores.values.shape[1],):
-        raise ValueError(
-            f"y has shape {y.shape}; expected ({scores.values.shape[1]},), one label per point."
-        )
+    if y.shape != (n_points,):
+        raise ValueError(f"y has shape {y.shape}; expected ({n_points},), one label per point.")
     n_missing = sum(label is None or label != label for label in y.tolist())
     if n_missing:
         raise ValueError(
-            f"y lacks {n_missing} of {len(y)} labels (NaN or None); give only points whose labels "
-            "are known."
+            f"y lacks {n_missing} of {len(y)} labels (NaN or None). Leave out the points whose "
+            "labels are unknown."
         )
+    return y
+
+
+def _wrong(scores: Scores, victim: int, y: ArrayLike | None) -> np.ndarray:
+    truth = check_truth(y, scores.values.shape[1])
     said = scores.classes[scores.labels[victim]]
-    if (said.dtype.kind in "OSU") != (y.dtype.kind in "OSU"):
+    if (said.dtype.kind in "OSU") != (truth.dtype.kind in "OSU"):
         raise ValueError(
-            f"y holds labels such as {y.tolist()[0]!r}, the victim answers with such as "
-            f"{said.tolist()[0]!r}. Give y in the labels of the models."
+            f"y holds labels such as {truth.tolist()[0]!r}, but the victim answers with labels "
+            f"such as {said.tolist()[0]!r}. Give y in the labels of the models."
         )
-    return np.flatnonzero(said != y)
+    return np.flatnonzero(said != truth)
 
 
-def _first(wrong: np.ndarray, n_points: int | None, n_asked: int) -> np.ndarray:
+def _first(wrong: np.ndarray, n_points: int | None) -> np.ndarray:
     if not len(wrong):
         raise ValueError(
             "the victim is right at all points it was asked about, so there are no mistakes to "
-            "compare. Give more points, such as harder ones that it was not trained on."
+            "compare. Give more points, or harder ones that it was not trained on."
         )
-    return wrong if n_points is None else wrong[: check_whole(n_points, "n_points")]
+    return wrong[:n_points]

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Do two models react alike to the same small changes?"""
+"""Do two models react in the same way to the same small changes?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._validation import check_models, check_whole
+from .._validation import check_choice, check_models, check_whole
 from ..comparing import zest_distances
+from ..plan import QueryPlan
 from ..queries import TorchQuery, as_query
 from ._boundary import as_array_of_points, in_dtype
 from ._scores import ask_points, check_victim
@@ -18,8 +20,8 @@ __all__ = ["ddv_distances", "ddv_pairs", "decision_distances"]
 
 
 def ddv_distances(
-    models: Any,
-    points: Any,
+    models: Sequence[Any],
+    points: ArrayLike | QueryPlan,
     *,
     victim: int = 0,
     n_pairs: int | None = None,
@@ -31,36 +33,37 @@ def ddv_distances(
 ) -> np.ndarray:
     """ModelDiff: cosine distances between decision distance vectors [1]_.
 
-    Pairs of inputs are made that are near to each other, and far apart in what the victim
-    answers. Per model, the cosine distances between its two answers to each pair are its vector,
-    and two models are apart by the cosine distance of their vectors. Classes need not correspond.
+    Pairs of inputs are made that are near each other but get very different answers from the
+    victim. The vector of a model holds the cosine distances between its two answers to each pair;
+    the distance of two models is the cosine distance of their vectors. Classes need not
+    correspond.
 
     Parameters
     ----------
     models : list of models
     points : array-like or QueryPlan
-        Numbers, from which pairs are made; of a plan, its reference points.
+        Numeric points, from which pairs are made; a plan stands for its reference points.
     victim : int, default=0
         Position of the model for which pairs are made.
     n_pairs : int, default=None
-        Use the first so many points; None uses all.
+        Number of pairs, made from the first points; None uses all points.
     search, radius, n_steps, random_state
         As in :func:`ddv_pairs`.
     response : str, default="logit"
-        What the models are asked for. The released code of [1]_ compares logits.
+        What the models are asked for. The code released with [1]_ compares logits.
 
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        In [0, 1], symmetric, zeros on the diagonal. NaN for a model that no pair moves.
+        In [0, 1], symmetric, zeros on the diagonal. NaN for a model that reacts to no pair.
 
     Notes
     -----
-    Asks ``2 * n_pairs`` questions of each model, and with ``search="random"`` of the victim
+    Asks each model ``2 * n_pairs`` questions, and with ``search="random"`` the victim
     ``n_pairs * (n_steps + 1)`` more.
 
-    The paper also rewards inputs whose answers differ from those to the others; here diversity
-    comes from the points alone.
+    The paper also rewards inputs whose answers differ from those to other inputs; here only the
+    points provide diversity.
 
     References
     ----------
@@ -105,7 +108,7 @@ def decision_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = 1 - np.einsum("...c,...c->...", a, b) / norms
-    # Answers without a direction: alike if both are so, else at right angles.
+    # A zero vector has no direction: equal to another zero vector, at right angles to the rest.
     same = np.all(a == b, axis=-1)
     distance = np.where(norms > 0, distance, 1.0)
     return np.where(same, 0.0, np.clip(distance, 0.0, 2.0))
@@ -113,7 +116,7 @@ def decision_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def ddv_pairs(
     victim: Any,
-    points: Any,
+    points: ArrayLike | QueryPlan,
     *,
     search: str = "random",
     radius: float = 0.1,
@@ -121,42 +124,44 @@ def ddv_pairs(
     random_state: int = 0,
     response: str = "logit",
 ) -> np.ndarray:
-    """Partners of points: near to them in input, and far from them in a model's answers.
+    """Partners of points: near them as inputs, far from them in a model's answers.
 
     Parameters
     ----------
     victim : model
         Anything that :func:`~skzest.queries.as_query` takes.
     points : array-like or QueryPlan
-        Numbers; of a plan, its reference points.
+        Numeric points; a plan stands for its reference points.
     search : {"random", "gradient"}, default="random"
-        ``"random"`` asks a black box: of `n_steps` random moves those that lead farther away
-        are kept. ``"gradient"`` takes `n_steps` signed gradient steps through a torch module;
-        points and ``preprocess`` must then be floating.
+        ``"random"`` treats the model as a black box: of `n_steps` random moves, those that lead
+        farther away are kept. ``"gradient"`` takes `n_steps` signed gradient steps through a
+        torch module; points and ``preprocess`` must then be floating point.
     radius : float, default=0.1
-        No number moves farther than this share of the range of the points: of the range of its
-        own column for a table (2-D), else of all.
+        No number moves farther than this share of the range of the points: the range of its own
+        column for a table (2-D), otherwise that of the whole array.
     n_steps : int, default=20
         Steps of the search.
     random_state : int, default=0
-        Draws the moves, and where the gradient search begins.
+        Draws the moves, and the starting points of the gradient search.
     response : str, default="logit"
-        What the model is asked for. A gradient is taken of what the module answers.
+        What the model is asked for. The gradient is that of the module's own output.
 
     Returns
     -------
     moved : ndarray
-        In the shape and dtype of the points, inside their range.
+        In the shape and dtype of the points, within their range.
 
     Raises
     ------
     TypeError
-        If a gradient is to be taken of what is no torch module, or with respect to integers.
+        If ``search="gradient"`` and the model is not a torch module, or the points are integers.
+    ValueError
+        If `search` is unknown or `radius` is not positive.
 
     Notes
     -----
-    The random search asks ``len(points) * (n_steps + 1)`` questions; the gradient search needs
-    the model itself.
+    The random search asks ``len(points) * (n_steps + 1)`` questions; the gradient search asks
+    none but needs the module.
 
     Examples
     --------
@@ -168,6 +173,7 @@ def ddv_pairs(
     >>> float(np.abs(moved - X).max().round(3)) <= 0.25
     True
     """
+    check_choice(search, "search", ("random", "gradient"))
     points = as_array_of_points(points, "ddv_pairs")
     n_steps = check_whole(n_steps, "n_steps")
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
@@ -176,21 +182,19 @@ def ddv_pairs(
     box = _box(points, radius)
     if search == "random":
         return _search(_scores_by(victim, response), points, box, n_steps, rng)
-    if search == "gradient":
-        from ._gradient import climb
+    from ._gradient import climb
 
-        return climb(_differentiable(victim, points), points, box, n_steps, rng)
-    raise ValueError(f"search={search!r} is not known; pass 'random' or 'gradient'.")
+    return climb(_differentiable(victim, points), points, box, n_steps, rng)
 
 
 def _box(points: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least and largest value that each number may take, and the reach of a move."""
+    """Smallest and largest value that each number may take, and the reach of a move."""
     X = points.astype(np.float64)
     axes = 0 if X.ndim == 2 else None
     low, high = np.min(X, axis=axes), np.max(X, axis=axes)
     reach = np.asarray(radius * (high - low))
     if points.dtype.kind != "f":
-        # Whole steps, so that rounding leads no farther; at least one where there is room.
+        # Whole steps, so that rounding does not exceed the radius; at least 1 where possible.
         reach = np.where(reach > 0, np.maximum(np.floor(reach), 1), 0)
     return np.maximum(X - reach, low), np.minimum(X + reach, high), reach
 
@@ -199,8 +203,14 @@ def _scores_by(victim: Any, response: str) -> Callable[[np.ndarray], np.ndarray]
     return lambda X: ask_points([victim], X, response=response).values[0]
 
 
-def _search(answers: Callable, points: np.ndarray, box: tuple, n_steps: int, rng) -> np.ndarray:
-    """Random moves, of which those that lead farther away in the answers are kept."""
+def _search(
+    answers: Callable[[np.ndarray], np.ndarray],
+    points: np.ndarray,
+    box: tuple[np.ndarray, np.ndarray, np.ndarray],
+    n_steps: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Random moves; those whose answers are farther from the start are kept."""
     low, high, reach = box
     at_start = answers(points)
     best, found = points.astype(np.float64), np.zeros(len(points))
@@ -221,7 +231,7 @@ def _differentiable(victim: Any, points: np.ndarray) -> TorchQuery:
         )
     if points.dtype.kind != "f":
         raise TypeError(
-            f"search='gradient' moves points by small steps, and these are {points.dtype}. Give "
-            "floats (with a preprocess= that takes them), or use search='random'."
+            f"search='gradient' moves points by small steps, but these are {points.dtype}. Pass "
+            "floats (with a preprocess= that accepts them), or use search='random'."
         )
     return query

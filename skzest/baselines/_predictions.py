@@ -3,28 +3,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ._copies import disagreement
-from ._scores import scores_at
+from ._scores import Scores, scores_at
 
 __all__ = ["prediction_distances"]
 
 
-def prediction_distances(models: Any, points: Any = None) -> np.ndarray:
+def prediction_distances(models: Sequence[Any] | Scores, points: Any = None) -> np.ndarray:
     """Share of the points to which two models give different labels [1]_.
 
-    Good models agree where they are right, so this sees little but how accurate they are.
+    Good models agree wherever they are right, so this mostly reflects how accurate they are.
 
     Parameters
     ----------
     models : list of models, or Scores
-        Models are asked for labels. :class:`Scores` from :func:`ask_points` are compared
-        without another question, by their largest scores.
+        Models are asked for labels. With :class:`Scores` from :func:`ask_points`, nothing more is
+        asked; the label is the class with the largest score.
     points : array-like, DataFrame, list of str or QueryPlan
-        Points of the task; of a plan, its reference points. Left out with `Scores`.
+        Points of the task; a plan stands for its reference points. Omit with `Scores`.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def prediction_distances(models: Any, points: Any = None) -> np.ndarray:
 
     Notes
     -----
-    Asks ``len(points)`` questions of each model.
+    Asks each model ``len(points)`` questions.
 
     References
     ----------

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""All baselines by name, each with its source and the number of its questions."""
+"""The baselines as rows of one table. A new baseline is one file with its function, and one row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _points
-from .._validation import check_models
+from .._validation import check_choice, check_models, check_whole
+from ..comparing import check_plan
 from ..plan import QueryPlan
 from ._boundary import boundary_distances
 from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
 from ._correlation import correlation_distances
-from ._mistakes import mistake_distances
+from ._mistakes import check_truth, mistake_distances
 from ._modeldiff import ddv_distances
 from ._predictions import prediction_distances
-from ._scores import Scores, ask_copies, ask_points, some_points
+from ._scores import Scores, ask_copies, ask_points, check_victim, some_points
 from ._weights import weight_distances
 
 __all__ = ["BASELINES", "Baseline", "baseline_distances"]
@@ -27,26 +29,107 @@ __all__ = ["BASELINES", "Baseline", "baseline_distances"]
 _BOUNDARY_STEPS, _DDV_STEPS = 4, 20
 _SAC_POINTS = 1024
 
+_Distances = Callable[..., np.ndarray]
+_Count = Callable[[QueryPlan, int], int]
+
+
+class _Given(NamedTuple):
+    """What a baseline is given beside the models."""
+
+    plan: QueryPlan
+    points: Any
+    y: ArrayLike | None
+    n_queries: int
+    victim: int
+    random_state: int
+
+
+# ---------------------------------------------------------------- numbers of questions
+
+
+def _no_questions(plan: QueryPlan, n_points: int) -> int:
+    return 0
+
+
+def _budget(plan: QueryPlan, n_points: int) -> int:
+    return plan.n_queries
+
+
+def _one_a_point(plan: QueryPlan, n_points: int) -> int:
+    return min(plan.n_queries, n_points)
+
+
+def _two_a_pair(plan: QueryPlan, n_points: int) -> int:
+    return 2 * _n_pairs(plan, n_points)
+
+
+def _n_pairs(plan: QueryPlan, n_points: int) -> int:
+    return min(plan.n_queries // 2, n_points)
+
+
+# ---------------------------------------------------------------- ways to call a function
+
+
+def _call_with_nothing(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
+    return distances(models)
+
+
+def _call_with_plan(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
+    return distances(models, given.plan)
+
+
+def _call_with_points(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
+    return distances(models, some_points(given.points, np.arange(given.n_queries)))
+
+
+def _call_with_truth(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
+    points, y = given.points, given.y
+    return distances(models, points, y, victim=given.victim, n_points=given.n_queries)
+
+
+def _call_boundary(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
+    return distances(
+        models,
+        given.points,
+        victim=given.victim,
+        n_points=given.n_queries,
+        n_steps=_BOUNDARY_STEPS,
+        random_state=given.random_state,
+    )
+
+
+def _call_ddv(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
+    return distances(
+        models,
+        given.points,
+        victim=given.victim,
+        n_pairs=given.n_queries // 2,
+        n_steps=_DDV_STEPS,
+        random_state=given.random_state,
+    )
+
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to compare models, with as many questions as a plan has, or fewer.
-
-    ``skzest.baselines.BASELINES`` is a dict of all, by name.
+    """One row of ``skzest.baselines.BASELINES``, a dict of all baselines by name.
 
     Attributes
     ----------
     name : str
         Its key in ``BASELINES``.
     function : callable
-        The public function behind it.
+        The public function that computes the distances.
     source : str
-        The paper that it is from.
+        The paper that describes it.
     asks : {"copies", "points", "mistakes", "made points", "weights"}
-        What the models are asked about. ``"mistakes"`` needs the labels of the points, and
-        ``"made points"`` are searched with the victim, by mixing and moving points.
-    most : int or None
-        Questions of each model beyond which the plan's number is not followed.
+        What the models are asked about. ``"mistakes"`` needs the labels of the points;
+        ``"made points"`` are searched from the victim by mixing and moving points.
+    call : callable
+        Calls `function` with what it needs of the plan, the points and the victim.
+    questions : callable
+        From a plan and a number of points to the number of questions for each model.
+    search : callable
+        The same for the extra questions to the victim alone.
 
     Examples
     --------
@@ -70,62 +153,49 @@ class Baseline:
     """
 
     name: str
-    function: Callable[..., np.ndarray]
+    function: _Distances
     source: str
     asks: str
-    most: int | None = None
+    call: _Distances
+    questions: _Count
+    search: _Count = _no_questions
 
     def n_queries(self, plan: QueryPlan, n_points: int | None = None) -> int:
-        """Questions of each model, with `n_points` points at hand (None: those of the plan).
+        """Questions for each model, given `n_points` points (None: those of the plan).
 
-        For ``"mistakes"`` the most there can be: one for each that the victim makes. The few
-        that are asked twice at the start, to see whether answers repeat, are not counted.
+        For ``"mistakes"`` this is the maximum: one question for each mistake of the victim. The
+        few questions repeated at the start, to see whether answers repeat, are not counted.
         """
-        n_points = len(plan) if n_points is None else n_points
-        if self.asks == "weights":
-            return 0
-        most = plan.n_queries if self.most is None else min(plan.n_queries, self.most)
-        if self.asks == "copies":
-            return plan.n_queries
-        if self.name == "ddv":
-            return 2 * _n_pairs(plan, n_points)
-        return most if self.asks == "made points" else min(most, n_points)
+        return self.questions(plan, len(plan) if n_points is None else n_points)
 
     def n_search(self, plan: QueryPlan, n_points: int | None = None) -> int:
-        """Questions of the victim alone, before the others are asked."""
-        n_points = len(plan) if n_points is None else n_points
-        if self.asks == "mistakes":
-            return n_points
-        if self.name == "boundary":
-            return n_points + -(-plan.n_queries // 2) * _BOUNDARY_STEPS
-        if self.name == "ddv":
-            return _n_pairs(plan, n_points) * (_DDV_STEPS + 1)
-        return 0
+        """Questions to the victim alone, before the others are asked."""
+        return self.search(plan, len(plan) if n_points is None else n_points)
 
     def __call__(
         self,
-        models: Any,
+        models: Sequence[Any],
         plan: QueryPlan,
         points: Any = None,
-        y: Any = None,
+        y: ArrayLike | None = None,
         *,
         victim: int = 0,
         random_state: int = 0,
     ) -> np.ndarray:
-        """Distances with :meth:`n_queries` questions of each model.
+        """Distances from :meth:`n_queries` questions to each model.
 
         Parameters
         ----------
         models : list of models
         plan : QueryPlan
-            The copies to ask about, and the number of questions.
+            The masked copies, and the budget: ``plan.n_queries`` questions.
         points : container of points, default=None
-            Where others than copies are taken from, the first first; None takes the plan's
+            Points to use where whole points are asked about, in order; None uses the plan's
             reference points.
         y : array-like, default=None
             Labels of `points`, for ``"mistakes"``.
         victim : int, default=0
-            Position of the model whose mistakes, boundary or reactions are looked for.
+            Position of the model that mistakes, boundary points or pairs are taken from.
         random_state : int, default=0
             Seed of the searches.
 
@@ -133,26 +203,9 @@ class Baseline:
         -------
         D : ndarray of shape (n_models, n_models)
         """
-        if self.asks == "weights":
-            return self.function(models)
-        if self.asks == "copies":
-            return self.function(models, plan)
         points = plan.reference if points is None else points
-        most = self.n_queries(plan, len(points))
-        if self.asks == "points":
-            return self.function(models, some_points(points, np.arange(most)))
-        if self.asks == "mistakes":
-            return self.function(models, points, y, victim=victim, n_points=most)
-        made: dict[str, Any] = {"victim": victim, "random_state": random_state}
-        if self.name == "ddv":
-            made |= {"n_pairs": most // 2, "n_steps": _DDV_STEPS}
-        else:
-            made |= {"n_points": most, "n_steps": _BOUNDARY_STEPS}
-        return self.function(models, points, **made)
-
-
-def _n_pairs(plan: QueryPlan, n_points: int) -> int:
-    return min(plan.n_queries // 2, n_points)
+        n = self.n_queries(plan, len(points))
+        return self.call(self.function, models, _Given(plan, points, y, n, victim, random_state))
 
 
 _ALL = (
@@ -161,32 +214,76 @@ _ALL = (
         passthrough_distances,
         "the questions of Jia et al., ICLR 2022, without the regression",
         "copies",
+        _call_with_plan,
+        _budget,
     ),
     Baseline(
         "copy labels",
         copy_label_distances,
         "the questions of Jia et al., ICLR 2022, answered with labels",
         "copies",
+        _call_with_plan,
+        _budget,
     ),
     Baseline(
         "combined",
         combined_distances,
         "this library: main effects and interactions, each by itself",
         "copies",
+        _call_with_plan,
+        _budget,
     ),
-    Baseline("predictions", prediction_distances, "Jia et al., ICLR 2022, section 4.3", "points"),
+    Baseline(
+        "predictions",
+        prediction_distances,
+        "Jia et al., ICLR 2022, section 4.3",
+        "points",
+        _call_with_points,
+        _one_a_point,
+    ),
     Baseline(
         "boundary",
         boundary_distances,
         "Jia et al., ICLR 2022, section 4.3; Cao et al., AsiaCCS 2021",
         "made points",
+        _call_boundary,
+        _budget,
+        lambda plan, n_points: n_points + -(-plan.n_queries // 2) * _BOUNDARY_STEPS,
     ),
-    Baseline("ddv", ddv_distances, "Li et al., ISSTA 2021", "made points"),
-    Baseline("mistakes", mistake_distances, "Godinot et al., AAAI 2025", "mistakes"),
     Baseline(
-        "correlation", correlation_distances, "Guan et al., NeurIPS 2022", "points", _SAC_POINTS
+        "ddv",
+        ddv_distances,
+        "Li et al., ISSTA 2021",
+        "made points",
+        _call_ddv,
+        _two_a_pair,
+        lambda plan, n_points: _n_pairs(plan, n_points) * (_DDV_STEPS + 1),
     ),
-    Baseline("weights", weight_distances, "Jia et al., IEEE S&P 2021", "weights"),
+    Baseline(
+        "mistakes",
+        mistake_distances,
+        "Godinot et al., AAAI 2025",
+        "mistakes",
+        _call_with_truth,
+        _one_a_point,
+        lambda plan, n_points: n_points,
+    ),
+    Baseline(
+        "correlation",
+        correlation_distances,
+        "Guan et al., NeurIPS 2022",
+        "points",
+        _call_with_points,
+        lambda plan, n_points: min(_one_a_point(plan, n_points), _SAC_POINTS),
+    ),
+    Baseline(
+        "weights",
+        weight_distances,
+        "Jia et al., IEEE S&P 2021",
+        "weights",
+        _call_with_nothing,
+        _no_questions,
+    ),
 )
 
 BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
@@ -196,28 +293,28 @@ def baseline_distances(
     models: Sequence[Any],
     plan: QueryPlan,
     points: Any = None,
-    y: Any = None,
+    y: ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,
     victim: int = 0,
     random_state: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Distances by several baselines at one budget, each set of questions asked once.
+    """Distances by several baselines with one budget; shared questions are asked only once.
 
     Parameters
     ----------
     models : list of models
     plan : QueryPlan
-        The copies to ask about; ``plan.n_queries`` is the budget of all.
+        The masked copies; ``plan.n_queries`` is the budget of each baseline.
     points : container of points, default=None
-        Where others than copies are taken from; None takes the plan's reference points, which
-        may be far fewer than the budget allows.
+        Points to use where whole points are asked about. None uses the plan's reference points,
+        usually far fewer than the budget allows.
     y : array-like, default=None
         Labels of `points`.
     names : sequence of str, default=None
-        Which of ``BASELINES``. None takes all that what is given allows: ``"mistakes"`` needs
-        `y`, ``"boundary"`` and ``"ddv"`` need points that are arrays, and ``"weights"``, which
-        opens the box, must be named.
+        Which of ``BASELINES`` to compute. None computes every baseline that the inputs allow:
+        ``"mistakes"`` needs `y`, and ``"boundary"`` and ``"ddv"`` need points that are arrays.
+        ``"weights"`` needs access to the parameters and must be named.
     victim, random_state : int, default=0
         As in :class:`Baseline`.
 
@@ -228,7 +325,7 @@ def baseline_distances(
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown, `victim` is out of range, or `y` does not fit the points.
 
     Examples
     --------
@@ -248,39 +345,51 @@ def baseline_distances(
     True
     """
     zoo = check_models(models)
-    points = plan.reference if points is None else points
+    points = check_plan(plan).reference if points is None else points
     chosen = [BASELINES[name] for name in _names(names, points, y)]
-    given: dict[str, Scores] = {}
-    if any(b.asks == "copies" for b in chosen):
-        given["copies"] = ask_copies(zoo, plan)
-    if any(b.asks == "points" for b in chosen):
-        most = max(b.n_queries(plan, len(points)) for b in chosen if b.asks == "points")
-        first = some_points(points, np.arange(most))
-        given["points"] = ask_points(zoo, first, response=plan.response, clip=plan.clip)
+    # All of this is checked before the first question.
+    check_victim(victim, len(zoo))
+    check_whole(random_state, "random_state", minimum=0)
+    if any(b.asks == "mistakes" for b in chosen):
+        check_truth(y, len(points))
+    shared = _shared_scores(chosen, zoo, plan, points)
     distances = {}
     for b in chosen:
-        if b.asks in given:
-            scores = _first(given[b.asks], b.n_queries(plan, len(points)))
+        if b.asks in shared:
+            scores = _first(shared[b.asks], b.n_queries(plan, len(points)))
             distances[b.name] = b.function(scores)
         else:
             distances[b.name] = b(zoo, plan, points, y, victim=victim, random_state=random_state)
     return distances
 
 
-def _names(names: Sequence[str] | None, points: Any, y: Any) -> list[str]:
-    if names is None:
-        movable = not _points.is_frame(points) and not isinstance(points[0], str)
-        left_out = {"weights"} | (set() if movable else {"boundary", "ddv"})
-        left_out |= {"mistakes"} if y is None else set()
-        return [name for name in BASELINES if name not in left_out]
-    unknown = [name for name in names if name not in BASELINES]
-    if unknown:
-        raise ValueError(f"{unknown} are no baselines; known are {list(BASELINES)}.")
-    return list(names)
+def _names(names: Sequence[str] | None, points: Any, y: ArrayLike | None) -> list[str]:
+    if names is not None:
+        for name in names:
+            check_choice(name, "each of names", BASELINES)
+        return list(names)
+    movable = not _points.is_frame(points) and not isinstance(points[0], str)
+    allowed = {"copies", "points"}
+    allowed |= ({"made points"} if movable else set()) | ({"mistakes"} if y is not None else set())
+    return [b.name for b in _ALL if b.asks in allowed]
+
+
+def _shared_scores(
+    chosen: list[Baseline], zoo: list, plan: QueryPlan, points: Any
+) -> dict[str, Scores]:
+    """Answers that several baselines compare, by what was asked about."""
+    shared: dict[str, Scores] = {}
+    if any(b.asks == "copies" for b in chosen):
+        shared["copies"] = ask_copies(zoo, plan)
+    of_points = [b.n_queries(plan, len(points)) for b in chosen if b.asks == "points"]
+    if of_points:
+        first = some_points(points, np.arange(max(of_points)))
+        shared["points"] = ask_points(zoo, first, response=plan.response, clip=plan.clip)
+    return shared
 
 
 def _first(scores: Scores, n_questions: int) -> Scores:
-    """The answers to the first questions; of points, each is one."""
+    """The answers to the first questions; each point is one question."""
     if n_questions >= scores.values.shape[1]:
         return scores
     values = scores.values[:, :n_questions]

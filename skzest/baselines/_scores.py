@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a zoo answered to one set of questions: asked once, compared in many ways."""
+"""The answers of a zoo to one set of questions, from which several distances are computed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ __all__ = [
     "ask_copies",
     "ask_points",
     "check_victim",
+    "plan_of",
     "scores_at",
     "scores_of_copies",
     "some_points",
@@ -36,8 +37,8 @@ __all__ = [
 class Scores:
     """Answers of a zoo to the same questions, from which several distances can be computed.
 
-    Made by :func:`ask_copies` and :func:`ask_points`; every baseline that asks such questions
-    takes it in place of the models, and then asks nothing.
+    Made by :func:`ask_copies` and :func:`ask_points`. Every baseline that asks such questions
+    accepts it instead of the models and then asks nothing.
 
     Attributes
     ----------
@@ -46,9 +47,9 @@ class Scores:
     classes : ndarray of shape (n_classes,)
         Labels of the columns.
     plan : QueryPlan
-        What was asked: copy after copy, point after point.
+        The questions: copy after copy, point after point.
     constant : ndarray of bool, shape (n_models,)
-        Models whose scores move no more than rounding does.
+        Models whose scores vary no more than rounding does.
     """
 
     values: np.ndarray
@@ -70,12 +71,16 @@ class Scores:
 
     @property
     def starts(self) -> np.ndarray:
-        """The first question of each point, and the number of all: shape (n_points + 1,)."""
+        """First question of each point, then the number of questions: shape (n_points + 1,)."""
         return np.concatenate([[0], np.cumsum(self.plan.masks.n_masks)])
 
     def probabilities(self) -> np.ndarray:
-        """The softmax of logits; other kinds of scores as they are. Same shape as ``values``."""
-        if self.plan.response != "logit":
+        """Scores as probabilities, in the shape of ``values``.
+
+        The softmax of ``"logit"``, ``"raw"`` and ``"decision_function"`` scores; probabilities and
+        one-hot labels are returned unchanged.
+        """
+        if self.plan.response in ("predict_proba", "label"):
             return self.values
         powers = np.exp(self.values - np.nanmax(self.values, axis=2, keepdims=True))
         return powers / np.nansum(powers, axis=2, keepdims=True)
@@ -281,14 +286,20 @@ class _Whole(BaseMasker):
 
 def scores_of_copies(models: Any, plan: Any) -> Scores:
     """Scores at masked copies: asked for now, or given in place of the models."""
+    plan = plan_of(models, plan)
+    return models if isinstance(models, Scores) else ask_copies(models, plan)
+
+
+def plan_of(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> QueryPlan:
+    """The plan that models are going to answer, or that scores have answered."""
     if not isinstance(models, Scores):
-        return ask_copies(models, plan)
+        return check_plan(plan)
     if plan is not None and plan.n_queries != models.values.shape[1]:
         raise ValueError(
-            f"plan has {plan.n_queries} questions, and the scores are answers to "
-            f"{models.values.shape[1]}. Scores know their plan: leave plan out."
+            f"plan has {plan.n_queries} questions, but the scores answer "
+            f"{models.values.shape[1]}. Scores know their plan: omit plan."
         )
-    return models
+    return models.plan
 
 
 def scores_at(models: Any, points: Any, response: str = "logit") -> Scores:
@@ -298,7 +309,7 @@ def scores_at(models: Any, points: Any, response: str = "logit") -> Scores:
             raise TypeError("points is missing; only Scores, from ask_points, bring their own.")
         return ask_points(models, points, response=response)
     if points is not None:
-        raise TypeError("Scores are answers already: leave points out.")
+        raise TypeError("Scores already hold the answers: omit points.")
     return models
 
 
@@ -312,7 +323,7 @@ def some_points(points: Any, which: Any) -> Any:
 
 
 def check_victim(victim: Any, n_models: int) -> int:
-    """Position of the model whose copies are looked for."""
+    """Position of the model whose copies are sought."""
     victim = check_whole(victim, "victim", minimum=0)
     if victim >= n_models:
         raise ValueError(f"victim={victim}, but there are only {n_models} models.")
@@ -320,7 +331,7 @@ def check_victim(victim: Any, n_models: int) -> int:
 
 
 def warn_of_constant(scores: Scores) -> None:
-    """Say whose distances are NaN because their scores do not move."""
+    """Warn that the distances of constant models are NaN."""
     if scores.constant.any():
         which = np.flatnonzero(scores.constant).tolist()
         warnings.warn(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far apart are the weights? The white box, for models of one architecture."""
+"""How far apart are the weights? For white-box models of one architecture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,25 @@ _FITTED = (("coef_", "intercept_"), ("coefs_", "intercepts_"))
 _STATISTICS = ("running_mean", "running_var")
 
 
-def weight_distances(models: Any, *, distance: str = "cosine") -> np.ndarray:
+def weight_distances(models: Sequence[Any], *, distance: str = "cosine") -> np.ndarray:
     """Distances between the weights of models of one architecture [1]_.
 
-    It sees through everything that leaves weights where they were (fine-tuning, pruning), and
-    nothing that makes a model anew (extraction, distillation).
+    It finds copies that keep most weights (fine-tuned, pruned), and none that were trained anew
+    (extracted, distilled).
 
     Parameters
     ----------
     models : list of torch modules, state dicts or scikit-learn models, or queries of them
-        Of modules the parameters are taken (batch norm's running statistics are not); of
-        scikit-learn's ``coef_`` and ``intercept_``, or ``coefs_`` and ``intercepts_``. Of a
-        Pipeline, the last step.
+        The parameters of modules (without the running statistics of batch norm); ``coef_`` and
+        ``intercept_``, or ``coefs_`` and ``intercepts_``, of scikit-learn models. The last step
+        of a Pipeline.
     distance : str, default="cosine"
         As in :func:`~skzest.zest_distances`.
 
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        Symmetric, zeros on the diagonal; NaN for a model of zeros.
+        Symmetric, zeros on the diagonal; NaN for a model whose weights are all zero.
 
     Raises
     ------
@@ -87,8 +87,8 @@ def _weights_of(model: Any, name: str) -> dict[str, np.ndarray]:
             if all(hasattr(layer, attribute) for attribute in fitted):
                 return _coefficients(layer, fitted)
     raise TypeError(
-        f"{name} has no weights to compare: it is no torch module or state dict, and has neither "
-        "coef_ nor coefs_. Compare its answers, with any of the other distances."
+        f"{name} has no weights to compare: it is not a torch module or state dict, and has "
+        "neither coef_ nor coefs_. Compare answers instead, with another baseline."
     )
 
 
@@ -120,8 +120,8 @@ def _check_same_architecture(name: str, first: dict, other_name: str, other: dic
             has = [f"of shape {shape}" if shape is not None else "missing" for shape in shapes]
             raise ValueError(
                 f"{name} and {other_name} differ in architecture, so their weights do not "
-                f"correspond: {key!r} is {has[0]} in one and {has[1]} in the other. Compare their "
-                "answers, with any of the other distances."
+                f"correspond: {key!r} is {has[0]} in one and {has[1]} in the other. Compare "
+                "answers instead, with another baseline."
             )
 
 
@@ -133,5 +133,5 @@ def _check_same_classes(name: str, first: Any, other_name: str, other: Any) -> N
     if as_numpy(classes[0]).tolist() != as_numpy(classes[1]).tolist():
         raise ValueError(
             f"{name} and {other_name} have different classes, so their weights do not correspond. "
-            "Compare their answers, with any of the other distances."
+            "Compare answers instead, with another baseline."
         )

@@ -10,9 +10,15 @@ from sklearn.linear_model import LogisticRegression
 from skzest import AnswerStore, CallableQuery, LimeSignatureTransformer, zest_distances
 from skzest.baselines import (
     BASELINES,
+    Baseline,
     ask_copies,
     ask_points,
     baseline_distances,
+    boundary_distances,
+    combined_distances,
+    correlation_distances,
+    ddv_distances,
+    mistake_distances,
     passthrough_distances,
     prediction_distances,
 )
@@ -138,11 +144,80 @@ def test_what_needs_more_is_left_out():
 
 
 def test_unknown_name_is_refused():
-    with pytest.raises(ValueError, match=r"\['zest'\] are no baselines; known are \['passthrough'"):
+    with pytest.raises(
+        ValueError, match=r"each of names must be 'passthrough', .* or 'weights'; got 'zest'"
+    ):
         baseline_distances(ZOO, PLAN, names=["zest"])
 
 
+def test_a_new_baseline_is_one_row():
+    def first_labels(models, points):
+        return prediction_distances(models, points[:1])
+
+    row = Baseline(
+        "first labels",
+        first_labels,
+        "this test",
+        "points",
+        lambda distances, models, given: distances(models, given.points),
+        lambda plan, n_points: 1,
+    )
+    assert row.n_queries(PLAN) == 1 and row.n_search(PLAN) == 0
+    assert_array_equal(row(ZOO, PLAN, X[60:]), prediction_distances(ZOO, X[60:61]))
+
+
+REFUSED = {
+    "unknown name": lambda zoo: baseline_distances(zoo, PLAN, names=["predictions", "zest"]),
+    "y is missing": lambda zoo: baseline_distances(zoo, PLAN, X, names=["copy labels", "mistakes"]),
+    "y is short": lambda zoo: baseline_distances(zoo, PLAN, X, Y[:9]),
+    "victim of all": lambda zoo: baseline_distances(zoo, PLAN, X, Y, victim=3),
+    "seed": lambda zoo: baseline_distances(zoo, PLAN, X, Y, random_state=-1),
+    "plan": lambda zoo: baseline_distances(zoo, X),
+    "victim": lambda zoo: ddv_distances(zoo, X, victim=3),
+    "mistakes without y": lambda zoo: mistake_distances(zoo, X),
+    "mistakes without points": lambda zoo: mistake_distances(zoo, None, Y),
+    "labels that are missing": lambda zoo: mistake_distances(zoo, X, np.where(Y, Y, np.nan)),
+    "number of mistakes": lambda zoo: mistake_distances(zoo, X, Y, n_points=0),
+    "seed of the boundary": lambda zoo: boundary_distances(zoo, X, random_state=-1),
+    "steps of the boundary": lambda zoo: boundary_distances(zoo, X, n_steps=0),
+    "kind of search": lambda zoo: ddv_distances(zoo, X, search="ascent"),
+    "radius": lambda zoo: ddv_distances(zoo, X, radius=0),
+    "gradient of a black box": lambda zoo: ddv_distances(zoo, X, search="gradient"),
+    "kind of answer": lambda zoo: ask_points(zoo, X, response="probability"),
+    "share": lambda zoo: combined_distances(zoo, PLAN, share=2),
+    "no interactions": lambda zoo: combined_distances(zoo, FEW),
+    "single copies": lambda zoo: passthrough_distances(zoo, ask_points(ZOO, X).plan),
+}
+FEW = LimeSignatureTransformer(
+    X,
+    n_reference=2,
+    n_samples=5,
+    sampling=lambda k, n, rng: np.vstack([np.ones(4, dtype=bool), ~np.eye(4, dtype=bool)]),
+)
+FEW = FEW.fit(ZOO).plan_
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=list(REFUSED))
+def test_what_the_parameters_tell_is_refused_before_the_first_question(refused):
+    counted = [_Counted(model) for model in ZOO]
+    with pytest.raises((TypeError, ValueError)):
+        refused(counted)
+    assert [model.n_rows for model in counted] == [0, 0, 0]
+
+
 # ---------------------------------------------------------------- scores
+
+
+@pytest.mark.parametrize("response", ["raw", "decision_function"])
+def test_correlation_takes_probabilities_whatever_the_plan_asks(response):
+    lime = LimeSignatureTransformer(X, n_reference=5, n_samples=8, response=response)
+    plan = lime.fit(ZOO).plan_
+    D = baseline_distances(ZOO, plan, X[POINTS], names=["correlation"])["correlation"]
+    first = X[POINTS][: plan.n_queries]
+    # The softmax of a multinomial model's decision_function is its predict_proba.
+    assert_allclose(D, correlation_distances(ZOO, first), rtol=1e-9)
+    raw = ask_points(ZOO, first, response=response)
+    assert np.abs(raw.values).max() > 1  # or the test could not fail
 
 
 def test_passthrough_is_that_of_the_transformer():
@@ -209,15 +284,15 @@ def test_non_finite_scores_are_refused():
 
 
 def test_passthrough_of_whole_points_is_refused():
-    with pytest.raises(ValueError, match="some point has one copy"):
+    with pytest.raises(ValueError, match="a point has only one copy"):
         passthrough_distances(ask_points(ZOO, X))
 
 
 def test_scores_bring_their_own_questions():
     scores = ask_copies(ZOO, PLAN)
-    with pytest.raises(ValueError, match="leave plan out"):
+    with pytest.raises(ValueError, match="omit plan"):
         passthrough_distances(scores, PLAN.take(2))
-    with pytest.raises(TypeError, match="leave points out"):
+    with pytest.raises(TypeError, match="omit points"):
         prediction_distances(scores, X)
     with pytest.raises(TypeError, match="points is missing"):
         prediction_distances(ZOO)

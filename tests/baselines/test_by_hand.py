@@ -183,7 +183,7 @@ def test_pairs_are_of_all_classes():
     from skzest.baselines._boundary import _pairs_of_classes
 
     labels = np.array([2, 0, 2, 1, 0, 2])
-    i, j = _pairs_of_classes(labels, 500, 0)
+    i, j = _pairs_of_classes(labels, 500, np.random.default_rng(0))
     assert (labels[i] != labels[j]).all()
     assert set(zip(i, j)) == {(a, b) for a in range(6) for b in range(6) if labels[a] != labels[b]}
 
@@ -211,7 +211,7 @@ def test_one_class_has_no_boundary():
 
 @pytest.mark.parametrize("function", [boundary_distances, ddv_distances])
 def test_texts_cannot_be_moved(function):
-    with pytest.raises(TypeError, match="takes arrays of numbers; got texts"):
+    with pytest.raises(TypeError, match="which must be arrays of numbers; got texts"):
         function([lambda X: np.ones((len(X), 2)) / 2], ["a b", "c"])
 
 
@@ -271,7 +271,7 @@ def test_whole_numbers_move_by_whole_numbers_within_the_radius():
 @pytest.mark.parametrize(
     ("params", "error", "match"),
     [
-        ({"search": "ascent"}, ValueError, "search='ascent' is not known"),
+        ({"search": "ascent"}, ValueError, "search must be 'random' or 'gradient'; got 'ascent'"),
         ({"search": "gradient"}, TypeError, "needs a torch module; got CallableQuery"),
         ({"radius": 0.0}, ValueError, "radius must be positive"),
     ],
@@ -310,7 +310,7 @@ def test_gradient_search_beats_chance_and_leaves_the_module_alone():
 def test_gradient_with_respect_to_bytes_is_refused():
     torch = pytest.importorskip("torch")
     net = torch.nn.Linear(3, 2).eval()
-    with pytest.raises(TypeError, match=r"these are uint8\. Give floats"):
+    with pytest.raises(TypeError, match=r"these are uint8\. Pass floats"):
         ddv_pairs(net, np.eye(3, dtype=np.uint8), search="gradient")
 
 

@@ -115,9 +115,9 @@ def test_share_outside_its_range_is_refused(share):
 
 def test_questions_without_interactions_are_refused():
     zoo = [_model([1, 0, 0], (1, 0))]
-    with pytest.raises(ValueError, match="fits all copies exactly"):
+    with pytest.raises(ValueError, match="fits exactly, so no interactions"):
         combined_distances(zoo, _plan(zoo, CUBE[[0, 1, 2, 4]]))
-    with pytest.raises(ValueError, match="a regression needs several"):
+    with pytest.raises(ValueError, match="a point has only one copy"):
         combined_distances(ask_points(zoo, np.ones((3, 3))))
 
 
