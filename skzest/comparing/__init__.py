@@ -10,12 +10,15 @@ from ._interval import DistanceInterval, check_level, distance_interval, jackkni
 from ._metrics import slices
 from ._part_names import part_names
 from ._point_sums import check_pair, check_plan, check_signature, cosine_distance, point_sums
+from ._tables import ShownAsTable, TableText, escape, interval_text, number
 
 __all__ = [
     "ClassAligner",
     "DistanceExplanation",
     "DistanceInterval",
     "ReferenceCurve",
+    "ShownAsTable",
+    "TableText",
     "ZestDistanceTransformer",
     "check_level",
     "check_pair",
@@ -25,8 +28,11 @@ __all__ = [
     "cosine_distance",
     "crossvalidated_distances",
     "distance_interval",
+    "escape",
     "explain_distance",
+    "interval_text",
     "jackknife_t",
+    "number",
     "part_names",
     "point_sums",
     "reference_curve",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,10 @@ from .._validation import check_whole
 from ..plan import QueryPlan, class_labels, names_of
 from ._part_names import part_names
 from ._point_sums import check_pair, check_plan, unit_pair
+from ._tables import ShownAsTable, TableText, number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["DistanceExplanation", "DistanceShare", "explain_distance"]
 
@@ -47,7 +51,7 @@ class DistanceShare(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class DistanceExplanation:
+class DistanceExplanation(ShownAsTable):
     """A cosine distance as a sum of shares; made by :func:`explain_distance`.
 
     Attributes
@@ -117,6 +121,42 @@ class DistanceExplanation:
         k = check_whole(k, "k")
         largest = np.argsort(-self.shares, axis=None, kind="stable")[:k]
         return [self._term(*np.unravel_index(at, self.shares.shape)) for at in largest]
+
+    def to_frame(self) -> pd.DataFrame:
+        """All terms as a DataFrame with one row for each class and part, class after class.
+
+        The columns are those of :class:`DistanceShare`. Needs pandas.
+        """
+        return super().to_frame()
+
+    def _frame(self) -> tuple[dict[str, object], None]:
+        n_classes, plan = len(self.classes), self.plan
+        names = [name for n in range(len(plan)) for name in part_names(plan, n)]
+        first, second = self.units.reshape(2, -1)
+        return {
+            "point": np.tile(plan.column_point, n_classes),
+            "label": np.repeat(np.array(self.classes, dtype=object), plan.n_components),
+            "part": np.tile(plan.column_part, n_classes),
+            "name": names * n_classes,
+            "share": self.shares.ravel(),
+            "first": first,
+            "second": second,
+        }, None
+
+    def _text(self) -> TableText:
+        rows = [
+            [term.name, f"{term.point}", f"{term.label}", number(term.share)]
+            + [f"{term.share / self.distance:.1%}" if self.distance else "–"]
+            + [number(term.first), number(term.second)]
+            for term in self.top()
+        ]
+        columns = ["part", "point", "class", "share", "of the distance", "first", "second"]
+        title = f"Cosine distance {number(self.distance)} as a sum of {self.shares.size:,} shares"
+        shown = f"The {len(rows)} largest shares" if len(rows) < self.shares.size else "All shares"
+        note = f"{shown}; to_frame() has all of them."
+        if self.left_out:
+            note += f" Classes that one model lacks: {', '.join(map(str, self.left_out))}."
+        return TableText(title, columns, rows, note)
 
     def _term(self, c: Any, j: Any) -> DistanceShare:
         point, part = int(self.plan.column_point[j]), int(self.plan.column_part[j])

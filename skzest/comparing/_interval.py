@@ -11,15 +11,17 @@ from scipy.special import stdtrit
 
 from ..plan import QueryPlan
 from ._point_sums import check_pair, check_plan, cosine_distance, point_sums
+from ._tables import ShownAsTable, TableText, interval_text, number
 
 __all__ = ["DistanceInterval", "distance_interval"]
 
 # Rows that differ in their last bits only are about the square of a rounding unit apart.
 _ROUNDING = 1e-30
+_CONSTANT = "a model gives the same scores to every question"
 
 
 @dataclass(frozen=True)
-class DistanceInterval:
+class DistanceInterval(ShownAsTable):
     """A cosine distance with its uncertainty; made by :func:`distance_interval`.
 
     Attributes
@@ -48,10 +50,22 @@ class DistanceInterval:
         return self.low <= distance <= self.high
 
     def __str__(self) -> str:
-        return (
-            f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}] "
-            f"({self.level:.0%}, {self.n_reference} points)"
-        )
+        if np.isnan(self.estimate):
+            return f"no distance: {_CONSTANT} ({self.n_reference} points)"
+        shown = interval_text(self.estimate, self.low, self.high)
+        return f"{shown} ({self.level:.0%}, {self.n_reference} points)"
+
+    def _frame(self) -> tuple[dict[str, object], None]:
+        return {name: [value] for name, value in vars(self).items()}, None
+
+    def _text(self) -> TableText:
+        columns = ["distance", f"{self.level:.0%} interval", "standard error", "reference points"]
+        ends = f"{number(self.low)} to {number(self.high)}"
+        row = [number(self.estimate), ends, number(self.standard_error), f"{self.n_reference}"]
+        if np.isnan(self.estimate):
+            row[1:3] = "–", "–"
+        note = f"No distance: {_CONSTANT}." if np.isnan(self.estimate) else ""
+        return TableText("Cosine distance of two models", columns, [row], note)
 
 
 def distance_interval(
