@@ -8,7 +8,6 @@ from ._distances import ZestDistanceTransformer, zest_distances
 from ._explanation import DistanceExplanation, columns_of, explain_distance
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
-from ._part_names import part_names
 from ._point_sums import check_pair, check_plan, check_signature, cosine_distance, point_sums
 from ._tables import ShownAsTable, TableText, escape, interval_text, number
 
@@ -33,7 +32,6 @@ __all__ = [
     "interval_text",
     "jackknife_t",
     "number",
-    "part_names",
     "point_sums",
     "reference_curve",
     "slices",

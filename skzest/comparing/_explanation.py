@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_whole
 from ..plan import QueryPlan, class_labels, names_of
-from ._part_names import part_names
 from ._point_sums import check_pair, check_plan, unit_pair
 from ._tables import ShownAsTable, TableText, number
 
@@ -161,7 +160,7 @@ class DistanceExplanation(ShownAsTable):
     def _term(self, c: Any, j: Any) -> DistanceShare:
         point, part = int(self.plan.column_point[j]), int(self.plan.column_part[j])
         first, second = self.units[:, c, j].tolist()
-        name = part_names(self.plan, point)[part]
+        name = self.plan.part_names(point)[part]
         return DistanceShare(
             point, self.classes[c], part, name, float(self.shares[c, j]), first, second
         )

@@ -7,12 +7,9 @@ from ._detection import ReuseDetectionDisplay
 from ._distances import ZestDistanceDisplay
 from ._explanation import ExplanationDisplay
 from ._map import ZooMapDisplay
-from ._on_points import draw_image, figure_size, kind_of_point
 from ._signature import SignatureDisplay
-from ._style import VERMILION, shorten
 
 __all__ = [
-    "VERMILION",
     "ExplanationDisplay",
     "ReferenceCurveDisplay",
     "ReuseDetectionDisplay",
@@ -20,8 +17,4 @@ __all__ = [
     "ZestDistanceDisplay",
     "ZooMapDisplay",
     "check_names",
-    "draw_image",
-    "figure_size",
-    "kind_of_point",
-    "shorten",
 ]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..drawing import BLUE, SIDE_FONT, VERMILION, axes_size, new_axes, plain, shorten
 from ._clustering import check_names
-from ._style import BLUE, SIDE_FONT, VERMILION, axes_size, new_axes, plain, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

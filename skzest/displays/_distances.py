@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..comparing import zest_distances
+from ..drawing import plain, shorten
 from ._clustering import check_distances, check_names, cluster, order_of
 from ._heatmap import (
     BAR,
@@ -27,9 +28,7 @@ from ._heatmap import (
     draw_values,
     heat_map_axes,
     pitch_of,
-    plain,
     planned_side,
-    shorten,
     undefined_patch,
     values_fit,
 )

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._validation import check_choice
 from ..comparing import DistanceExplanation, columns_of, explain_distance
+from ..drawing import SOUNDS, draw_colorbar, new_axes, plain, share_cmap, shorten, signed_cmap
 from ..plan import QueryPlan
-from ._on_points import check_parts, draw_on_point, figure_size, kind_of_point
-from ._style import draw_colorbar, new_axes, plain, share_cmap, shorten, signed_cmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 QUANTITIES = ("share", "difference")
+_HEIGHT_OF_LABEL = 2.5  # inches, for the full label of the colour bar
 
 
 class ExplanationDisplay:
@@ -215,9 +216,11 @@ class ExplanationDisplay:
         ValueError
             If `quantity` or `sound` is unknown, or differences are asked for without a `label`.
         """
+        check_choice(quantity, "quantity", QUANTITIES)
+        check_choice(sound, "sound", SOUNDS)
         explanation, plan = self.explanation, self.explanation.plan
-        check_parts(plan)
         values = self.values_ = self._values(quantity)
+        picture = plan.picture(self.point)
 
         from matplotlib.colors import Normalize
 
@@ -225,30 +228,29 @@ class ExplanationDisplay:
         signed = quantity == "difference"
         cmap = signed_cmap() if signed else share_cmap()
         norm = Normalize(-largest if signed else 0.0, largest)
-        self.ax_ = new_axes(*figure_size(plan, self.point)) if ax is None else ax
+        _, size = picture.layout()
+        self.ax_ = new_axes(*size) if ax is None else ax
         self.figure_ = self.ax_.figure
         share = explanation.by_point[self.point] / (explanation.distance or 1.0)
         title = f"point {plan.indices[self.point]}: {share:.1%} of the distance"
         if self.label is not None:
             title += f", class {plain(shorten(self.label, 20))}"
         self.ax_.set_title(title, fontsize=10)
-        self.artists_ = draw_on_point(self.ax_, plan, self.point, values, cmap, norm, sound=sound)
+        self.artists_ = picture.draw(self.ax_, values, cmap, norm, sound=sound)
         first, second = (plain(shorten(name, 24)) for name in self.names)
-        kind, meaning = kind_of_point(plan), "share of the distance (%)"
+        meaning = "share of the distance (%)"
         if signed:
             meaning = f"coefficient, {second} − {first}"
-        elif kind in ("text", "sound"):
-            meaning = "share (%)"  # there is no room for more
+        elif picture.uses_colors and size[1] < _HEIGHT_OF_LABEL:
+            meaning = "share (%)"
         self.colorbar_ = None
-        if kind == "bars":
+        if not picture.uses_colors:
             self.ax_.set_xlabel(meaning)
         elif colorbar:
             self.colorbar_ = draw_colorbar(self.ax_, cmap, norm, meaning)
         return self
 
     def _values(self, quantity):
-        if quantity not in QUANTITIES:
-            raise ValueError(f"quantity must be one of {QUANTITIES}; got {quantity!r}.")
         explanation = self.explanation
         at = explanation.at(self.point)
         if self.label is None:

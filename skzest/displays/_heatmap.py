@@ -7,11 +7,11 @@ widths and heights of the heat map; a ``pitch`` is the side of one cell in point
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import numpy as np
 
+from ..drawing import POINTS_PER_INCH, SIDE_FONT, SMALLEST_FONT, plain, style_colorbar, text_color
 from ._clustering import links
 
 # Okabe and Ito's colours, told apart with any of the common colour blindnesses; black is left to
@@ -30,30 +30,8 @@ UNDEFINED: dict[str, Any] = {
 CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
 GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
-LARGEST_FONT, SMALLEST_FONT, SMALLEST_VALUE = 10.0, 5.0, 6.0
-SIDE_FONT = 8.0
-POINTS_PER_INCH = 72.0
+LARGEST_FONT, SMALLEST_VALUE = 10.0, 6.0
 CHARACTER = 0.62  # width of a character in font sizes, on the safe side
-
-
-def shorten(name, longest):
-    """The name, or its beginning and its end: seeds and versions stand at the end."""
-    name, longest = printable(name), max(longest, 3)
-    if len(name) <= longest:
-        return name
-    tail = (longest - 1) // 2
-    return name[: longest - 1 - tail] + "…" + name[-tail:]
-
-
-def printable(text):
-    """The text with "?" for what is no character, and a space for control characters."""
-    text = str(text).encode("utf-8", "replace").decode()
-    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-
-
-def plain(name):
-    """A name as matplotlib shall write it: a dollar is a dollar, and begins no formula."""
-    return printable(name).replace("$", r"\$")
 
 
 def label_font(pitch):
@@ -182,13 +160,6 @@ def values_fit(D, values_format, pitch):
     return value_font(D, values_format, pitch) >= SMALLEST_VALUE
 
 
-def text_color(rgba):
-    """Black or white, whichever has the higher contrast (relative luminance, WCAG 2)."""
-    rgb = np.asarray(rgba[:3])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
-
-
 def draw_values(ax, im, D, values_format, pitch, text_kw):
     texts = np.full(D.shape, None, dtype=object)
     font = max(value_font(D, values_format, pitch), SMALLEST_FONT)
@@ -290,8 +261,4 @@ def draw_legend(ax, entries, top, side):
 
 def draw_colorbar(ax, im, label, room):
     cax = ax.inset_axes([1 + GAP, 0, BAR, room])
-    colorbar = ax.figure.colorbar(im, cax=cax)
-    colorbar.set_label(label, fontsize=SIDE_FONT)
-    colorbar.ax.tick_params(labelsize=SIDE_FONT, width=0.5)
-    colorbar.outline.set_linewidth(0.5)
-    return colorbar
+    return style_colorbar(ax.figure.colorbar(im, cax=cax), label)

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_whole
 from ..comparing import zest_distances
+from ..drawing import POINTS_PER_INCH, SIDE_FONT, new_axes, plain, shorten, text_width
 from ._clustering import check_distances, check_names
 from ._heatmap import GROUP_COLORS
 from ._labels import place_labels
 from ._placing import nearest_tree, place, placeable, stress
-from ._style import POINTS_PER_INCH, SIDE_FONT, new_axes, plain, shorten, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

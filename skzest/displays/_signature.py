@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._validation import check_choice
 from ..comparing import check_plan, check_signature, columns_of
+from ..drawing import SIDE_FONT, SOUNDS, draw_colorbar, plain, shorten, signed_cmap
 from ..plan import QueryPlan, class_labels, names_of
-from ._on_points import bar_order, check_parts, draw_on_point, figure_size, kind_of_point
-from ._style import SIDE_FONT, draw_colorbar, plain, shorten, signed_cmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
 _LABELS_SHOWN = 4  # classes, unless others are asked for
-_COLUMNS = 5  # images side by side
 
 
 class SignatureDisplay:
@@ -132,7 +131,7 @@ class SignatureDisplay:
         DesignMismatchError
             If column names tell that the signature answers other questions.
         """
-        check_parts(check_plan(plan))
+        check_plan(plan)
         names = names_of(S)
         W = check_signature(S, "S", plan, names)
         known = class_labels(names) if classes is None else np.asarray(classes, dtype=object)
@@ -176,24 +175,25 @@ class SignatureDisplay:
         -------
         display : :class:`SignatureDisplay`
         """
-        check_parts(self.plan)
+        check_choice(sound, "sound", SOUNDS)
+        picture = self.plan.picture(self.point)
         W = np.asarray(self.coefficients, dtype=float)
         labels = list(np.asarray(self.labels, dtype=object))
 
         from matplotlib.colors import Normalize
 
-        kind = kind_of_point(self.plan)
         largest = vmax or float(np.abs(W).max()) or 1.0
         norm, cmap = Normalize(-largest, largest), signed_cmap()
-        self.axes_ = self._axes(ax, len(W), kind)
+        n_columns, size = picture.layout(len(W))
+        self.axes_ = _axes(ax, len(W), n_columns, size)
         self.ax_ = self.axes_[0]
         self.figure_ = self.ax_.figure
-        order = bar_order(np.abs(W).max(axis=0))
+        order = np.argsort(-np.abs(W).max(axis=0), kind="stable")
         for axes, values, label in zip(self.axes_, W, labels):
-            draw_on_point(axes, self.plan, self.point, values, cmap, norm, sound=sound, order=order)
+            picture.draw(axes, values, cmap, norm, sound=sound, order=order)
             axes.set_title(plain(shorten(label, 24)), fontsize=10)
         self.colorbar_ = None
-        if kind == "bars":
+        if not picture.uses_colors:
             for i, axes in enumerate(self.axes_):
                 axes.set_xlabel("coefficient", fontsize=SIDE_FONT)
                 axes.tick_params(axis="x", labelsize=SIDE_FONT)
@@ -202,37 +202,36 @@ class SignatureDisplay:
         elif colorbar:
             meaning = "coefficient: against | for"
             self.colorbar_ = draw_colorbar(list(self.axes_), cmap, norm, meaning)
-        if kind == "sound":
+        if n_columns == 1:
             for axes in self.axes_[:-1]:
                 axes.set_xlabel("")
         return self
 
-    def _axes(self, ax, n_shown, kind):
-        """One axes for each class: images and bars side by side, texts and sounds in a pile."""
-        import matplotlib.pyplot as plt
 
-        if ax is not None and not hasattr(ax, "add_subplot"):
-            axes = np.array([ax] if hasattr(ax, "get_window_extent") else ax, dtype=object).ravel()
-            if len(axes) != n_shown:
-                raise ValueError(
-                    f"ax holds {len(axes)} Axes for {n_shown} classes; give one for each, a "
-                    "Figure, or None."
-                )
-            return axes
-        n_columns = {"image": min(n_shown, _COLUMNS), "bars": n_shown}.get(kind, 1)
-        n_rows = -(-n_shown // n_columns)
-        if ax is None:
-            width, height = figure_size(self.plan, self.point)
-            if kind == "image":
-                height = 2.2 * (height - 0.3) / 3.8 + 0.3
-                width = 0.6 + 2.2 * n_columns
-            elif kind == "bars":
-                width = 2.2 + 1.7 * n_columns
-            ax = plt.figure(figsize=(width, n_rows * height), layout="constrained")
-        axes = ax.subplots(n_rows, n_columns, squeeze=False).ravel()
-        for spare in axes[n_shown:]:
-            spare.remove()
-        return axes[:n_shown]
+def _axes(
+    ax: Axes | FigureBase | ArrayLike | None,
+    n_shown: int,
+    n_columns: int,
+    size: tuple[float, float],
+) -> np.ndarray:
+    """The given axes, or one for each class in a given or new figure."""
+    import matplotlib.pyplot as plt
+
+    figure: Any = ax
+    if ax is not None and not hasattr(ax, "add_subplot"):
+        axes = np.array([ax] if hasattr(ax, "get_window_extent") else ax, dtype=object).ravel()
+        if len(axes) != n_shown:
+            raise ValueError(
+                f"ax holds {len(axes)} Axes for {n_shown} classes; give one for each, a Figure, "
+                "or None."
+            )
+        return axes
+    if ax is None:
+        figure = plt.figure(figsize=size, layout="constrained")
+    axes = figure.subplots(-(-n_shown // n_columns), n_columns, squeeze=False).ravel()
+    for spare in axes[n_shown:]:
+        spare.remove()
+    return axes[:n_shown]
 
 
 def _same_row(axes, first):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import zlib
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..drawing import SoundPicture
 from ._base import BaseMasker, as_dtype, finite_range, is_scalar, numeric_points, render_arrays
 
 __all__ = ["AudioMasker"]
@@ -231,6 +233,15 @@ class AudioMasker(BaseMasker):
         """The constructor parameters that are needed to render, fit for JSON."""
         rate = self.sample_rate
         return {"sample_rate": int(rate) if int(rate) == rate else float(rate)}
+
+    def part_names(self, point: np.ndarray, parts: np.ndarray) -> list[str]:
+        """Start and end of each segment in seconds."""
+        edges = np.flatnonzero(np.diff(parts, prepend=-1, append=-1)) / self.sample_rate
+        return [f"{start:.3g}–{stop:.3g} s" for start, stop in itertools.pairwise(edges)]
+
+    def picture(self, points: Any, n: int, parts: np.ndarray) -> SoundPicture:
+        """The sound with its segments in colour; see :meth:`BaseMasker.picture`."""
+        return SoundPicture(points[n], parts, self.sample_rate)
 
 
 def _is_positive(value: Any) -> bool:

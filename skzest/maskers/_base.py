@@ -10,6 +10,8 @@ from array_api_compat import array_namespace, is_torch_namespace
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from ..drawing import BarsPicture, Picture
+
 __all__ = ["BaseMasker"]
 
 
@@ -155,6 +157,20 @@ class BaseMasker(BaseEstimator):
     def layout(self) -> dict:
         """The constructor parameters that :meth:`render` looks at, fit for JSON."""
         return {}
+
+    # --- for readers ----------------------------------------------------------------------
+
+    def part_names(self, point: Any, parts: np.ndarray) -> list[str]:
+        """What a reader calls each part: a word, a column, a stretch of time; else its number."""
+        return [f"part {k}" for k in range(int(parts.max()) + 1)]
+
+    def picture(self, points: Any, n: int, parts: np.ndarray) -> Picture:
+        """How point `n` of a container is drawn with a value for each part.
+
+        By default one bar for each part. Like :meth:`render` and :meth:`part_names`, this looks
+        at constructor parameters only, so that the points of a saved plan can be drawn.
+        """
+        return BarsPicture(self.part_names(self.point(points, n), parts))
 
 
 def render_arrays(point, parts, fill, masks, *, shape=None, channel_axis=None):

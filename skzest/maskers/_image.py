@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..drawing import ImagePicture
 from ._base import BaseMasker, as_dtype, finite_range, is_frame, numeric_points, render_arrays
 from ._segmenters import SEGMENTERS, renumber
 
@@ -252,6 +253,21 @@ class ImageMasker(BaseMasker):
             "image_shape": None if self.image_shape is None else list(self._image_shape(())),
             "channel_axis": axis if axis is None or isinstance(axis, str) else int(axis),
         }
+
+    def picture(self, points: np.ndarray, n: int, parts: np.ndarray) -> ImagePicture:
+        """The image with its parts in colour; see :meth:`BaseMasker.picture`."""
+        shape = self._image_shape(points.shape[1:])
+        axis = find_channel_axis(self.channel_axis, shape)
+        image = points[n].astype(np.float64).reshape(shape)
+        low, high = 0.0, 255.0
+        if points.dtype != np.uint8:
+            # Not value_range_: a masker that was rebuilt from a plan's file is not fitted.
+            low, high = float(points.min()), float(points.max())
+            if low >= 0 and high <= 1:
+                low, high = 0.0, 1.0
+        image = (image - low) / (high - low or 1.0)
+        pixels = image[..., np.newaxis] if axis is None else np.moveaxis(image, axis, -1)
+        return ImagePicture(pixels, parts)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -11,6 +11,7 @@ from zlib import crc32
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ..drawing import BarsPicture, shorten
 from ._base import BaseMasker, as_dtype, is_frame, is_scalar, render_arrays
 from ._columns import (
     FILLS,
@@ -249,6 +250,22 @@ class TabularMasker(BaseMasker):
             return render_frame(point, parts, fill, masks)
         return render_arrays(point, parts, fill, masks)
 
+    def part_names(self, point: Any, parts: np.ndarray) -> list[str]:
+        """Names of the columns of each part, joined by " + "."""
+        columns = point.columns if is_frame(point) else [f"column {j}" for j in range(len(parts))]
+        return [" + ".join(str(columns[j]) for j in columns_of) for columns_of in _members(parts)]
+
+    def picture(self, points: Any, n: int, parts: np.ndarray) -> BarsPicture:
+        """A bar for each part, with the value of the column; see :meth:`BaseMasker.picture`."""
+        point = self.point(points, n)
+        values = point.iloc[0].tolist() if is_frame(point) else point.tolist()
+        return BarsPicture(
+            [
+                _with_value(name, values[columns[0]]) if len(columns) == 1 else name
+                for name, columns in zip(self.part_names(point, parts), _members(parts))
+            ]
+        )
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -335,6 +352,16 @@ class TabularMasker(BaseMasker):
             dtype = getattr(column.dtype, "numpy_dtype", column.dtype)  # of Int64 and its kind
             return number_statistic(column.to_numpy(dtype=dtype), name)
         return other_statistic(column, name)
+
+
+def _members(parts: np.ndarray) -> list[np.ndarray]:
+    """The columns of each part."""
+    return [np.flatnonzero(parts == k) for k in range(int(parts.max()) + 1)]
+
+
+def _with_value(name: str, value: object) -> str:
+    shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{shorten(name, 24)} = {shorten(shown, 11)}"
 
 
 def _is_draws(fill: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..drawing import TextPicture
 from ._base import BaseMasker, is_frame
 from ._tokens import SPLITTERS, token_spans
 
@@ -186,6 +187,21 @@ class TextMasker(BaseMasker):
             return ["".join(compress(pieces, row)) for row in rows]
         choices = [(fill, piece) for piece in pieces]
         return ["".join([pair[kept] for pair, kept in zip(choices, row)]) for row in rows]
+
+    def part_names(self, point: str, parts: np.ndarray) -> list[str]:
+        """The tokens, with how often each occurs if that is more than once."""
+        return [_token(point, parts == k) for k in range(int(parts.max()) + 1)]
+
+    def picture(self, points: list[str], n: int, parts: np.ndarray) -> TextPicture:
+        """The text with its tokens in colour; see :meth:`BaseMasker.picture`."""
+        return TextPicture(points[n], parts)
+
+
+def _token(text: str, chosen: np.ndarray) -> str:
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+    starts, stops = edges[::2], edges[1::2]
+    times = f" (×{len(starts)})" if len(starts) > 1 else ""
+    return text[starts[0] : stops[0]] + times
 
 
 @lru_cache(maxsize=16)  # a point comes back with every batch

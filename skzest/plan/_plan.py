@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import _points
 from .._validation import check_whole
+from ..drawing import Picture
 from ._file import masker_from_json, surrogate_from_json, surrogate_to_json
 from ._masks import PackedMasks
 from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, linear_operator
@@ -125,6 +126,36 @@ class QueryPlan:
     def point(self, n: int) -> Any:
         """The point at position ``n``."""
         return self.masker.point(self.reference, n)
+
+    def part_names(self, n: int) -> list[str]:
+        """Names of the components of the point at position ``n``, as the masker gives them.
+
+        Examples
+        --------
+        >>> from skzest import CallableQuery, LimeSignatureTransformer
+        >>> lengths = CallableQuery(lambda X: [[len(x), -len(x)] for x in X], output="logits")
+        >>> lime = LimeSignatureTransformer(["to be or not"], n_samples=16).fit([lengths])
+        >>> lime.plan_.part_names(0)
+        ['to', 'be', 'or', 'not']
+        """
+        if self.is_passthrough:
+            return [f"mask {j}" for j in range(self.n_columns[n])]
+        return self.masker.part_names(self.point(n), self.parts[n])
+
+    def picture(self, n: int) -> Picture:
+        """How the point at position ``n`` is drawn with a value for each part.
+
+        Raises
+        ------
+        ValueError
+            If components are masks (``surrogate="passthrough"``).
+        """
+        if self.is_passthrough:
+            raise ValueError(
+                "under surrogate='passthrough' a component is a mask, not a part that could be "
+                "drawn. Compute the signatures with a regression (surrogate=None)."
+            )
+        return self.masker.picture(self.reference, n, self.parts[n])
 
     def operator(self, n: int, space: Any = None) -> Any:
         """Matrix (n_parts, n_masks) from scores to coefficients, for closed-form surrogates.

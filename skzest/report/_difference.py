@@ -5,15 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..comparing import DistanceExplanation, explain_distance, part_names
-from ..displays import (
-    VERMILION,
-    ExplanationDisplay,
-    draw_image,
-    figure_size,
-    kind_of_point,
-    shorten,
-)
+from ..comparing import DistanceExplanation, explain_distance
+from ..displays import ExplanationDisplay
+from ..drawing import VERMILION, shorten
 from . import _html as page
 from ._figures import drawn
 from ._zoo import Zoo
@@ -104,20 +98,21 @@ def _top(explanation: DistanceExplanation) -> str:
 def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> str:
     plan = explanation.plan
     by_part = explanation.by_part(n)
-    first = part_names(plan, n)[int(by_part.argmax())]
+    first = plan.part_names(n)[int(by_part.argmax())]
+    picture = plan.picture(n)
     share = explanation.by_point[n] / explanation.distance
-    if kind_of_point(plan) == "text":
+    if picture.pieces is not None:
         caption = f"Point {plan.indices[n]}: {share:.1%} of the distance; “{first}” adds most."
-        return _text(plan.point(n), plan.parts[n], by_part / by_part.max(), caption)
+        return _text(picture.pieces, by_part / by_part.max(), caption)
 
     import matplotlib.pyplot as plt
 
-    width, height = figure_size(plan, n)
-    if kind_of_point(plan) == "image":
+    _, (width, height) = picture.layout()
+    if picture.has_original:
         figure, (beside, ax) = plt.subplots(
             1, 2, figsize=(1.1 * width, 0.65 * height), layout="constrained"
         )
-        draw_image(beside, plan, n)
+        picture.draw_original(beside)
     else:
         figure, ax = plt.subplots(figsize=(width, height), layout="constrained")
     ExplanationDisplay.from_explanation(explanation, point=n, names=names, ax=ax)
@@ -128,17 +123,15 @@ def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> 
     return drawn(figure, alt)
 
 
-def _text(text: str, parts: np.ndarray, strength: np.ndarray, caption: str) -> str:
-    """A text as text, its words coloured; so it can be read aloud, in any script."""
+def _text(pieces: list[tuple[str, int]], strength: np.ndarray, caption: str) -> str:
+    """A text as text with its words in colour, so that it can be read aloud, in any script."""
     red, green, blue = (int(VERMILION[k : k + 2], 16) for k in (1, 3, 5))
-    starts = np.flatnonzero(np.diff(parts, prepend=-2)).tolist()
-    pieces = []
-    for start, stop in zip(starts, [*starts[1:], len(text)]):
-        piece, part = page.escape(text[start:stop]), int(parts[start])
-        if part < 0:
-            pieces.append(piece)
-        else:
+    markups = []
+    for piece, part in pieces:
+        markup = page.escape(piece)
+        if part >= 0:
             color = f"rgba({red},{green},{blue},{0.85 * float(strength[part]):.2f})"
-            pieces.append(f'<mark style="background:{color}">{piece}</mark>')
-    sample = f'<div class="paper sample" dir="auto">{"".join(pieces)}</div>'
+            markup = f'<mark style="background:{color}">{markup}</mark>'
+        markups.append(markup)
+    sample = f'<div class="paper sample" dir="auto">{"".join(markups)}</div>'
     return f"<figure>{sample}<figcaption>{page.escape(caption)}</figcaption></figure>"

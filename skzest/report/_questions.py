@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..displays import shorten
+from ..drawing import shorten
 from ..plan import QueryPlan
 from . import _html as page
 from ._zoo import Zoo

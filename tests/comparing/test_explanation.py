@@ -17,7 +17,6 @@ from skzest import (
     explain_distance,
     zest_distances,
 )
-from skzest.comparing._part_names import part_names
 
 
 def counts(word_weights):
@@ -174,7 +173,7 @@ def test_names_of_parts():
 
     def first(reference, masker):
         lime = LimeSignatureTransformer(reference, masker=masker, **fill).fit([scores])
-        return part_names(lime.plan_, 0)
+        return lime.plan_.part_names(0)
 
     wave = np.sin(np.arange(800.0))
     names = first([wave], AudioMasker(8000, n_segments=4))
@@ -184,7 +183,7 @@ def test_names_of_parts():
     assert first(np.ones((1, 3)), "auto") == ["column 0", "column 1", "column 2"]
     lengths = CallableQuery(lambda X: np.array([[len(x), 0.0] for x in X]), output="logits")
     lime = LimeSignatureTransformer(["so good, so bad"], masker=TextMasker(unique=True), **fill)
-    assert part_names(lime.fit([lengths]).plan_, 0) == ["so (×2)", "good", "bad"]
+    assert lime.fit([lengths]).plan_.part_names(0) == ["so (×2)", "good", "bad"]
 
 
 def test_components_of_passthrough_are_masks():

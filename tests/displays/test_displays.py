@@ -17,7 +17,8 @@ from scipy.spatial.distance import squareform
 from skzest import zest_distances
 from skzest.displays import ZestDistanceDisplay
 from skzest.displays._clustering import cluster, complete_subset, links, order_leaves, order_of
-from skzest.displays._heatmap import GROUP_COLORS, SMALLEST_FONT, shorten, text_color
+from skzest.displays._heatmap import GROUP_COLORS
+from skzest.drawing import SMALLEST_FONT, shorten, text_color
 
 pytest.importorskip("matplotlib")
 
