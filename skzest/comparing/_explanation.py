@@ -130,7 +130,7 @@ class DistanceExplanation(ShownAsTable):
 
     def _frame(self) -> tuple[dict[str, object], None]:
         n_classes, plan = len(self.classes), self.plan
-        names = [name for n in range(len(plan)) for name in part_names(plan, n)]
+        names = [name for n in range(len(plan)) for name in plan.part_names(n)]
         first, second = self.units.reshape(2, -1)
         return {
             "point": np.tile(plan.column_point, n_classes),
