@@ -33,7 +33,7 @@ from .exceptions import (
 )
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
-from .queries import CallableQuery, SklearnQuery, TorchQuery, as_query
+from .queries import CallableQuery, LiteRTQuery, OnnxQuery, SklearnQuery, TorchQuery, as_query
 from .report import html_report
 from .signature import LimeSignatureTransformer
 from .store import AnswerStore
@@ -49,7 +49,9 @@ __all__ = [
     "ExplanationDisplay",
     "ImageMasker",
     "LimeSignatureTransformer",
+    "LiteRTQuery",
     "ModelChangedError",
+    "OnnxQuery",
     "QueryError",
     "QueryPlan",
     "ReferenceCurveDisplay",

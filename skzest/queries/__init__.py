@@ -2,7 +2,19 @@
 """Queries: a batch of masked copies goes in, one row of scores per copy comes out."""
 
 from ._base import HOST, OUTPUTS, Query, Space, as_numpy, as_query, register_query
+from ._boosters import (
+    CatBoostQuery,
+    LightGBMQuery,
+    XGBoostQuery,
+    is_catboost,
+    is_lightgbm,
+    is_xgboost,
+)
 from ._callable import CallableQuery
+from ._graph import GraphQuery
+from ._inputs import ImageNormalizer
+from ._litert import LiteRTQuery
+from ._onnx import OnnxQuery, is_onnx
 from ._response import (
     RESPONSES,
     as_response,
@@ -19,10 +31,17 @@ __all__ = [
     "OUTPUTS",
     "RESPONSES",
     "CallableQuery",
+    "CatBoostQuery",
+    "GraphQuery",
+    "ImageNormalizer",
+    "LightGBMQuery",
+    "LiteRTQuery",
+    "OnnxQuery",
     "Query",
     "SklearnQuery",
     "Space",
     "TorchQuery",
+    "XGBoostQuery",
     "as_numpy",
     "as_query",
     "as_response",
@@ -39,3 +58,7 @@ __all__ = [
 register_query(callable, CallableQuery)
 register_query(speaks_sklearn, SklearnQuery)
 register_query(is_torch_module, TorchQuery)
+register_query(is_onnx, OnnxQuery)
+register_query(is_lightgbm, LightGBMQuery)
+register_query(is_xgboost, XGBoostQuery)
+register_query(is_catboost, CatBoostQuery)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A model that is a file: known by its bytes, opened by a runtime in every process anew."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._validation import check_choice, check_whole, listed
+from ..exceptions import QueryError
+from ._base import OUTPUTS, Query
+from ._callable import _as_classes
+from ._inputs import ImageNormalizer, Input, feeds_for
+
+__all__ = ["GraphQuery", "are_probabilities", "bytes_of", "threads_for"]
+
+_PROBE_ROWS = 8
+
+
+class GraphQuery(Query):
+    """Base of the queries whose model is a graph in a file.
+
+    A subclass opens its runtime in `_open` and answers in `_run`. Everything else is here: the
+    bytes that pickle and identify the model, the layout of batches, and batches of fixed size.
+
+    Parameters
+    ----------
+    model : str, path or bytes
+        The file, or what it holds.
+    output : {"auto", "logits", "predict_proba", "decision_function"}, default="auto"
+        What the scores are. ``"auto"`` looks at the answers to a few random inputs: rows that
+        are never negative and sum to 1 are probabilities.
+    classes : array-like of shape (n_classes,), default=None
+        Labels of the columns, where the file does not name them; None means 0..n_classes-1.
+    preprocess : callable, default=None
+        Applied to every batch; returns an array, or a dict of arrays by name of input.
+    mean, std : number or sequence of one per channel, default=None
+        In place of `preprocess`, for images: see :class:`ImageNormalizer`.
+    n_threads : int, default=None
+        Threads of the runtime. None is what ``n_jobs`` leaves to a worker process, and in the
+        main process what the runtime chooses.
+    deterministic, model_id
+        As in :class:`Query`.
+    """
+
+    inputs: tuple[Input, ...]
+    # The number of rows that a graph takes at a time, if it takes one number only.
+    rows: int | None = None
+    # The step in which scores are given: 1/256 for probabilities in 8 bits, 0 for floats.
+    rounding: float = 0.0
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        output: str = "auto",
+        classes: Any = None,
+        preprocess: Callable[[Any], Any] | None = None,
+        mean: Any = None,
+        std: Any = None,
+        n_threads: int | None = None,
+        deterministic: bool = True,
+        model_id: str | None = None,
+    ):
+        check_choice(output, "output", ("auto", *OUTPUTS[:3]))
+        if mean is not None or std is not None:
+            if preprocess is not None:
+                raise ValueError("give either preprocess=, or mean= and std=.")
+            preprocess = ImageNormalizer(mean, std)
+        data, self.name = bytes_of(model)
+        super().__init__(
+            data, preprocess=preprocess, deterministic=deterministic, model_id=model_id
+        )
+        self.n_threads = None if n_threads is None else check_whole(n_threads, "n_threads")
+        self.classes_ = None if classes is None else _as_classes(classes)
+        self._begin()
+        self._describe(output)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._runtime: Any = None
+        self._is_checked = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        opened = ("_lock", "_runtime", "_is_checked")
+        return {name: value for name, value in vars(self).items() if name not in opened}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    def __copy__(self) -> GraphQuery:
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+    # --- what a subclass does -------------------------------------------------------------
+
+    @abstractmethod
+    def _open(self) -> Any:
+        """A runtime that has loaded the model."""
+
+    @abstractmethod
+    def _describe(self, output: str) -> None:
+        """Set `inputs`, `rows`, `outputs` and `classes_` from what the file declares."""
+
+    @abstractmethod
+    def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
+        """Answer to arrays by name of input, of as many rows as the graph takes."""
+
+    # --- asking ---------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Any:
+        """The runtime of this process, opened when it is first needed."""
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = self._open()
+            return self._runtime
+
+    def ask(self, X: Any, output: str) -> np.ndarray:
+        """Raw answer of the graph to one batch, as a NumPy array."""
+        if output not in self.outputs:
+            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        prepared = self.prepare(X)
+        try:
+            feeds = feeds_for(prepared, self.inputs)
+        except QueryError as error:
+            raise QueryError(f"{self!r} could not be asked: {error}") from error
+        if not self._is_checked:
+            self._is_checked = True
+            self._warn_of_range(prepared)
+        answer = self._in_pieces(feeds, output)
+        return answer if output == "predict" else self._columns(answer, output)
+
+    def _in_pieces(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
+        """The answer, batch of fixed size by batch of fixed size; the last one is padded."""
+        if self.rows is None:
+            return self._run(feeds, output)
+        n, pieces = len(next(iter(feeds.values()))), []
+        for start in range(0, n, self.rows):
+            rows = np.minimum(np.arange(start, start + self.rows), n - 1)
+            piece = {name: array[rows] for name, array in feeds.items()}
+            pieces.append(self._run(piece, output)[: n - start])
+        return np.concatenate(pieces)
+
+    def _columns(self, scores: np.ndarray, output: str) -> np.ndarray:
+        """One column as two where two classes are known, as a sigmoid means it."""
+        if self.classes_ is None or len(self.classes_) != 2 or scores[:1].size != 1:
+            return scores
+        scores = scores.reshape(-1)
+        if output == "decision_function":
+            return scores
+        if output == "logits":
+            return np.stack([-scores / 2, scores / 2], axis=1)
+        return np.stack([1 - scores, scores], axis=1)
+
+    def _warn_of_range(self, prepared: Any) -> None:
+        """Warn of copies that a quantised input cuts off."""
+        first = self.inputs[0]
+        if not first.scale or len(self.inputs) > 1:
+            return
+        low, high = first.held
+        values = np.asarray(prepared)
+        beyond = float(np.mean((values < low - first.scale) | (values > high + first.scale)))
+        if beyond > 0.1:
+            warnings.warn(
+                f"{self!r} gets copies with values of {values.min():.4g} to {values.max():.4g}, "
+                f"and its input holds {low:.4g} to {high:.4g}: {beyond:.0%} of them are cut off. "
+                "Pass preprocess=, or mean= and std=, which scale them.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    # --- describing -----------------------------------------------------------------------
+
+    def _probe(self) -> dict[str, np.ndarray] | None:
+        """A few random rows, or None if the graph does not say what it takes."""
+        rng = np.random.default_rng(0)
+        feeds = {}
+        for one in self.inputs:
+            if one.dtype.kind not in "iuf" or None in one.shape[1:]:
+                return None
+            shape = (_PROBE_ROWS, *(s for s in one.shape[1:] if s is not None))
+            if one.dtype.kind == "f":
+                feeds[one.name] = rng.normal(size=shape).astype(one.dtype)
+            else:  # indices as well: 0 and 1 are in every table
+                feeds[one.name] = rng.integers(0, 2, shape).astype(one.dtype)
+        return feeds
+
+    # --- identity -------------------------------------------------------------------------
+
+    def content(self) -> dict[str, Any]:
+        """The bytes of the file, and all that decides how it is asked."""
+        names = ("model", "preprocess", "outputs", "classes_")
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name})"
+
+
+def bytes_of(model: Any) -> tuple[bytes, str]:
+    """The bytes of a model and how errors name it.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a path nor bytes.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model), f"{len(model):,} bytes"
+    if isinstance(model, (str, os.PathLike)):
+        path = Path(model)
+        return path.read_bytes(), path.name
+    raise TypeError(f"a model file is given by its path or its bytes; got {type(model).__name__}.")
+
+
+def are_probabilities(rows: np.ndarray, rounding: float = 0.0) -> bool:
+    """Whether rows are probabilities: never negative, and of sum 1.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_classes)
+    rounding : float
+        Step in which quantised answers are given.
+    """
+    if rows.ndim != 2 or rows.shape[1] < 2 or not np.isfinite(rows).all():
+        return False
+    allowed = 1e-3 + rounding * rows.shape[1] / 2
+    return bool(rows.min() >= -1e-6 and np.abs(rows.sum(axis=1) - 1).max() <= allowed)
+
+
+def threads_for(n_threads: int | None) -> int:
+    """Number of threads for a runtime, 0 where it may choose.
+
+    joblib tells its worker processes their share of the cores in this variable.
+    """
+    if n_threads is not None:
+        return n_threads
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    return int(share) if share.isdigit() else 0
