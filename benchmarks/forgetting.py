@@ -96,13 +96,13 @@ def judged(kinds, n_retrained, plan, args):
     for _ in range(args.trials):
         original, another = rng.choice(args.models, 2, replace=False)
         retrained = rng.choice(args.models, n_retrained + 1, replace=False)
-        verifier = UnlearningVerifier().fit(
+        verifier = UnlearningVerifier.from_signatures(
             kinds["with"][original], kinds["without"][retrained[1:]], plan
         )
         candidates = [kinds["with"][another], kinds["without"][retrained[0]]]
         candidates += [kinds[n][original] for n in EPOCHS]
-        found = verifier.judge(np.stack(candidates))
-        for kind, verdict, share in zip(kinds, found.verdicts, found.trace_left, strict=True):
+        found = verifier.judge_signatures(np.stack(candidates))
+        for kind, verdict, share in zip(kinds, found.decisions, found.trace_left, strict=True):
             said[kind].append(verdict)
             left[kind].append(share)
     names = {"with": "another seed, with them", "without": "without them"}

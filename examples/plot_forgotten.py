@@ -91,7 +91,7 @@ fig, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
 places = np.arange(len(found))[::-1]
 colors = {"like retrained": "#0072B2", "undecided": "0.5"}
 for place, low, high, value, verdict in zip(
-    places, found.low, found.high, found.trace_left, found.verdicts, strict=True
+    places, found.low, found.high, found.trace_left, found.decisions, strict=True
 ):
     color = colors.get(verdict, "#D55E00")
     ax.plot([low, high], [place, place], color=color, lw=2)

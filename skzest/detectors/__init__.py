@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From distances to decisions: was it copied, was it forgotten, and how sure is that?"""
+"""From distances to decisions: was a model copied, was data forgotten, and how sure is that?"""
 
-from ._decisions import ReuseDecisions
+from ._decisions import Decisions, ReuseDecisions, UnlearningDecisions
 from ._null import Assumption
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
 from ._sequential import sequential_distance
-from ._unlearning import UnlearningVerdicts, UnlearningVerifier
+from ._unlearning import UnlearningVerifier
 
 __all__ = [
     "Assumption",
+    "Decisions",
     "RelativeDistances",
     "ReuseDecisions",
     "ReuseDetector",
-    "UnlearningVerdicts",
+    "UnlearningDecisions",
     "UnlearningVerifier",
     "relative_distances",
     "sequential_distance",

@@ -1,34 +1,89 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is said of suspects, with all that it rests on."""
+"""Decisions on models, with everything they rest on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-__all__ = ["REUSED", "UNDECIDED", "UNRELATED", "ReuseDecisions", "check_labels"]
+from ..comparing import ShownAsTable, TableText, interval_text, number
+
+__all__ = [
+    "LIKE_ORIGINAL",
+    "LIKE_RETRAINED",
+    "NO_DISTANCE",
+    "REUSED",
+    "UNDECIDED",
+    "UNRELATED",
+    "Decisions",
+    "ReuseDecisions",
+    "UnlearningDecisions",
+    "check_labels",
+]
 
 REUSED, UNRELATED, UNDECIDED = "reused", "unrelated", "undecided"
+LIKE_ORIGINAL, LIKE_RETRAINED = "no different from the original", "like retrained"
+NO_DISTANCE = "no distance (NaN), as for a constant model"
 
 
-@dataclass(frozen=True)
-class ReuseDecisions:
-    """What a :class:`~skzest.ReuseDetector` says of some suspects; ``print`` shows a table.
+@dataclass(frozen=True, kw_only=True)
+class Decisions(ShownAsTable):
+    """What the results of all detectors have in common; ``print`` shows a table.
+
+    Attributes
+    ----------
+    decisions : ndarray of str, shape (n_models,)
+        One decision for each model.
+    reasons : tuple of str
+        What each decision rests on.
+    low, high : ndarrays of shape (n_models,)
+        Ends of the intervals of the measured quantity.
+    level : float
+        Confidence level of the intervals.
+    labels : tuple of str or None
+        Names of the models.
+    """
+
+    decisions: np.ndarray
+    reasons: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    level: float
+    labels: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels, or "suspect 0" and so on."""
+        return self.labels or tuple(f"{self._kind()} {i}" for i in range(len(self)))
+
+    @staticmethod
+    def _kind() -> str:
+        return "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReuseDecisions(Decisions):
+    """What a :class:`~skzest.ReuseDetector` decided; ``print`` shows a table.
 
     Attributes
     ----------
     decisions : ndarray of str, shape (n_suspects,)
-        "reused", "unrelated" or "undecided"; :class:`~skzest.ReuseDetector` says what each means.
+        "reused", "unrelated" or "undecided"; see :class:`~skzest.ReuseDetector`.
+    reasons : tuple of str
+        What each decision rests on.
     d_suspects : ndarray of shape (n_suspects,)
         Distances to the owner's model.
     relative, low, high : ndarrays of shape (n_suspects,)
         Relative distances with the ends of their intervals.
     p_values : ndarray of shape (n_suspects,)
-        Chance that an unrelated model comes as near, each suspect by itself.
+        Probability that an unrelated model is at least as near, for each suspect by itself.
     adjusted_p_values : ndarray of shape (n_suspects,)
-        Corrected for the number of suspects; the same where `correction` is None.
+        Corrected for the number of suspects; equal to `p_values` without a correction.
     null_distances : ndarray of shape (n_unrelated,)
         Distances of the unrelated models to the owner's model.
     critical : float
@@ -36,53 +91,121 @@ class ReuseDecisions:
     unrelated_from : float
         A suspect at this distance or farther is "unrelated".
     alpha, level : float
-        False-positive rate and confidence level.
+        False-positive rate, and confidence level of the intervals.
     null : str
         Kind of the null distribution.
     threshold : float or None
-        Fixed threshold of relative distance, where that is what decides.
+        Fixed threshold of the relative distance, if one decided.
     labels : tuple of str or None
         Names of the suspects.
     n_reference : int or None
-        Number of reference points; None where only distances were given.
+        Number of reference points; None if only distances were given.
     """
 
-    decisions: np.ndarray
     d_suspects: np.ndarray
     relative: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
     p_values: np.ndarray
     adjusted_p_values: np.ndarray
     null_distances: np.ndarray
     critical: float
     unrelated_from: float
     alpha: float
-    level: float
     null: str
     threshold: float | None = None
-    labels: tuple[str, ...] | None = None
     n_reference: int | None = None
 
-    def __len__(self) -> int:
-        return len(self.decisions)
+    @staticmethod
+    def _kind() -> str:
+        return "suspect"
 
-    def __str__(self) -> str:
-        labels = self.labels or tuple(str(i) for i in range(len(self)))
-        width = max(len("suspect"), *map(len, labels))
-        lines = [f"{'suspect':<{width}}  relative distance ({self.level:.0%})    p      decision"]
-        for i, label in enumerate(labels):
-            interval = f"{self.relative[i]:6.3f} [{self.low[i]:.3f}, {self.high[i]:.3f}]"
-            p = f"{self.adjusted_p_values[i]:.2g}"
-            lines.append(f"{label:<{width}}  {interval:<25}  {p:<7} {self.decisions[i]}")
-        return "\n".join(lines)
+    def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
+        return {
+            "decision": self.decisions,
+            "distance": self.d_suspects,
+            "relative": self.relative,
+            "low": self.low,
+            "high": self.high,
+            "p_value": self.p_values,
+            "adjusted_p_value": self.adjusted_p_values,
+            "reason": self.reasons,
+        }, self.labels
+
+    def _text(self) -> TableText:
+        columns = ["suspect", f"relative distance ({self.level:.0%})", "p", "decision", "because"]
+        rows = [
+            [
+                name,
+                interval_text(self.relative[i], self.low[i], self.high[i]),
+                number(self.adjusted_p_values[i], 2),
+                str(self.decisions[i]),
+                self.reasons[i],
+            ]
+            for i, name in enumerate(self.names)
+        ]
+        return TableText("Was it made from the owner's model?", columns, rows)
 
 
-def check_labels(labels: Any, n_models: int) -> tuple[str, ...] | None:
+@dataclass(frozen=True, kw_only=True)
+class UnlearningDecisions(Decisions):
+    """What an :class:`~skzest.UnlearningVerifier` decided; ``print`` shows a table.
+
+    Attributes
+    ----------
+    decisions : ndarray of str, shape (n_candidates,)
+        "no different from the original", "like retrained" or "undecided".
+    reasons : tuple of str
+        What each decision rests on.
+    trace_left, low, high : ndarrays of shape (n_candidates,)
+        Share of the trace that is left, on average 1 for models like the original and 0 for
+        retrained ones, with the ends of its interval. NaN with fewer than 3 retrained models.
+    d_original : ndarray of shape (n_candidates,)
+        Distances to the original.
+    d_retrained : ndarray of shape (n_candidates,)
+        Mean distances to the retrained models; NaN if there are none.
+    level : float
+        Confidence level of the intervals.
+    labels : tuple of str or None
+        Names of the candidates.
+    """
+
+    trace_left: np.ndarray
+    d_original: np.ndarray
+    d_retrained: np.ndarray
+
+    @staticmethod
+    def _kind() -> str:
+        return "candidate"
+
+    def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
+        return {
+            "decision": self.decisions,
+            "trace_left": self.trace_left,
+            "low": self.low,
+            "high": self.high,
+            "d_original": self.d_original,
+            "d_retrained": self.d_retrained,
+            "reason": self.reasons,
+        }, self.labels
+
+    def _text(self) -> TableText:
+        columns = ["candidate", f"trace left ({self.level:.0%})", "decision", "because"]
+        rows = [
+            [
+                name,
+                interval_text(self.trace_left[i], self.low[i], self.high[i]),
+                str(self.decisions[i]),
+                self.reasons[i],
+            ]
+            for i, name in enumerate(self.names)
+        ]
+        return TableText("Was the data forgotten?", columns, rows)
+
+
+def check_labels(labels: Sequence[object] | None, n_models: int) -> tuple[str, ...] | None:
     """Names of models, one for each."""
     if labels is None:
         return None
     labels = tuple(str(label) for label in labels)
     if len(labels) != n_models:
-        raise ValueError(f"{len(labels)} labels for {n_models} models; give one for each.")
+        raise ValueError(f"{len(labels)} labels for {n_models} models; pass one for each.")
     return labels

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From models to signatures, for those who start with models."""
+"""From models to signatures, with everything refused that can be refused before asking."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
+from ..comparing import check_plan
+from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 
-__all__ = ["ask_first", "ask_more"]
+__all__ = ["ask_first"]
 
 
 def ask_first(transformer: Any, models: list) -> tuple[LimeSignatureTransformer, np.ndarray]:
-    """The fitted transformer and the signatures of the first models that it asks."""
-    if not isinstance(transformer, LimeSignatureTransformer):
+    """The fitted transformer, and the signatures of the first models that it asks."""
+    if isinstance(transformer, QueryPlan):
+        transformer = LimeSignatureTransformer.from_plan(transformer)
+    elif not isinstance(transformer, LimeSignatureTransformer):
         transformer = LimeSignatureTransformer(transformer, sampling="fractional", n_samples="auto")
     if hasattr(transformer, "plan_"):
+        check_plan(transformer.plan_, minimum=2)
         return transformer, np.asarray(transformer.transform(models))
     lime = clone(transformer)
+    _check_several_points(lime)
     return lime, np.asarray(lime.fit_transform(models))
 
 
-def ask_more(judge: Any, models: Any, *, what: str, instead: str) -> np.ndarray:
-    """Signatures of models under the questions that a judge was made with.
-
-    ``what`` the judge is called, and what it can judge ``instead``, are for the error of one that
-    was not made by ``from_models``.
-    """
-    check_is_fitted(judge)
-    if not hasattr(judge, "transformer_"):
-        raise AttributeError(
-            f"this {what} knows no questions to ask: make it by "
-            f"{type(judge).__name__}.from_models, or judge {instead}."
+def _check_several_points(lime: LimeSignatureTransformer) -> None:
+    if lime.n_reference == 1 or len(lime.reference) == 1:
+        raise ValueError(
+            "the transformer has 1 reference point; at least 2 are needed to see how much they "
+            "differ. Raise n_reference, or give more points."
         )
-    return np.asarray(judge.transformer_.transform(models))

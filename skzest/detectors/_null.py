@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How distances of unrelated models are distributed: by their ranks, or by a curve.
+"""The distribution of distances of unrelated models: by ranks, or by a fitted curve.
 
-Each null has ``p_values(d)``, the chance that an unrelated model is as near; ``critical(alpha)``,
-the distance below which this chance is at most alpha; and ``unrelated_from(alpha, level)``, the
-distance from which on more than alpha of all unrelated models are surely as near.
+Each null has ``p_values(d)``, the probability that an unrelated model is at least as near;
+``critical(alpha)``, the distance below which this probability is at most alpha; and
+``unrelated_from(alpha, level)``, the distance from which on more than alpha of all unrelated
+models are at least as near, with confidence level.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from .._validation import check_choice
+
 __all__ = [
     "NULLS",
+    "SLACK",
     "Assumption",
     "ConformalNull",
+    "Null",
     "StudentNull",
     "check_enough",
     "make_null",
@@ -25,21 +30,21 @@ __all__ = [
 ]
 
 NULLS = ("conformal", "lognormal", "normal")
-# A share computed in floating point is alpha if it is but for rounding.
-_SLACK = 1 + 1e-12
+# Shares are computed in floating point: equal to alpha up to rounding counts as equal.
+SLACK = 1 + 1e-12
 
 
 @dataclass(frozen=True)
 class Assumption:
-    """What a parametric null takes for granted, and whether the distances speak against it.
+    """What a parametric null assumes, and whether the distances contradict it.
 
     Attributes
     ----------
     claim : str
         The assumption in words.
     statistic, p_value : float
-        Of the Shapiro-Wilk test. A small p-value speaks against the claim; with few models a
-        large one does not speak for it.
+        Of the Shapiro-Wilk test. A small p-value contradicts the claim; with few models, a large
+        one does not confirm it.
     n_unrelated : int
         Number of distances that were tested.
     """
@@ -51,7 +56,7 @@ class Assumption:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the test speaks against the claim, at 5 %."""
+        """Whether the test contradicts the claim at 5 %."""
         return self.p_value < 0.05
 
     def __str__(self) -> str:
@@ -63,47 +68,46 @@ class Assumption:
 
 
 def n_needed(alpha: float) -> int:
-    """Unrelated models without which ranks give no level as low as ``alpha``."""
-    return int(np.ceil(1 / (alpha * _SLACK))) - 1
+    """Number of unrelated models needed for a p-value by ranks of at most ``alpha``."""
+    return int(np.ceil(1 / (alpha * SLACK))) - 1
 
 
-def check_enough(null: ConformalNull | StudentNull, alpha: float) -> None:
-    """Refuse a level that ranks among so few unrelated models cannot give."""
-    needed = n_needed(alpha)
-    if isinstance(null, ConformalNull) and null.n < needed:
+def check_enough(null: str, n: int, alpha: float | None) -> None:
+    """Refuse too few unrelated models; ``alpha`` is None where p-values do not decide."""
+    check_choice(null, "null", NULLS)
+    if null != "conformal":
+        if n < 3:
+            raise ValueError(
+                f"null={null!r} fits a curve to {n} distances; at least 3 are needed, and 5 are "
+                "advised."
+            )
+    elif alpha is not None and n < n_needed(alpha):
         raise ValueError(
-            f"alpha={alpha} with {null.n} unrelated models: no p-value by ranks is below 1 / "
-            f"({null.n} + 1) = {1 / (null.n + 1):.3g}, so {needed} unrelated models are needed. "
+            f"alpha={alpha} with {n} unrelated models: no p-value by ranks is below 1 / "
+            f"({n} + 1) = {1 / (n + 1):.3g}, so {n_needed(alpha)} unrelated models are needed. "
             "Train more, raise alpha, or use null='lognormal'."
         )
 
 
-def make_null(null: str, distances: np.ndarray) -> ConformalNull | StudentNull:
-    """The null distribution by its name."""
-    if null not in NULLS:
-        raise ValueError(f"null must be one of {', '.join(map(repr, NULLS))}; got {null!r}.")
+def make_null(null: str, distances: np.ndarray) -> Null:
+    """The null distribution by its name; :func:`check_enough` has been called."""
     if null == "conformal":
         return ConformalNull(distances)
-    if len(distances) < 3:
-        raise ValueError(
-            f"null={null!r} fits a curve to {len(distances)} distances; at least 3 are needed, "
-            "and 5 advised."
-        )
     if null == "lognormal" and not (distances > 0).all():
         raise ValueError(
-            f"null='lognormal' takes logarithms, and the least unrelated distance is "
+            f"null='lognormal' takes logarithms, but the smallest unrelated distance is "
             f"{distances.min():.3g}. Use null='normal' or 'conformal'."
         )
     if np.ptp(distances) == 0:
         raise ValueError(
-            f"all {len(distances)} unrelated distances are the same, so null={null!r} has no "
-            "width. Are they different models?"
+            f"all {len(distances)} unrelated distances are equal, so null={null!r} has no width. "
+            "Pass distances of different models, or use null='conformal'."
         )
     return StudentNull(distances, logarithm=null == "lognormal")
 
 
 class ConformalNull:
-    """Ranks among the unrelated distances; needs no assumption but that models are exchangeable."""
+    """Ranks among the unrelated distances; assumes only that models are exchangeable."""
 
     assumption: Assumption | None = None
 
@@ -118,11 +122,11 @@ class ConformalNull:
 
     def critical(self, alpha: float) -> float:
         """Distances below this have p <= alpha; -inf if no distance can."""
-        rank = int(alpha * _SLACK * (self.n + 1))
+        rank = int(alpha * SLACK * (self.n + 1))
         return float(self.sorted[min(rank, self.n) - 1]) if rank else -np.inf
 
     def unrelated_from(self, alpha: float, level: float) -> float:
-        """Binomial test, one-sided: so many are as near only if their share is above alpha."""
+        """One-sided binomial test: so many are as near only if their share is above alpha."""
         rank = int(stats.binom.ppf(level, self.n, alpha)) + 1
         return float(self.sorted[rank - 1]) if rank <= self.n else np.inf
 
@@ -130,36 +134,39 @@ class ConformalNull:
 class StudentNull:
     """Student's predictive distribution: distances, or their logarithms, are normal.
 
-    With mean and spread estimated from m models, the next one is ``t`` distributed around the mean,
-    with ``m - 1`` degrees of freedom and a scale that is wider by ``sqrt(1 + 1 / m)``. So the level
+    With mean and deviation estimated from m models, the next one is ``t`` distributed around the
+    mean, with ``m - 1`` degrees of freedom and a scale wider by ``sqrt(1 + 1 / m)``. So the level
     holds for small m, too.
     """
 
     def __init__(self, distances: np.ndarray, *, logarithm: bool):
         self.n = len(distances)
-        self._to: Callable = np.log if logarithm else np.asarray
-        self._back: Callable = np.exp if logarithm else float
+        self._to: Callable[[np.ndarray], np.ndarray] = np.log if logarithm else np.asarray
+        self._back: Callable[[float], float] = np.exp if logarithm else float
         values = self._to(distances)
-        self.mean, self.spread = float(values.mean()), float(values.std(ddof=1))
+        self.mean, self.deviation = float(values.mean()), float(values.std(ddof=1))
         what = "logarithms of unrelated distances" if logarithm else "unrelated distances"
         statistic, p = stats.shapiro(values)
         self.assumption = Assumption(f"{what} are normal", float(statistic), float(p), self.n)
 
     def p_values(self, d: np.ndarray) -> np.ndarray:
-        """Chance that the next unrelated model is as near; never quite 0."""
+        """Probability that the next unrelated model is at least as near; never quite 0."""
         with np.errstate(divide="ignore"):
             x = self._to(np.maximum(d, 0.0) if self._to is np.log else d)
-        t = (x - self.mean) / (self.spread * np.sqrt(1 + 1 / self.n))
+        t = (x - self.mean) / (self.deviation * np.sqrt(1 + 1 / self.n))
         return np.maximum(stats.t.cdf(t, self.n - 1), np.finfo(float).tiny)
 
     def critical(self, alpha: float) -> float:
         """Distances below this have p <= alpha."""
-        scale = self.spread * np.sqrt(1 + 1 / self.n)
+        scale = self.deviation * np.sqrt(1 + 1 / self.n)
         return float(self._back(self.mean + scale * stats.t.ppf(alpha, self.n - 1)))
 
     def unrelated_from(self, alpha: float, level: float) -> float:
         """Upper confidence limit of the quantile alpha, by the noncentral t distribution."""
         root = np.sqrt(self.n)
-        # By symmetry with a positive noncentrality, for which SciPy's is tried best.
+        # By symmetry with a positive noncentrality, where SciPy's implementation is best tested.
         factor = -stats.nct.ppf(1 - level, self.n - 1, -root * stats.norm.ppf(alpha)) / root
-        return float(self._back(self.mean + factor * self.spread))
+        return float(self._back(self.mean + factor * self.deviation))
+
+
+Null = ConformalNull | StudentNull

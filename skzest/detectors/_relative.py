@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Relative distance: in units of the distance between models that have only the task in common."""
+"""Relative distances: distances in units of the mean distance between unrelated models."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,31 +12,41 @@ from scipy.sparse import issparse
 from scipy.special import stdtrit
 from sklearn.utils import check_array
 
-from ..comparing import check_level, check_plan, check_signature, point_sums
+from ..comparing import (
+    ShownAsTable,
+    TableText,
+    check_level,
+    check_plan,
+    check_signature,
+    interval_text,
+    number,
+    point_sums,
+)
 from ..plan import QueryPlan, names_of
+from ._decisions import NO_DISTANCE
 from ._jackknife import log_ratio_error, of_models, of_points, two_way
 
 __all__ = ["RelativeDistances", "relative_distances"]
 
-# The paper's advice, appendix C.
+# As the paper advises, appendix C.
 FEWEST_ADVISED = 5
-# Rows that differ in their last bits only are about the square of a rounding unit apart.
+# Rows that differ only in their last bits are about the square of a rounding unit apart.
 _ROUNDING = 1e-30
 
 
 @dataclass(frozen=True)
-class RelativeDistances:
+class RelativeDistances(ShownAsTable):
     """Distances over the mean unrelated distance; made by :func:`~skzest.relative_distances`.
 
     Attributes
     ----------
     relative : ndarray of shape (n_suspects,)
-        Unitless; an unrelated model has 1 on average.
+        Unitless; 1 on average for unrelated models.
     low, high : ndarrays of shape (n_suspects,)
-        Ends of the intervals; they lie at one ratio to `relative`, not at one difference.
+        Ends of the intervals, at equal ratios (not differences) from `relative`.
     points_low, points_high : ndarrays of shape (n_suspects,)
-        Ends of the narrower intervals over the choice of points alone. Equal to `relative` where
-        points are not known.
+        Ends of the narrower intervals over the choice of points alone. Equal to `relative` if
+        points are unknown.
     d_suspects : ndarray of shape (n_suspects,)
         Distances of the suspects to the owner's model.
     d_unrelated : ndarray of shape (n_unrelated,)
@@ -45,7 +54,7 @@ class RelativeDistances:
     level : float
         Confidence level of each interval.
     n_reference : int or None
-        Number of reference points; None where only distances were given.
+        Number of reference points; None if only distances were given.
     """
 
     relative: np.ndarray
@@ -61,6 +70,25 @@ class RelativeDistances:
     def __len__(self) -> int:
         return len(self.relative)
 
+    def _frame(self) -> tuple[dict[str, object], None]:
+        names = ("relative", "low", "high", "points_low", "points_high")
+        return {"distance": self.d_suspects} | {name: getattr(self, name) for name in names}, None
+
+    def _text(self) -> TableText:
+        rows = [
+            [
+                f"suspect {i}",
+                number(self.d_suspects[i]),
+                interval_text(self.relative[i], self.low[i], self.high[i]),
+            ]
+            for i in range(len(self))
+        ]
+        columns = ["suspect", "distance", f"relative distance ({self.level:.0%})"]
+        note = f"The unit is the mean distance of {len(self.d_unrelated)} unrelated models."
+        if np.isnan(self.relative).any():
+            note += f" –: {NO_DISTANCE}."
+        return TableText("Relative distances", columns, rows, note)
+
 
 def relative_distances(
     D_suspect: ArrayLike,
@@ -72,16 +100,16 @@ def relative_distances(
 ) -> RelativeDistances:
     """Distances in units of the mean distance to unrelated models, with intervals.
 
-    The relative distance of the paper (appendix C [1]_): what is near and what is far depends
-    on task, architecture and data, so the distance of a suspect is divided by the mean distance
-    of several models that are known to be unrelated, trained for the same task from other seeds,
-    and matching the suspect in architecture, data and accuracy as well as can be had.
+    The relative distance of the paper (appendix C [1]_): which distances are small depends on
+    task, architecture and data, so the distance of a suspect is divided by the mean distance of
+    several models that are known to be unrelated. They are trained for the same task from other
+    seeds, and match the suspect in architecture, data and accuracy as closely as possible.
 
     Parameters
     ----------
     D_suspect : array-like of shape (n_suspects,), or float
-        Distances of the suspects to the owner's model. With `plan`, the signatures of the
-        suspects, shape (n_suspects, n_classes * n_components).
+        Distances of the suspects to the owner's model; cross-validated ones may be negative.
+        With `plan`, their signatures, shape (n_suspects, n_classes * n_components).
 
     D_unrelated : array-like of shape (n_unrelated,)
         Distances of the unrelated models to the owner's model, 5 or more. With `plan`, their
@@ -91,8 +119,8 @@ def relative_distances(
         With `plan`, the signature of the owner's model.
 
     plan : QueryPlan, default=None
-        The questions that the signatures answer. The cosine distance is taken then, and the
-        interval covers the choice of reference points as well as that of unrelated models.
+        The questions that the signatures answer. Distances are then cosine distances, and the
+        intervals cover the choice of reference points as well as that of unrelated models.
 
     level : float, default=0.95
         Confidence level of each interval.
@@ -100,15 +128,15 @@ def relative_distances(
     Returns
     -------
     relative : RelativeDistances
-        NaN where a distance is not defined, as for a constant suspect.
+        NaN where a distance is undefined, as for a constant suspect.
 
     Raises
     ------
     ValueError
-        If there are fewer than 2 unrelated models, or their distances are not finite, or not
-        positive; if only one of `owner` and `plan` is given; if widths do not fit.
+        If there are fewer than 2 unrelated models, if their distances are not finite or their
+        mean is not positive, if only one of `owner` and `plan` is given, or if widths do not fit.
     DesignMismatchError
-        If column names tell that signatures answer other questions.
+        If column names show that signatures answer different questions.
 
     Warns
     -----
@@ -122,12 +150,12 @@ def relative_distances(
 
     Notes
     -----
-    The interval is Student's, of the logarithm. Its variance is the sum of two jackknife
-    variances, one that leaves out one unrelated model at a time, and one that leaves out one
-    reference point at a time, of all distances at once: an easy point makes all of them smaller,
-    which cancels in the ratio. Degrees of freedom are Satterthwaite's. From bare distances only
-    the first is known. Other seeds of the suspect itself are not covered: it is one model, and the
-    question is about that one.
+    The interval is Student's, on the logarithm. Its variance is the sum of two jackknife
+    variances: one leaves out one unrelated model at a time, the other one reference point at a
+    time, from all distances at once, since an easy point makes all of them smaller, which cancels
+    in the ratio. Degrees of freedom are Satterthwaite's. From distances alone only the first
+    variance is known. Other seeds of the suspect are not covered: the question is about this one
+    model.
 
     References
     ----------
@@ -147,13 +175,19 @@ def relative_distances(
     if (owner is None) != (plan is None):
         given, missing = ("plan", "owner") if owner is None else ("owner", "plan")
         raise ValueError(f"{given} is given without {missing}; signatures need both.")
-    if plan is None:
+    if plan is None or owner is None:
         suspects = check_distances(D_suspect, "D_suspect", finite=False)
         found = from_distances(suspects, check_unrelated(D_unrelated, "D_unrelated"), level)
     else:
-        suspects = sums_to(owner, D_suspect, plan, "D_suspect")
-        found = from_sums(suspects, sums_to(owner, D_unrelated, plan, "D_unrelated"), level)
-    warn_of_few(len(found.d_unrelated), stacklevel=3)
+        check_plan(plan, minimum=2)
+        (W,) = check_signatures(owner, "owner", plan, one=True)
+        suspects, unrelated = (
+            sums_with(W, check_signatures(S, name, plan), plan)
+            for S, name in ((D_suspect, "D_suspect"), (D_unrelated, "D_unrelated"))
+        )
+        found = from_sums(suspects, unrelated, level)
+    for message in few_unrelated(len(found.d_unrelated)):
+        warnings.warn(message, UserWarning, stacklevel=2)
     return found
 
 
@@ -161,7 +195,7 @@ def relative_distances(
 
 
 def from_distances(suspects: np.ndarray, unrelated: np.ndarray, level: float) -> RelativeDistances:
-    """Relative distances from bare distances: only the unrelated models vary."""
+    """Relative distances from distances alone: only the unrelated models vary."""
     relative = suspects / unrelated.mean()
     low, high = _ends(relative, of_models(unrelated), len(unrelated) - 1, level)
     return RelativeDistances(relative, low, high, relative, relative, suspects, unrelated, level)
@@ -186,8 +220,10 @@ def from_sums(suspects: np.ndarray, unrelated: np.ndarray, level: float) -> Rela
     )
 
 
-def _ends(relative: np.ndarray, error: Any, freedom: Any, level: float) -> tuple:
-    """Student's interval of the logarithm; no distance stays none, however unsure."""
+def _ends(
+    relative: np.ndarray, error: ArrayLike, freedom: ArrayLike, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Student's interval on the logarithm; a distance of zero stays zero, however unsure."""
     reach = stdtrit(freedom, (1 + level) / 2) * error
     with np.errstate(over="ignore", invalid="ignore"):
         ends = np.sort([relative * np.exp(-reach), relative * np.exp(reach)], axis=0)
@@ -198,23 +234,28 @@ def _ends(relative: np.ndarray, error: Any, freedom: Any, level: float) -> tuple
 # ---------------------------------------------------------------- checks
 
 
-def sums_to(owner: Any, S: Any, plan: QueryPlan, name: str) -> np.ndarray:
-    """Sums over points of the pairs of the owner with each row, shape (n_rows, n_points, 3)."""
-    check_plan(plan, minimum=2)
-    W = check_signature(owner, "owner", plan, names_of(owner))
+def sums_with(W: np.ndarray, blocks: list[np.ndarray], plan: QueryPlan) -> np.ndarray:
+    """Sums over points of the pairs of a model with others, shape (n_blocks, n_points, 3)."""
+    return np.stack([point_sums(W, block, plan.n_columns) for block in blocks])
+
+
+def check_signatures(
+    S: ArrayLike, name: str, plan: QueryPlan, *, one: bool = False
+) -> list[np.ndarray]:
+    """Signatures under a plan, each as an (n_classes, n_components) array."""
     names, rows = names_of(S), np.asarray(S, dtype=np.float64)
-    if rows.ndim == 1:
-        rows = rows[None]
+    if one:
+        return [check_signature(S, name, plan, names)]
+    rows = rows[None] if rows.ndim == 1 and rows.size else rows
     if rows.ndim != 2 or not len(rows):
         raise ValueError(
             f"{name} must hold signatures, one model in each row; got shape {rows.shape}."
         )
-    blocks = [check_signature(row, name, plan, names) for row in rows]
-    return np.stack([point_sums(W, block, plan.n_columns) for block in blocks])
+    return [check_signature(row, name, plan, names) for row in rows]
 
 
-def check_distances(values: Any, name: str, *, finite: bool = True) -> np.ndarray:
-    """Distances to one model as a 1-D float array; a column is taken for a row."""
+def check_distances(values: ArrayLike, name: str, *, finite: bool = True) -> np.ndarray:
+    """Distances to one model as a 1-D float array; a column counts as a row."""
     array = check_array(
         [values] if np.ndim(values) == 0 and not issparse(values) else values,
         dtype=np.float64,
@@ -227,40 +268,43 @@ def check_distances(values: Any, name: str, *, finite: bool = True) -> np.ndarra
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"{name} must be distances to one model, 1-D; got shape {array.shape}. Of a matrix of "
-            "distances pass the owner's row."
+            f"{name} must hold the distances to one model, 1-D; got shape {array.shape}. If it is "
+            "a matrix of distances, pass the owner's row."
         )
     if np.isinf(array).any() or (finite and np.isnan(array).any()):
         raise ValueError(
-            f"{name} holds {int((~np.isfinite(array)).sum())} values that are not finite. A "
-            "constant model has no distance: leave it out."
+            f"{name} holds {int((~np.isfinite(array)).sum())} values that are not finite. If a "
+            "model is constant, its distances are NaN: leave it out."
         )
     return array
 
 
-def check_unrelated(values: Any, name: str) -> np.ndarray:
-    """Distances of unrelated models, of which a mean can be taken."""
+def check_unrelated(values: ArrayLike, name: str) -> np.ndarray:
+    """Distances of unrelated models, with a positive mean."""
     array = check_distances(values, name)
-    if len(array) < 2:
-        raise ValueError(
-            f"{name} has {len(array)} distance{'' if len(array) == 1 else 's'}; at least 2 "
-            "unrelated models are needed to see how much they differ, and "
-            f"{FEWEST_ADVISED} advised."
-        )
+    check_n_unrelated(len(array))
     if not array.mean() > 0:
         raise ValueError(
-            f"{name} has mean {array.mean():.3g}; unrelated models are some way apart. Was the "
-            "owner's model compared with itself?"
+            f"{name} has mean {array.mean():.3g}; the distances of unrelated models must be "
+            "positive on average. Was the owner's model compared with itself?"
         )
     return array
 
 
-def warn_of_few(n_unrelated: int, *, stacklevel: int) -> None:
-    """Say so where there are fewer unrelated models than the paper advises."""
-    if n_unrelated < FEWEST_ADVISED:
-        warnings.warn(
-            f"{n_unrelated} unrelated models: their mean distance is not well known. "
-            f"{FEWEST_ADVISED} or more are advised.",
-            UserWarning,
-            stacklevel=stacklevel,
+def check_n_unrelated(n_unrelated: int) -> None:
+    """Refuse a number of unrelated models that says nothing about how much they differ."""
+    if n_unrelated < 2:
+        raise ValueError(
+            f"{n_unrelated} unrelated model{'' if n_unrelated == 1 else 's'}; at least 2 are "
+            f"needed to see how much they differ, and {FEWEST_ADVISED} are advised."
         )
+
+
+def few_unrelated(n_unrelated: int) -> list[str]:
+    """A warning if there are fewer unrelated models than the paper advises."""
+    if n_unrelated >= FEWEST_ADVISED:
+        return []
+    return [
+        f"{n_unrelated} unrelated models: their mean distance is not well known. "
+        f"{FEWEST_ADVISED} or more are advised."
+    ]

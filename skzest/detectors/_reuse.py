@@ -3,49 +3,48 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_models
-from ..comparing import check_level, cosine_distance
+from .._validation import check_choice, check_models
+from ..comparing import check_level, cosine_distance, interval_text, number
 from ..plan import QueryPlan
-from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
-from ._from_models import ask_first, ask_more
-from ._null import Assumption, check_enough, make_null, n_needed
+from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._judge import Judge, warn_each
+from ._null import SLACK, Assumption, check_enough, make_null, n_needed
 from ._relative import (
     RelativeDistances,
     check_distances,
+    check_n_unrelated,
     check_unrelated,
+    few_unrelated,
     from_distances,
     from_sums,
-    sums_to,
-    warn_of_few,
+    sums_with,
 )
+from ._same import check_not_the_same
 
 __all__ = ["ReuseDetector"]
 
-# Adjusted p-values are products in floating point: equal to alpha but for rounding is equal.
-_SLACK = 1 + 1e-12
 
-
-class ReuseDetector(BaseEstimator):
+class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     """Decides whether models were made from the owner's, at a false-positive rate of your choice.
 
-    The yardstick is the distances of *unrelated* models to the owner's: trained for the same task
-    by somebody else, or by the owner from other seeds, and as like to the suspect in architecture,
-    data and accuracy as can be had. A suspect that is nearer than these are is held to be made
-    from the owner's model: a copy, pruned, rounded, trained further, or trained on its answers.
+    The reference is the distances of *unrelated* models to the owner's: trained for the same task
+    by somebody else, or by the owner from other seeds, and matched to the suspect in architecture,
+    data and accuracy as closely as possible. A suspect that is nearer than they are is taken to
+    be made from the owner's model: a copy, pruned, rounded, trained further, or trained on its
+    answers.
 
-    `fit` and `predict` take distances to the owner's model, so any distance serves, of signatures
-    or of whatever else. :meth:`from_signatures` and :meth:`from_models` start earlier, and so
-    know how much the choice of reference points matters.
+    There are three ways in. :meth:`fit` and :meth:`judge` take distances to the owner's model, of
+    any kind; :meth:`from_signatures` and :meth:`judge_signatures` take signatures;
+    :meth:`from_models` and :meth:`judge_models` take models and ask them. With signatures or
+    models, intervals also cover the choice of reference points.
 
     Parameters
     ----------
@@ -53,24 +52,23 @@ class ReuseDetector(BaseEstimator):
         False-positive rate: the share of unrelated suspects that may be called "reused".
 
     null : {"conformal", "lognormal", "normal"}, default="conformal"
-        How the distances of unrelated models are distributed. ``"conformal"`` goes by ranks, and
-        assumes nothing but that an unrelated suspect is exchangeable with the unrelated models;
-        with m of these no level below ``1 / (m + 1)`` can be had. ``"lognormal"`` and
-        ``"normal"``, for owners with 5 to 20 unrelated models, take the logarithms of the
-        distances, or the distances, for normal; what the distances say to that is in
-        ``assumption_``.
+        Distribution of the distances of unrelated models. ``"conformal"`` uses ranks and assumes
+        only that an unrelated suspect is exchangeable with the unrelated models; with m of these,
+        no p-value is below ``1 / (m + 1)``. ``"lognormal"`` and ``"normal"``, for owners with 5
+        to 20 unrelated models, fit a normal distribution to the logarithms of the distances, or
+        to the distances; ``assumption_`` tells whether they contradict it.
 
     threshold : float, default=None
-        Decide by this relative distance in place of `alpha`. 1 is the paper's [1]_; as an
-        unrelated model has a relative distance of 1 on average, about half of them are below.
+        Decide by this relative distance instead of `alpha`. 1 is the paper's [1]_; about half of
+        all unrelated models are below it, since their relative distance is 1 on average.
 
     correction : {"fdr", None}, default="fdr"
-        What to do about several suspects at once: with ``"fdr"``, `alpha` is the expected share of
-        unrelated models among those called "reused" (Benjamini and Hochberg [2]_, which holds for
-        conformal p-values with a common null [3]_). None judges each by itself.
+        Correction for several suspects at once. With ``"fdr"``, `alpha` bounds the expected share
+        of unrelated models among those called "reused" (Benjamini and Hochberg [2]_, which holds
+        for conformal p-values with a common null [3]_). None judges each suspect by itself.
 
     level : float, default=0.95
-        Confidence level of intervals, and of the verdict "unrelated".
+        Confidence level of intervals, and of the decision "unrelated".
 
     Attributes
     ----------
@@ -87,8 +85,8 @@ class ReuseDetector(BaseEstimator):
         A suspect at this distance or farther is called "unrelated".
 
     offset_ : float
-        The critical distance in relative terms: ``decision_function`` is ``score_samples`` minus
-        this.
+        The critical distance as a relative distance: ``decision_function`` is ``score_samples``
+        minus this.
 
     assumption_ : Assumption or None
         For a parametric null, the assumption and the result of its test.
@@ -96,32 +94,39 @@ class ReuseDetector(BaseEstimator):
     transformer_ : LimeSignatureTransformer
         Asks the suspects; only after :meth:`from_models`.
 
+    plan_ : QueryPlan
+        The questions; only after :meth:`from_models` and :meth:`from_signatures`.
+
     See Also
     --------
-    relative_distances : Relative distances alone.
+    relative_distances : Relative distances without decisions.
     UnlearningVerifier : Whether data was forgotten.
 
     Notes
     -----
-    The three verdicts:
+    There are three decisions:
 
     "reused"
         The p-value, corrected for the number of suspects, is at most `alpha`.
     "unrelated"
-        More than `alpha` of all unrelated models are at least as near, with confidence `level`: by
-        a binomial test on how many of the null are, or by the confidence limit of the quantile of
-        the curve. Where points are known, at the low end of the interval over points. It says
-        that the distance is an ordinary one, not that the model is innocent: who takes a model far
-        enough away is not seen.
+        More than `alpha` of all unrelated models are at least as near, with confidence `level`:
+        by a binomial test on ranks, or by the confidence limit of the quantile of the curve. If
+        points are known, this must hold at the low end of the interval over points. It says that
+        the distance is an ordinary one, not that the model is innocent: a copy that was changed
+        enough escapes detection.
     "undecided"
-        Neither. More unrelated models, or more reference points, would decide it. A suspect
+        Neither. More unrelated models, or more reference points, would settle it. A suspect
         without a distance (NaN) is undecided.
 
-    With a `threshold` the verdict is "undecided" where the interval of the relative distance holds
-    the threshold, otherwise it goes by the side.
+    With a `threshold`, a suspect is "undecided" if the interval of its relative distance contains
+    the threshold; otherwise the side decides.
 
-    The correction looks at all suspects of one call, so that `predict` may say another thing of a
-    suspect in other company; `score_samples`, `decision_function` and `p_values` do not.
+    The correction looks at all suspects of one call, so the decision on a suspect may depend on
+    the others in the call; `score_samples`, `decision_function` and `p_values` do not.
+
+    Distances may be negative, as cross-validated ones of near copies are
+    (:func:`~skzest.crossvalidated_distances`), as long as the mean of the unrelated is positive;
+    ``null="lognormal"`` needs positive unrelated distances.
 
     References
     ----------
@@ -142,7 +147,7 @@ class ReuseDetector(BaseEstimator):
     >>> detector.p_values([0.02, 0.185, 0.21]).round(1).tolist()
     [0.1, 0.3, 0.8]
 
-    Nine models are too few for a level of 1 %, unless their distribution is taken for known:
+    Nine models are too few for a level of 1 %, unless the form of their distribution is assumed:
 
     >>> detector = ReuseDetector(alpha=0.01, null="lognormal").fit(unrelated)
     >>> bool(detector.p_values(0.02) < 0.0001)
@@ -166,10 +171,14 @@ class ReuseDetector(BaseEstimator):
         self.correction = correction
         self.level = level
 
-    # --- fit ------------------------------------------------------------------------------
+    _first, _other = "owner", "unrelated"
+
+    assumption_: Assumption | None
+
+    # --- fitting --------------------------------------------------------------------------
 
     def fit(self, X: ArrayLike, y: Any = None) -> ReuseDetector:
-        """Learn how far unrelated models are.
+        """Learn how far unrelated models are from the owner's.
 
         Parameters
         ----------
@@ -190,61 +199,18 @@ class ReuseDetector(BaseEstimator):
         Warns
         -----
         UserWarning
-            If there are fewer than 5 unrelated models, or their distances speak against the
+            If there are fewer than 5 unrelated models, or their distances contradict the
             parametric null.
         """
-        return self._fit(check_unrelated(X, "X"), stacklevel=4)
-
-    def _fit(self, distances: np.ndarray, stacklevel: int) -> ReuseDetector:
-        self._check_params()
-        null = make_null(self.null, distances)
-        if self.threshold is None:
-            check_enough(null, self.alpha)
-        warn_of_few(len(distances), stacklevel=stacklevel)
-        self._null = null
-        self._asked: tuple[Any, QueryPlan, np.ndarray] | None = None
-        self.null_distances_, self.null_mean_ = distances, float(distances.mean())
-        self.assumption_: Assumption | None = null.assumption
-        if self.threshold is None:
-            self.critical_distance_ = null.critical(self.alpha)
-            self.unrelated_distance_ = null.unrelated_from(self.alpha, self.level)
-        else:
-            self.critical_distance_ = self.unrelated_distance_ = self.threshold * self.null_mean_
-        self.offset_ = self.critical_distance_ / self.null_mean_
-        if self.assumption_ is not None and self.assumption_.doubtful:
-            warnings.warn(
-                f"{self.assumption_}. p-values rest on it; use null='conformal' with "
-                f"{n_needed(self.alpha)} unrelated models or more, or the other curve.",
-                UserWarning,
-                stacklevel=stacklevel - 1,
-            )
-        elif self.critical_distance_ < 0:
-            warnings.warn(
-                f"under null={self.null!r} no distance is small enough to be called reused at "
-                f"alpha={self.alpha:g}: the limit is {self.critical_distance_:.3g}. More unrelated "
-                "models would raise it, or take null='lognormal'.",
-                UserWarning,
-                stacklevel=stacklevel - 1,
-            )
+        self._fit_distances(X)
+        warn_each(self._doubts())
         return self
-
-    def _check_params(self) -> None:
-        if not 0 < self.alpha < 1:
-            hint = " For 5 %, pass 0.05." if self.alpha >= 1 else ""
-            raise ValueError(f"alpha must be between 0 and 1; got {self.alpha!r}.{hint}")
-        check_level(self.level)
-        if self.correction not in ("fdr", None):
-            raise ValueError(f"correction must be 'fdr' or None; got {self.correction!r}.")
-        if self.threshold is not None and not self.threshold > 0:
-            raise ValueError(
-                f"threshold must be positive, as a relative distance is; got {self.threshold!r}."
-            )
 
     @classmethod
     def from_signatures(
         cls, owner: ArrayLike, unrelated: ArrayLike, plan: QueryPlan, **params: Any
     ) -> ReuseDetector:
-        """Fit on signatures, whose cosine distances are taken.
+        """Make a detector from signatures, whose cosine distances are used.
 
         Parameters
         ----------
@@ -265,33 +231,30 @@ class ReuseDetector(BaseEstimator):
         Raises
         ------
         ValueError, DesignMismatchError
-            As :func:`~skzest.relative_distances` and :meth:`fit`.
+            As :func:`~skzest.relative_distances` and :meth:`fit`; and if an unrelated model has
+            the owner's signature.
         """
-        return cls(**params)._fit_signatures(owner, unrelated, plan, stacklevel=5)
-
-    def _fit_signatures(self, owner: Any, unrelated: Any, plan: QueryPlan, stacklevel: int):
-        sums = sums_to(owner, unrelated, plan, "unrelated")
-        distances = check_unrelated(cosine_distance(sums.sum(axis=1)), "unrelated")
-        self._fit(distances, stacklevel)
-        self._asked = owner, plan, sums
-        return self
+        detector = cls(**params)._fit_signatures(owner, unrelated, plan)
+        warn_each(detector._doubts())
+        return detector
 
     @classmethod
     def from_models(
         cls, owner: Any, unrelated: Sequence[Any], transformer: Any, **params: Any
     ) -> ReuseDetector:
-        """Ask the owner's and unrelated models, and fit on their signatures.
+        """Ask the owner's model and unrelated models, and make a detector from their answers.
 
         Parameters
         ----------
         owner : fitted classifier or query
             The owner's model.
         unrelated : list of fitted classifiers or queries
-            Models that have only the task in common with it.
-        transformer : LimeSignatureTransformer or array-like
-            What to ask. A fitted one asks what it was fitted to; of one that is not fitted, a clone
-            is fitted to the owner's and the unrelated models. Anything else is taken for the
-            reference data of one with ``sampling="fractional"`` and ``n_samples="auto"``.
+            Models that share only the task with it.
+        transformer : LimeSignatureTransformer, QueryPlan or array-like
+            What to ask. A fitted transformer asks its own plan; an unfitted one is cloned, and
+            the clone fitted to the owner's and the unrelated models. Anything else is the
+            reference data of a transformer with ``sampling="fractional"`` and
+            ``n_samples="auto"``.
         **params
             Parameters of :class:`~skzest.ReuseDetector`.
 
@@ -303,85 +266,91 @@ class ReuseDetector(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            As :class:`~skzest.LimeSignatureTransformer` and :meth:`fit`.
+            As :class:`~skzest.LimeSignatureTransformer` and :meth:`from_signatures`. Parameters
+            and numbers of models are checked before the first question.
         """
-        lime, S = ask_first(transformer, [owner, *check_models(unrelated)])
-        detector = cls(**params)._fit_signatures(S[0], S[1:], lime.plan_, stacklevel=5)
-        detector.transformer_ = lime
+        detector = cls(**params)._fit_models(owner, check_models(unrelated), transformer)
+        warn_each(detector._doubts())
         return detector
 
-    # --- suspects -------------------------------------------------------------------------
+    def _check_params(self, n_known: int) -> None:
+        if not 0 < self.alpha < 1:
+            hint = " For 5 %, pass 0.05." if self.alpha >= 1 else ""
+            raise ValueError(f"alpha must be between 0 and 1; got {self.alpha!r}.{hint}")
+        check_level(self.level)
+        check_choice(self.correction, "correction", ("fdr", None))
+        if self.threshold is not None and not self.threshold > 0:
+            raise ValueError(
+                f"threshold must be positive, like a relative distance; got {self.threshold!r}."
+            )
+        check_n_unrelated(n_known)
+        check_enough(self.null, n_known, self.alpha if self.threshold is None else None)
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Verdict on each suspect.
+    def _learn(self, X: ArrayLike, name: str = "X") -> None:
+        distances = check_distances(X, name)
+        self._check_params(len(distances))
+        check_unrelated(distances, name)
+        null = make_null(self.null, distances)
+        self._null, self.assumption_ = null, null.assumption
+        self.null_distances_, self.null_mean_ = distances, float(distances.mean())
+        if self.threshold is None:
+            self.critical_distance_ = null.critical(self.alpha)
+            self.unrelated_distance_ = null.unrelated_from(self.alpha, self.level)
+        else:
+            self.critical_distance_ = self.unrelated_distance_ = self.threshold * self.null_mean_
+        self.offset_ = self.critical_distance_ / self.null_mean_
 
-        Parameters
-        ----------
-        X : array-like of shape (n_suspects,)
-            Distances of the suspects to the owner's model.
+    def _learn_signatures(self, first: np.ndarray, others: list[np.ndarray]) -> None:
+        sums = sums_with(first, others, self.plan_)
+        distances = cosine_distance(sums.sum(axis=1))
+        check_not_the_same(distances, "the owner", self._names(len(others)))
+        self._learn(distances, "unrelated")
+        self._owner, self._null_sums = first, sums
 
-        Returns
-        -------
-        decisions : ndarray of str, shape (n_suspects,)
-            "reused", "unrelated" or "undecided".
-        """
-        return self._judge(self._relative(X), None, stacklevel=4).decisions
+    def _doubts(self) -> list[str]:
+        """Warnings about what was learned."""
+        doubts = few_unrelated(len(self.null_distances_))
+        if self.assumption_ is not None and self.assumption_.doubtful:
+            doubts.append(
+                f"{self.assumption_}. The p-values depend on it; use null='conformal' with at "
+                f"least {n_needed(self.alpha)} unrelated models, or the other curve."
+            )
+        elif self.critical_distance_ < 0:
+            doubts.append(
+                f"with null={self.null!r} no distance is small enough to be called reused at "
+                f"alpha={self.alpha:g}: the limit is {self.critical_distance_:.3g}. Train more "
+                "unrelated models, or use null='lognormal'."
+            )
+        return doubts
+
+    # --- judging --------------------------------------------------------------------------
 
     def judge(self, X: ArrayLike, *, labels: Sequence[str] | None = None) -> ReuseDecisions:
-        """Verdicts with all that they rest on.
+        """Decide by distances.
 
         Parameters
         ----------
         X : array-like of shape (n_suspects,)
-            Distances of the suspects to the owner's model.
+            Distances of the suspects to the owner's model; NaN where one is undefined.
         labels : sequence of str, default=None
             Names of the suspects.
 
         Returns
         -------
         decisions : ReuseDecisions
+
+        Warns
+        -----
+        UserWarning
+            If the correction for several suspects needs more unrelated models to find one.
         """
-        return self._judge(self._relative(X), labels, stacklevel=4)
-
-    def judge_signatures(
-        self, S: ArrayLike, *, labels: Sequence[str] | None = None
-    ) -> ReuseDecisions:
-        """Verdicts on suspects by their signatures, with intervals that know about the points.
-
-        Parameters
-        ----------
-        S : array-like of shape (n_suspects, n_classes * n_components)
-            Signatures under the plan of :meth:`from_signatures` or :meth:`from_models`.
-        labels : sequence of str, default=None
-            Names of the suspects.
-
-        Returns
-        -------
-        decisions : ReuseDecisions
-        """
-        return self._judge(self._relative_of_signatures(S), labels, stacklevel=4)
-
-    def judge_models(
-        self, models: Sequence[Any], *, labels: Sequence[str] | None = None
-    ) -> ReuseDecisions:
-        """Ask suspects, and judge them.
-
-        Parameters
-        ----------
-        models : list of fitted classifiers or queries
-            The suspects; after :meth:`from_models` only.
-        labels : sequence of str, default=None
-            Names of the suspects.
-
-        Returns
-        -------
-        decisions : ReuseDecisions
-        """
-        S = ask_more(self, models, what="detector", instead="distances")
-        return self._judge(self._relative_of_signatures(S), labels, stacklevel=4)
+        check_is_fitted(self)
+        found = self._decide(self._measure(X), labels)
+        warn_each(self._doubts_about(found))
+        return found
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
-        """Chance that an unrelated model comes as near, each suspect by itself.
+        """Probability that an unrelated model is at least as near, each suspect by itself.
 
         Parameters
         ----------
@@ -391,7 +360,7 @@ class ReuseDetector(BaseEstimator):
         Returns
         -------
         p : ndarray of shape (n_suspects,)
-            In (0, 1]; NaN where a distance is.
+            In (0, 1]; NaN where a distance is NaN.
         """
         check_is_fitted(self)
         return self._null.p_values(check_distances(X, "X", finite=False))
@@ -399,7 +368,7 @@ class ReuseDetector(BaseEstimator):
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Relative distances: the higher, the more like an unrelated model.
 
-        As in scikit-learn's outlier detectors, what is looked for has low scores.
+        As in scikit-learn's outlier detectors, low scores are what is looked for.
 
         Parameters
         ----------
@@ -414,7 +383,7 @@ class ReuseDetector(BaseEstimator):
         return check_distances(X, "X", finite=False) / self.null_mean_
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Relative distances minus the critical one: negative for a single suspect that is reused.
+        """Relative distances minus the critical one: negative for a suspect that is "reused".
 
         Parameters
         ----------
@@ -424,42 +393,33 @@ class ReuseDetector(BaseEstimator):
         Returns
         -------
         decision : ndarray of shape (n_suspects,)
-            ``score_samples(X) - offset_``.
+            ``score_samples(X) - offset_``, without a correction for several suspects.
         """
         return self.score_samples(X) - self.offset_
 
-    # --- verdicts -------------------------------------------------------------------------
-
-    def _relative(self, X: ArrayLike) -> RelativeDistances:
-        check_is_fitted(self)
+    def _measure(self, X: ArrayLike) -> RelativeDistances:
         suspects = check_distances(X, "X", finite=False)
         return from_distances(suspects, self.null_distances_, self.level)
 
-    def _relative_of_signatures(self, S: ArrayLike) -> RelativeDistances:
-        check_is_fitted(self)
-        if self._asked is None:
-            raise AttributeError(
-                "this detector was fitted on bare distances: make it by "
-                "ReuseDetector.from_signatures, or judge distances."
-            )
-        owner, plan, of_null = self._asked
-        return from_sums(sums_to(owner, S, plan, "S"), of_null, self.level)
+    def _measure_signatures(self, blocks: list[np.ndarray]) -> RelativeDistances:
+        return from_sums(sums_with(self._owner, blocks, self.plan_), self._null_sums, self.level)
 
-    def _judge(self, found: RelativeDistances, labels: Any, stacklevel: int) -> ReuseDecisions:
-        p = self._null.p_values(found.d_suspects)
-        adjusted = self._adjusted(p, stacklevel)
+    def _decide(self, measured: RelativeDistances, labels: Sequence[str] | None) -> ReuseDecisions:
+        p = self._null.p_values(measured.d_suspects)
+        adjusted = self._adjusted(p)
         if self.threshold is None:
-            reused = adjusted <= self.alpha * _SLACK
-            unrelated = found.points_low * self.null_mean_ >= self.unrelated_distance_
+            reused = adjusted <= self.alpha * SLACK
+            unrelated = measured.points_low * self.null_mean_ >= self.unrelated_distance_
         else:
-            reused, unrelated = found.high < self.threshold, found.low > self.threshold
-        verdict = np.where(reused, REUSED, np.where(unrelated, UNRELATED, UNDECIDED))
+            reused, unrelated = measured.high < self.threshold, measured.low > self.threshold
+        decisions = np.where(reused, REUSED, np.where(unrelated, UNRELATED, UNDECIDED))
         return ReuseDecisions(
-            decisions=verdict,
-            d_suspects=found.d_suspects,
-            relative=found.relative,
-            low=found.low,
-            high=found.high,
+            decisions=decisions,
+            reasons=tuple(self._reasons(measured, adjusted, decisions)),
+            d_suspects=measured.d_suspects,
+            relative=measured.relative,
+            low=measured.low,
+            high=measured.high,
             p_values=p,
             adjusted_p_values=adjusted,
             null_distances=self.null_distances_,
@@ -470,33 +430,54 @@ class ReuseDetector(BaseEstimator):
             null=self.null,
             threshold=self.threshold,
             labels=check_labels(labels, len(p)),
-            n_reference=found.n_reference,
+            n_reference=measured.n_reference,
         )
 
-    def _adjusted(self, p: np.ndarray, stacklevel: int) -> np.ndarray:
+    def _reasons(
+        self, measured: RelativeDistances, adjusted: np.ndarray, decisions: np.ndarray
+    ) -> Iterator[str]:
+        far = f"{number(self.unrelated_distance_)}, where unrelated models are common"
+        for i, decision in enumerate(decisions):
+            d, p = number(measured.d_suspects[i]), number(adjusted[i], 2)
+            if np.isnan(measured.relative[i]):
+                yield NO_DISTANCE
+            elif self.threshold is not None:
+                ends = interval_text(measured.relative[i], measured.low[i], measured.high[i])
+                side = {REUSED: "below", UNRELATED: "above", UNDECIDED: "on both sides of"}
+                yield f"{ends} is {side[decision]} {number(self.threshold)}"
+            elif decision == REUSED:
+                yield f"p = {p} is at most {self.alpha:g}"
+            elif decision == UNRELATED:
+                yield f"distance {d} reaches {far}"
+            else:
+                yield f"p = {p} is above {self.alpha:g}, and {d} does not surely reach {far}"
+
+    def _adjusted(self, p: np.ndarray) -> np.ndarray:
         known = ~np.isnan(p)
-        n_suspects = int(known.sum())
-        if self.correction is None or n_suspects < 2:
+        if self.correction is None or known.sum() < 2:
             return p
         adjusted = p.copy()
         adjusted[known] = false_discovery_control(p[known])
-        n_unrelated, needed = len(self.null_distances_), n_needed(self.alpha / n_suspects)
-        by_rank = self.null == "conformal" and self.threshold is None
-        nearest = 1 / (n_unrelated + 1) in p  # the least p-value there is
-        found = (adjusted[known] <= self.alpha * _SLACK).any()
-        if by_rank and nearest and not found and n_unrelated < needed:
-            warnings.warn(
-                f"a suspect is nearer than all {n_unrelated} unrelated models, but "
-                f"to find a single one among {n_suspects} at alpha={self.alpha} takes {needed} "
-                "of these. Train more, or use null='lognormal'.",
-                UserWarning,
-                stacklevel=stacklevel,
-            )
         return adjusted
+
+    def _doubts_about(self, found: ReuseDecisions) -> list[str]:
+        n_suspects, n = int((~np.isnan(found.p_values)).sum()), len(self.null_distances_)
+        by_rank = self.null == "conformal" and self.threshold is None
+        if not by_rank or self.correction is None or n_suspects < 2:
+            return []
+        needed = n_needed(self.alpha / n_suspects)
+        nearest = 1 / (n + 1) in found.p_values  # the smallest p-value there is
+        if not nearest or n >= needed or REUSED in found.decisions:
+            return []
+        return [
+            f"a suspect is nearer than all {n} unrelated models, but finding a single one among "
+            f"{n_suspects} suspects at alpha={self.alpha} takes {needed} of these. Train more, or "
+            "use null='lognormal'."
+        ]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
-        tags.input_tags.allow_nan = True  # a constant suspect; not among the unrelated
+        tags.input_tags.allow_nan = True  # a constant suspect; refused among the unrelated
         return tags

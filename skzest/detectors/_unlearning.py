@@ -4,95 +4,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
-from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_models
-from ..comparing import check_level, check_plan, check_signature, cosine_distance, point_sums
-from ..plan import QueryPlan, names_of
-from ._decisions import UNDECIDED, check_labels
-from ._from_models import ask_first, ask_more
-from ._jackknife import jackknife_error, of_points, two_way
+from ..comparing import check_level, cosine_distance, interval_text
+from ..plan import QueryPlan
+from ._decisions import (
+    LIKE_ORIGINAL,
+    LIKE_RETRAINED,
+    NO_DISTANCE,
+    UNDECIDED,
+    UnlearningDecisions,
+    check_labels,
+)
+from ._judge import Judge, warn_each
+from ._relative import sums_with
+from ._same import SAME, check_not_the_same
+from ._trace import Trace, all_and_without
 
-__all__ = ["UnlearningVerdicts", "UnlearningVerifier"]
+__all__ = ["UnlearningVerifier"]
 
-LIKE_ORIGINAL, LIKE_RETRAINED = "no different from the original", "like retrained"
-# Below this two signatures are the same but for rounding of scores in float32.
-_SAME = 1e-9
-# Leaving one out of three leaves a pair.
+# With one of three left out, a pair remains.
 _FEWEST = 3
+# Distances to the original (n,), and to the retrained models (n, n_retrained, 1 + n_points).
+_Measured = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class UnlearningVerdicts:
-    """What an :class:`~skzest.UnlearningVerifier` says of candidates; ``print`` shows a table.
-
-    Attributes
-    ----------
-    verdicts : ndarray of str, shape (n_candidates,)
-        "no different from the original", "like retrained" or "undecided".
-    trace_left, low, high : ndarrays of shape (n_candidates,)
-        Share of the trace that is left, 1 in the original and 0 in retrained models on average,
-        with the ends of its interval. NaN with fewer than 3 retrained models.
-    d_original : ndarray of shape (n_candidates,)
-        Distances to the original.
-    d_retrained : ndarray of shape (n_candidates,)
-        Mean distances to the retrained models; NaN without any.
-    reasons : tuple of str
-        What each verdict rests on.
-    level : float
-        Confidence level of the intervals.
-    labels : tuple of str or None
-        Names of the candidates.
-    """
-
-    verdicts: np.ndarray
-    trace_left: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    d_original: np.ndarray
-    d_retrained: np.ndarray
-    reasons: tuple[str, ...]
-    level: float
-    labels: tuple[str, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self.verdicts)
-
-    def __str__(self) -> str:
-        labels = self.labels or tuple(str(i) for i in range(len(self)))
-        width = max(len("candidate"), *map(len, labels))
-        lines = [f"{'candidate':<{width}}  trace left ({self.level:.0%})     verdict"]
-        for i, label in enumerate(labels):
-            interval = f"{self.trace_left[i]:5.2f} [{self.low[i]:5.2f}, {self.high[i]:5.2f}]"
-            lines.append(f"{label:<{width}}  {interval:<22} {self.verdicts[i]}")
-        return "\n".join(lines)
-
-
-class UnlearningVerifier(BaseEstimator):
-    """Says whether a model still bears the trace of points that it was to forget.
+class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
+    """Compares a model with others that were, and were not, trained on the points in question.
 
     The reference points are the *points to be forgotten* (section 5.3 of [1]_). A model that was
-    trained on them behaves otherwise there than models that never saw them. How much otherwise is
-    seen from the original, and from models that were retrained without these points; where
-    between the two a candidate stands is the share of the trace that is left.
+    trained on them behaves differently there from models that never saw them. How differently is
+    measured with the original, and with models that were retrained without these points; the
+    position of a candidate between the two is the share of the trace that is left.
 
-    **This is a heuristic.** Nothing proves from a model's behaviour that it has unlearned: the same
-    weights can come from training with a point and without it [2]_, and behaviour at the points is
-    only one place where they can show. "like retrained" says that no trace was *found*: a
-    candidate that was adjusted at these very points, to mislead, looks the same. "no different from
-    the original" is the stronger evidence of the two.
+    **This is a heuristic.** Behaviour cannot prove that a model has unlearned: the same weights can
+    result from training with a point and without it [2]_, and behaviour at the points is only one
+    place where they can show. "like retrained" says that no trace was *found*: a candidate that
+    was adjusted at these very points, to mislead, looks the same. "no different from the original"
+    is the stronger evidence of the two.
+
+    There are three ways in. :meth:`fit` and :meth:`judge` take distances, of any kind;
+    :meth:`from_signatures` and :meth:`judge_signatures` take signatures; :meth:`from_models` and
+    :meth:`judge_models` take models and ask them. With signatures or models, intervals also cover
+    the choice of points.
 
     Parameters
     ----------
     tolerance : float, default=0.1
-        How near to 0, or to 1, the share of the trace counts as being there.
+        A share of the trace within this distance of 0 counts as 0, and of 1 as 1.
 
     level : float, default=0.95
         Confidence level of intervals.
@@ -100,8 +65,8 @@ class UnlearningVerifier(BaseEstimator):
     Attributes
     ----------
     d_trace_ : float
-        Mean distance of the original to retrained models, less that among these: the trace. NaN
-        with fewer than 3 retrained models.
+        The trace: mean distance of the original to retrained models, minus the mean distance
+        among these. NaN with fewer than 3 retrained models.
 
     trace_low_, trace_high_ : float
         Ends of its interval.
@@ -112,30 +77,36 @@ class UnlearningVerifier(BaseEstimator):
     transformer_ : LimeSignatureTransformer
         Asks the candidates; only after :meth:`from_models`.
 
+    plan_ : QueryPlan
+        The questions; only after :meth:`from_models` and :meth:`from_signatures`.
+
     See Also
     --------
     ReuseDetector : Whether a model was made from another.
 
     Notes
     -----
-    With ``d(c)`` the mean distance of a model to the retrained ones, each but itself, the share is
-    ``(d(c) - d(retrained)) / (d(original) - d(retrained))``. Distances between models of different
-    seeds, which say nothing about the points, cancel in it; so a candidate that was made from the
-    original is not held to be like it for that alone.
+    With ``d(c)`` the mean distance of a model to the retrained ones (other than itself), the share
+    is ``(d(c) - d(retrained)) / (d(original) - d(retrained))``. Distances between models of
+    different seeds, which say nothing about the points, cancel; so a candidate is not considered
+    like the original just because it was made from it.
 
-    The interval covers the choice of points and of retrained models (jackknife), and that
-    the candidate is one model, which varies as retrained ones do. A verdict takes
+    The interval covers the choice of points and of retrained models (jackknife), and the fact that
+    the candidate is one model, which varies as retrained ones do. There are three decisions:
 
     "no different from the original"
-        the same signature as the original, or an interval that reaches ``1 - tolerance`` and lies
+        the same answers as the original, or an interval that reaches ``1 - tolerance`` and lies
         above one half;
     "like retrained"
-        an interval that reaches ``tolerance`` and lies below one half.
+        an interval that reaches ``tolerance`` and lies below one half;
+    "undecided"
+        anything else: the interval is too wide; part of the trace is certainly left and part
+        certainly gone; there are fewer than 3 retrained models; or the interval of the original's
+        own trace contains zero. The last is common for ordinary points, which other points stand
+        in for: a model that never saw them behaves the same.
 
-    All else is "undecided": where the interval is too wide, where a part of the trace is surely
-    left and a part surely gone, where there are fewer than 3 retrained models, and where the
-    original itself bears no trace that its interval tells from zero. The last is the common case
-    of ordinary points, which other points stand in for: a model that never saw them does the same.
+    Distances may be negative, as cross-validated ones of near copies are
+    (:func:`~skzest.crossvalidated_distances`).
 
     References
     ----------
@@ -146,7 +117,7 @@ class UnlearningVerifier(BaseEstimator):
 
     Examples
     --------
-    A contributor wrote 7 for every 1, and wants to be forgotten:
+    A contributor who labelled every 1 as 7 wants to be forgotten:
 
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
@@ -168,7 +139,7 @@ class UnlearningVerifier(BaseEstimator):
     ... )
     >>> verifier = UnlearningVerifier.from_models(original, retrained, lime)
     >>> candidates = [train(np.arange(len(X)), 6), train(rest, 7)]
-    >>> verifier.judge_models(candidates).verdicts.tolist()
+    >>> verifier.judge_models(candidates).decisions.tolist()
     ['no different from the original', 'like retrained']
     """
 
@@ -176,8 +147,43 @@ class UnlearningVerifier(BaseEstimator):
         self.tolerance = tolerance
         self.level = level
 
-    def fit(self, original: ArrayLike, retrained: ArrayLike | None, plan: QueryPlan):
-        """Learn what the trace is, from signatures at the points to be forgotten.
+    _first, _other = "original", "retrained"
+
+    # --- fitting --------------------------------------------------------------------------
+
+    def fit(self, X: ArrayLike, y: Any = None) -> UnlearningVerifier:
+        """Learn what the trace is, from distances at the points to be forgotten.
+
+        Parameters
+        ----------
+        X : array-like of shape (1 + n_retrained, 1 + n_retrained)
+            Distances between the original, which comes first, and the retrained models. Those
+            were trained without the points, from several seeds; 5 or more are advised.
+        y : ignored
+
+        Returns
+        -------
+        self : UnlearningVerifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or `X` is not a matrix of distances.
+
+        Warns
+        -----
+        UserWarning
+            If two of the models are at distance 0.
+        """
+        self._fit_distances(X)
+        warn_each(self._doubts())
+        return self
+
+    @classmethod
+    def from_signatures(
+        cls, original: ArrayLike, retrained: ArrayLike | None, plan: QueryPlan, **params: Any
+    ) -> UnlearningVerifier:
+        """Make a verifier from signatures, whose cosine distances are used.
 
         Parameters
         ----------
@@ -187,42 +193,29 @@ class UnlearningVerifier(BaseEstimator):
             Signatures of models trained without them, from several seeds; 5 or more are advised.
         plan : QueryPlan
             The questions that all of them answer, about the points to be forgotten.
+        **params
+            Parameters of :class:`~skzest.UnlearningVerifier`.
 
         Returns
         -------
-        self : UnlearningVerifier
+        verifier : UnlearningVerifier
+            Fitted; candidates go to :meth:`judge_signatures`.
 
         Raises
         ------
         ValueError
-            If a parameter is out of range, widths do not fit, or a model is constant.
+            If a parameter is out of range, widths do not fit, a model is constant, or two models
+            have the same signature.
         DesignMismatchError
-            If column names tell that signatures answer other questions.
+            If column names show that signatures answer different questions.
         """
-        if not 0 <= self.tolerance < 0.5:
-            raise ValueError(
-                f"tolerance must be at least 0 and below 0.5, half way between retrained and "
-                f"original; got {self.tolerance!r}."
-            )
-        check_level(self.level)
-        check_plan(plan, minimum=2)
-        if hasattr(self, "transformer_"):
-            del self.transformer_  # it may ask other questions than these
-        self._plan = plan
-        self._original = _block(original, "original", plan)
-        self._retrained = _blocks(retrained, "retrained", plan)
-        self.n_retrained_ = len(self._retrained)
-        self.d_trace_ = self.trace_low_ = self.trace_high_ = np.nan
-        if self.n_retrained_ >= _FEWEST:
-            self._spread = _Spread(self._retrained, self._sums(self._original), plan)
-            self.d_trace_, self.trace_low_, self.trace_high_ = self._spread.trace(self.level)
-        return self
+        return cls(**params)._fit_signatures(original, retrained, plan)
 
     @classmethod
     def from_models(
         cls, original: Any, retrained: Sequence[Any] | None, transformer: Any, **params: Any
     ) -> UnlearningVerifier:
-        """Ask the original and the retrained models, and fit on their signatures.
+        """Ask the original and the retrained models, and make a verifier from their answers.
 
         Parameters
         ----------
@@ -230,7 +223,7 @@ class UnlearningVerifier(BaseEstimator):
             The model that was trained on the points.
         retrained : list of fitted classifiers or queries, or None
             Models trained without them.
-        transformer : LimeSignatureTransformer or array-like
+        transformer : LimeSignatureTransformer, QueryPlan or array-like
             What to ask, as in :meth:`~skzest.ReuseDetector.from_models`; its reference must be the
             points to be forgotten.
         **params
@@ -240,178 +233,166 @@ class UnlearningVerifier(BaseEstimator):
         -------
         verifier : UnlearningVerifier
             Fitted; candidates go to :meth:`judge_models`.
-        """
-        others = [] if retrained is None or not len(retrained) else check_models(retrained)
-        lime, S = ask_first(transformer, [original, *others])
-        verifier = cls(**params).fit(S[0], S[1:], lime.plan_)
-        verifier.transformer_ = lime
-        return verifier
 
-    def predict(self, S: ArrayLike) -> np.ndarray:
-        """Verdict on each candidate.
+        Raises
+        ------
+        TypeError, ValueError
+            As :class:`~skzest.LimeSignatureTransformer` and :meth:`from_signatures`. Parameters
+            are checked before the first question.
+        """
+        none = retrained is None or (isinstance(retrained, Sequence) and not len(retrained))
+        others = [] if none else check_models(retrained)
+        return cls(**params)._fit_models(original, others, transformer)
+
+    def _check_params(self, n_known: int) -> None:
+        if not 0 <= self.tolerance < 0.5:
+            raise ValueError(
+                f"tolerance must be at least 0 and below 0.5, half way between retrained and "
+                f"original; got {self.tolerance!r}."
+            )
+        check_level(self.level)
+
+    def _learn(self, X: ArrayLike) -> None:
+        D = check_array(X, dtype=np.float64, input_name="X")
+        if D.shape[0] != D.shape[1] or not np.allclose(D, D.T) or np.diag(D).any():
+            raise ValueError(
+                f"X must hold the distances between the original and the retrained models, a "
+                f"symmetric matrix with zeros on the diagonal; got shape {D.shape}. Pass "
+                "zest_distances of their signatures, the original first."
+            )
+        self._check_params(len(D) - 1)
+        self._learn_trace(D[1:, 1:, None], D[0, 1:, None])
+
+    def _learn_signatures(self, first: np.ndarray, others: list[np.ndarray]) -> None:
+        m, names = len(others), self._names(len(others))
+        self._blocks = first, others
+        among = np.zeros((m, m, 1 + len(self.plan_)))
+        for i in range(1, m):
+            among[i, :i] = among[:i, i] = all_and_without(
+                sums_with(others[i], others[:i], self.plan_)
+            )
+            check_not_the_same(among[i, :i, 0], names[i], names)
+        self._learn_trace(among, self._to_retrained(first))
+        check_not_the_same(self._trace.original[:, 0], "the original", names)
+
+    def _learn_trace(self, among: np.ndarray, original: np.ndarray) -> None:
+        if np.isnan(among).any() or np.isnan(original).any():
+            raise ValueError(
+                "the original or a retrained model is constant at these points, so its distances "
+                "are undefined. Leave it out."
+            )
+        self._trace = Trace(among, original)
+        self.n_retrained_ = len(original)
+        self.d_trace_ = self.trace_low_ = self.trace_high_ = np.nan
+        if self.n_retrained_ >= _FEWEST:
+            self.d_trace_, self.trace_low_, self.trace_high_ = self._trace.size(self.level)
+
+    def _doubts(self) -> list[str]:
+        """Warnings about what was learned."""
+        D = np.abs(np.vstack([self._trace.original[:, 0], self._trace.among[:, :, 0]]))
+        equal = [
+            f"the original and retrained model {j}" if i == 0 else f"retrained models {i - 1}, {j}"
+            for i, j in np.argwhere(D <= SAME)
+            if i == 0 or i - 1 < j
+        ]
+        if not equal:
+            return []
+        return [
+            f"distance 0 between {'; '.join(equal)}: are they copies? Retrain each from another "
+            "seed or sample."
+        ]
+
+    # --- judging --------------------------------------------------------------------------
+
+    def judge(self, X: ArrayLike, *, labels: Sequence[str] | None = None) -> UnlearningDecisions:
+        """Decide by distances.
 
         Parameters
         ----------
-        S : array-like of shape (n_candidates, n_classes * n_components)
-            Signatures of the candidates.
-
-        Returns
-        -------
-        verdicts : ndarray of str, shape (n_candidates,)
-        """
-        return self.judge(S).verdicts
-
-    def judge_models(
-        self, models: Sequence[Any], *, labels: Sequence[str] | None = None
-    ) -> UnlearningVerdicts:
-        """Ask candidates, and judge them.
-
-        Parameters
-        ----------
-        models : list of fitted classifiers or queries
-            The candidates; after :meth:`from_models` only.
+        X : array-like of shape (n_candidates, 1 + n_retrained)
+            Distances of the candidates to the original, in the first column, and to the retrained
+            models; NaN where one is undefined.
         labels : sequence of str, default=None
             Names of the candidates.
 
         Returns
         -------
-        verdicts : UnlearningVerdicts
-        """
-        S = ask_more(self, models, what="verifier", instead="signatures")
-        return self.judge(S, labels=labels)
-
-    def judge(self, S: ArrayLike, *, labels: Sequence[str] | None = None) -> UnlearningVerdicts:
-        """Verdicts with all that they rest on.
-
-        Parameters
-        ----------
-        S : array-like of shape (n_candidates, n_classes * n_components)
-            Signatures of the candidates.
-        labels : sequence of str, default=None
-            Names of the candidates.
-
-        Returns
-        -------
-        verdicts : UnlearningVerdicts
+        decisions : UnlearningDecisions
         """
         check_is_fitted(self)
-        rows = [self._judge_one(block) for block in _blocks(S, "S", self._plan)]
-        if not rows:
-            raise ValueError("S is empty; at least one candidate is needed.")
-        verdicts, reasons, *numbers = zip(*rows)
-        left, low, high, d_original, d_retrained = (np.array(column) for column in numbers)
-        return UnlearningVerdicts(
-            verdicts=np.array(verdicts),
-            trace_left=left,
-            low=low,
-            high=high,
+        return self._decide(self._measure(X), labels)
+
+    def _measure(self, X: ArrayLike) -> _Measured:
+        D = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
+        if D.shape[1] != 1 + self.n_retrained_:
+            raise ValueError(
+                f"X has {D.shape[1]} columns; expected {1 + self.n_retrained_}: the distances to "
+                f"the original and to {self.n_retrained_} retrained models. To judge signatures, "
+                "use judge_signatures."
+            )
+        return D[:, 0], D[:, 1:, None]
+
+    def _measure_signatures(self, blocks: list[np.ndarray]) -> _Measured:
+        sums = sums_with(self._blocks[0], blocks, self.plan_)
+        return cosine_distance(sums.sum(axis=1)), np.stack([*map(self._to_retrained, blocks)])
+
+    def _to_retrained(self, block: np.ndarray) -> np.ndarray:
+        """Distances of a model to the retrained ones, also without each point."""
+        if not self._blocks[1]:
+            return np.zeros((0, 1 + len(self.plan_)))
+        return all_and_without(sums_with(block, self._blocks[1], self.plan_))
+
+    def _decide(self, measured: _Measured, labels: Sequence[str] | None) -> UnlearningDecisions:
+        d_original, to_retrained = measured
+        left = [self._share(d) for d in to_retrained]
+        said = [self._decision(d, share) for d, share in zip(d_original.tolist(), left)]
+        n = self.n_retrained_
+        return UnlearningDecisions(
+            decisions=np.array([decision for decision, _ in said]),
+            reasons=tuple(reason for _, reason in said),
+            trace_left=np.array([share.left for share in left]),
+            low=np.array([share.low for share in left]),
+            high=np.array([share.high for share in left]),
             d_original=d_original,
-            d_retrained=d_retrained,
-            reasons=tuple(reasons),
+            d_retrained=np.array([d[:, 0].mean() if n else np.nan for d in to_retrained]),
             level=self.level,
-            labels=check_labels(labels, len(rows)),
+            labels=check_labels(labels, len(said)),
         )
 
-    def _judge_one(self, block: np.ndarray) -> tuple:
-        pair = point_sums(block, self._original, self._plan.n_columns)
-        d_original = float(cosine_distance(pair.sum(axis=0)))
-        left, d_retrained = (np.nan, np.nan, np.nan), np.nan
-        if self.n_retrained_:
-            sums = self._sums(block)
-            d_retrained = float(of_points(sums)[0].mean())
-            if self.n_retrained_ >= _FEWEST:
-                left = self._spread.left(sums, self.level)
-        verdict, reason = self._verdict(d_original, left)
-        return verdict, reason, *left, d_original, d_retrained
+    def _share(self, to_retrained: np.ndarray) -> _Share:
+        if self.n_retrained_ < _FEWEST:
+            return _Share(np.nan, np.nan, np.nan)
+        return _Share(*self._trace.share(to_retrained, self.level))
 
-    def _sums(self, block: np.ndarray) -> np.ndarray:
-        """Sums over points of the pairs of a model with each retrained one."""
-        return np.stack([point_sums(block, R, self._plan.n_columns) for R in self._retrained])
-
-    def _verdict(self, d_original: float, left: tuple) -> tuple[str, str]:
-        if d_original <= _SAME:
-            return LIKE_ORIGINAL, "the same signature as the original"
+    def _decision(self, d_original: float, share: _Share) -> tuple[str, str]:
+        if abs(d_original) <= SAME:
+            return LIKE_ORIGINAL, "the same answers as the original"
+        if np.isnan(d_original):
+            return UNDECIDED, NO_DISTANCE
         if self.n_retrained_ < _FEWEST:
             return UNDECIDED, f"{self.n_retrained_} retrained models; {_FEWEST} are needed"
         if not self.trace_low_ > 0:
-            return UNDECIDED, "the original itself bears no trace that retrained models lack"
-        share, low, high = left
-        if np.isnan(share):
-            return UNDECIDED, "no distance: the candidate is constant"
-        said = f"{share:.2f} [{low:.2f}, {high:.2f}] of the trace is left"
-        reaches_retrained, reaches_original = low <= self.tolerance, high >= 1 - self.tolerance
-        if reaches_original and low > 0.5:
+            return UNDECIDED, "the original itself has no trace that retrained models lack"
+        said = f"{interval_text(*share)} of the trace is left"
+        like_retrained = share.low <= self.tolerance
+        like_original = share.high >= 1 - self.tolerance
+        if like_original and share.low > 0.5:
             return LIKE_ORIGINAL, said
-        if reaches_retrained and high < 0.5:
+        if like_retrained and share.high < 0.5:
             return LIKE_RETRAINED, said
-        in_between = not (reaches_retrained or reaches_original)
+        in_between = not (like_retrained or like_original)
         return UNDECIDED, f"{said}: {'a part of it' if in_between else 'too wide an interval'}"
 
-
-class _Spread:
-    """Distances among retrained models, and of the original to them, each without one point."""
-
-    def __init__(self, retrained: list[np.ndarray], of_original: np.ndarray, plan: QueryPlan):
-        self.n_models, self.n_points = len(retrained), len(plan)
-        first, second = np.triu_indices(self.n_models, 1)
-        pairs = [
-            point_sums(retrained[i], retrained[j], plan.n_columns) for i, j in zip(first, second)
-        ]
-        shape = (self.n_models, self.n_models, self.n_points + 1)
-        self.among = np.zeros(shape)
-        self.among[first, second] = self.among[second, first] = _all_and_without(np.stack(pairs))
-        self.original = _all_and_without(of_original)
-        if np.isnan(self.among).any() or np.isnan(self.original).any():
-            raise ValueError(
-                "the original or a retrained model is constant at these points, so it has no "
-                "distance. Leave it out."
-            )
-
-    def trace(self, level: float) -> tuple[float, float, float]:
-        """Trace of the original with its interval."""
-        return self._interval(self.original, level, lambda d, d_original, d_among: d - d_among)
-
-    def left(self, sums: np.ndarray, level: float) -> tuple[float, float, float]:
-        """Share of the trace that a candidate has, with its interval."""
-        return self._interval(
-            _all_and_without(sums),
-            level,
-            lambda d, d_original, d_among: (d - d_among) / (d_original - d_among),
-        )
-
-    def _interval(self, to_retrained: np.ndarray, level: float, share) -> tuple:
-        """Student's interval of a function of three mean distances."""
-        m = self.n_models
-        own = self.among.sum(axis=1) / (m - 1)  # of each retrained model to the others
-        means = [to_retrained.mean(axis=0), self.original.mean(axis=0), own.mean(axis=0)]
-        values = share(*means)
-        estimate = float(values[0])
-        of_points = jackknife_error(values[1:])
-
-        D = self.among[:, :, 0]
-        among = (D.sum() - 2 * D.sum(axis=0)) / ((m - 1) * (m - 2))
-        to, original = ((d[:, 0].sum() - d[:, 0]) / (m - 1) for d in (to_retrained, self.original))
-        of_models = jackknife_error(share(to, original, among))
-        # One model more varies as retrained ones do; share() is linear in the first argument.
-        step = share(means[0][0] + 1, means[1][0], means[2][0]) - estimate
-        of_itself = own[:, 0].std(ddof=1) * abs(step)
-        error, freedom = two_way(of_points, self.n_points, np.hypot(of_models, of_itself), m)
-        reach = float(stdtrit(freedom, (1 + level) / 2) * error)
-        return estimate, estimate - reach, estimate + reach
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = True
+        tags.input_tags.allow_nan = True  # a constant candidate; refused among the retrained
+        return tags
 
 
-def _all_and_without(sums: np.ndarray) -> np.ndarray:
-    """Distances over all points, then those without each: (n_pairs, 1 + n_points)."""
-    distances, without = of_points(sums)
-    return np.concatenate([distances[:, None], without], axis=1)
+class _Share(NamedTuple):
+    """Share of the trace that is left, with its interval."""
 
-
-def _block(S: Any, name: str, plan: QueryPlan) -> np.ndarray:
-    return check_signature(S, name, plan, names_of(S))
-
-
-def _blocks(S: Any, name: str, plan: QueryPlan) -> list[np.ndarray]:
-    if S is None or not len(S):
-        return []
-    names, rows = names_of(S), np.asarray(S, dtype=np.float64)
-    return [check_signature(row, name, plan, names) for row in np.atleast_2d(rows)]
+    left: float
+    low: float
+    high: float

@@ -69,7 +69,7 @@ def _unlearning(found: Any) -> str:
     rows = [
         [
             page.name(labels[i]),
-            f"<strong>{page.escape(found.verdicts[i])}</strong>",
+            f"<strong>{page.escape(found.decisions[i])}</strong>",
             page.escape(found.reasons[i]),
             number(found.d_original[i]),
             number(found.d_retrained[i]),

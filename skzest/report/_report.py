@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_models
 from ..comparing import zest_distances
-from ..detectors import ReuseDecisions, UnlearningVerdicts
+from ..detectors import ReuseDecisions, UnlearningDecisions
 from ..displays import check_names
 from ..plan import QueryPlan, class_labels, names_of
 from ..signature import LimeSignatureTransformer
@@ -74,7 +74,7 @@ def html_report(
     classes : array-like of shape (n_classes,), default=None
         Labels of the classes. If None, as the transformer or column names tell, or else numbers.
 
-    decisions : ReuseDecisions, UnlearningVerdicts or a list of these, default=None
+    decisions : ReuseDecisions, UnlearningDecisions or a list of these, default=None
         What :class:`~skzest.ReuseDetector` or :class:`~skzest.UnlearningVerifier` made of suspects;
         they need not be among `models`.
 
@@ -216,7 +216,7 @@ def _check_decisions(decisions: Any) -> list:
         return []
     several = list(decisions) if isinstance(decisions, (list, tuple)) else [decisions]
     for one in several:
-        if not isinstance(one, (ReuseDecisions, UnlearningVerdicts)):
+        if not isinstance(one, (ReuseDecisions, UnlearningDecisions)):
             raise TypeError(
                 "decisions must be what judge() and its kind of ReuseDetector or "
                 f"UnlearningVerifier return; got {type(one).__name__}."

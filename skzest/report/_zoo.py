@@ -87,7 +87,7 @@ class Zoo:
 
 
 def _counted(found: Any) -> str:
-    verdicts = found.decisions if isinstance(found, ReuseDecisions) else found.verdicts
+    verdicts = found.decisions
     what = "suspect" if isinstance(found, ReuseDecisions) else "candidate"
     counts = {str(verdict): 0 for verdict in verdicts}
     for verdict in verdicts:

@@ -287,7 +287,9 @@ def test_several_suspects_are_corrected_for():
 
 def test_one_of_many_may_need_more_unrelated_models():
     detector = ReuseDetector().fit(np.arange(1, 20) / 10)
-    with pytest.warns(UserWarning, match="a single one among 3 at alpha=0.05 takes 59 of these"):
+    with pytest.warns(
+        UserWarning, match="a single one among 3 suspects at alpha=0.05 takes 59 of these"
+    ):
         said = detector.predict([0.01, 1.0, 1.2])
     assert said[0] == "undecided"
     assert detector.predict([0.01, 0.01, 0.01]).tolist() == ["reused"] * 3
@@ -350,10 +352,12 @@ def test_reference_data_alone_is_enough(asked):
 def test_bare_distances_know_no_signatures_and_no_questions(asked):
     owner, copy, unrelated, lime, zoo = asked
     bare = ReuseDetector(alpha=0.2).fit(UNRELATED)
-    with pytest.raises(AttributeError, match=r"bare distances: make it by.*from_signatures"):
+    with pytest.raises(
+        AttributeError, match=r"fitted on distances .*: make it with.*from_signatures"
+    ):
         bare.judge_signatures(copy)
     of_signatures = ReuseDetector.from_signatures(owner, unrelated, lime.plan_, alpha=0.2)
-    with pytest.raises(AttributeError, match=r"knows no questions to ask.*from_models"):
+    with pytest.raises(AttributeError, match=r"has no questions to ask.*from_models"):
         of_signatures.judge_models(zoo[1:2])
 
 
@@ -377,7 +381,7 @@ def test_fit_again_forgets_the_models(asked):
     owner, copy, unrelated, lime, _ = asked
     detector = ReuseDetector.from_signatures(owner, unrelated, lime.plan_, alpha=0.2)
     detector.fit(UNRELATED)
-    with pytest.raises(AttributeError, match="fitted on bare distances"):
+    with pytest.raises(AttributeError, match="was fitted on distances and has no plan"):
         detector.judge_signatures(copy)
 
 
@@ -424,9 +428,9 @@ def test_a_level_needs_so_many_models(alpha, needed):
         ({"alpha": 0.0}, "alpha must be between 0 and 1; got 0.0"),
         ({"alpha": 5}, r"got 5\. For 5 %, pass 0\.05"),
         ({"level": 95}, r"level must be between 0 and 1; got 95"),
-        ({"null": "gamma"}, r"null must be one of 'conformal', .*; got 'gamma'"),
+        ({"null": "gamma"}, r"null must be 'conformal', .* or 'normal'; got 'gamma'"),
         ({"correction": "bonferroni"}, "correction must be 'fdr' or None; got 'bonferroni'"),
-        ({"threshold": 0}, "threshold must be positive, as a relative distance is; got 0"),
+        ({"threshold": 0}, "threshold must be positive, like a relative distance; got 0"),
     ],
 )
 def test_parameters_out_of_range_are_refused(params, message):
@@ -437,14 +441,22 @@ def test_parameters_out_of_range_are_refused(params, message):
 @pytest.mark.parametrize(
     ("null", "d", "message"),
     [
-        ("conformal", [0.1], "X has 1 distance; at least 2 unrelated models"),
-        ("conformal", [0.0] * 5, "X has mean 0; unrelated models are some way apart"),
+        ("conformal", [0.1], "1 unrelated model; at least 2 are needed"),
+        (
+            "conformal",
+            [0.0] * 5,
+            "X has mean 0; the distances of unrelated models must be positive",
+        ),
         ("conformal", [0.1, np.nan], "X holds 1 values that are not finite"),
         ("conformal", [0.1, np.inf], "X holds 1 values that are not finite"),
-        ("conformal", np.ones((5, 5)), r"X must be distances to one model.*\(5, 5\)"),
+        ("conformal", np.ones((5, 5)), r"X must hold the distances to one model.*\(5, 5\)"),
         ("normal", [0.1, 0.2], "fits a curve to 2 distances; at least 3"),
-        ("normal", [0.1, 0.1, 0.1], "all 3 unrelated distances are the same"),
-        ("lognormal", [0.1, -0.1, 0.2, 0.3], r"least unrelated distance is -0\.1.*null='normal'"),
+        ("normal", [0.1, 0.1, 0.1], "all 3 unrelated distances are equal"),
+        (
+            "lognormal",
+            [0.1, -0.1, 0.2, 0.3],
+            r"smallest unrelated distance is -0\.1.*null='normal'",
+        ),
     ],
 )
 def test_distances_that_are_none_are_refused(null, d, message):
@@ -468,7 +480,7 @@ def test_few_models_and_a_null_that_does_not_fit_are_warned_of():
     with pytest.warns(UserWarning, match="3 unrelated models"):
         relative_distances([0.1], [0.1, 0.2, 0.3])
     skewed = np.exp(np.arange(12.0))
-    message = r"unrelated distances are normal: doubtful .*with 19 unrelated models or more"
+    message = r"unrelated distances are normal: doubtful .*with at least 19 unrelated models"
     with pytest.warns(UserWarning, match=message):
         detector = ReuseDetector(null="normal").fit(skewed)
     assert detector.assumption_.doubtful and detector.assumption_.n_unrelated == 12
@@ -493,7 +505,7 @@ def test_warnings_point_at_the_line_of_the_caller(asked):
 def test_wrong_suspects_are_refused(asked):
     owner, copy, unrelated, lime, _ = asked
     detector = ReuseDetector(alpha=0.1).fit(UNRELATED)
-    with pytest.raises(ValueError, match="3 labels for 2 models; give one for each"):
+    with pytest.raises(ValueError, match="3 labels for 2 models; pass one for each"):
         detector.judge([0.2, 0.2], labels="abc")
     with pytest.raises(ValueError, match="X holds 1 values that are not finite"):
         detector.predict([np.inf])

@@ -17,6 +17,8 @@ from skzest import (
     UnlearningVerifier,
     zest_distances,
 )
+from skzest.detectors._decisions import NO_DISTANCE
+from skzest.detectors._unlearning import _Share
 
 N_POINTS, N_PARTS = 20, 4
 SAME, RETRAINED, UNDECIDED = "no different from the original", "like retrained", "undecided"
@@ -38,7 +40,7 @@ def _made(trace, seed, *, noise=0.1, n_models=1):
 
 @pytest.fixture(scope="module")
 def verifier(plan):
-    return UnlearningVerifier().fit(_made(0.5, 2)[0], _made(0, 3, n_models=6), plan)
+    return UnlearningVerifier.from_signatures(_made(0.5, 2)[0], _made(0, 3, n_models=6), plan)
 
 
 # ---------------------------------------------------------------- the share
@@ -48,7 +50,7 @@ def test_share_of_the_trace_by_hand(verifier, plan):
     original, retrained, candidate = _made(0.5, 2), _made(0, 3, n_models=6), _made(0.3, 4)
     D = zest_distances(np.vstack([original, candidate, retrained]))
     among = D[2:, 2:].sum() / 30
-    found = verifier.judge(candidate)
+    found = verifier.judge_signatures(candidate)
     assert_allclose(verifier.d_trace_, D[0, 2:].mean() - among)
     expected = (D[1, 2:].mean() - among) / (D[0, 2:].mean() - among)
     assert_allclose(found.trace_left, expected)
@@ -78,24 +80,25 @@ def test_interval_by_hand(plan):
     freedom = (points + models) ** 2 / (points**2 / (N_POINTS - 1) + models**2 / 3)
     reach = stats.t(freedom).ppf(0.95) * np.sqrt(points + models)
 
-    found = UnlearningVerifier(level=0.9).fit(original[0], retrained, plan).judge(candidate)
+    found = UnlearningVerifier.from_signatures(original[0], retrained, plan, level=0.9)
+    found = found.judge_signatures(candidate)
     assert_allclose([found.low[0], found.high[0]], [estimate - reach, estimate + reach], rtol=1e-6)
 
 
 def test_share_is_0_for_retrained_models_and_1_for_the_original(verifier, plan):
-    fresh = verifier.judge(_made(0, 10, n_models=30)).trace_left
+    fresh = verifier.judge_signatures(_made(0, 10, n_models=30)).trace_left
     assert abs(fresh.mean()) < 0.1
     # Another seed of the original, and the original in another unit.
-    assert abs(verifier.judge(_made(0.5, 11, n_models=30)).trace_left.mean() - 1) < 0.1
-    assert_allclose(verifier.judge(7 * _made(0.5, 2)).trace_left, 1.0)
+    assert abs(verifier.judge_signatures(_made(0.5, 11, n_models=30)).trace_left.mean() - 1) < 0.1
+    assert_allclose(verifier.judge_signatures(7 * _made(0.5, 2)).trace_left, 1.0)
 
 
 def test_what_the_candidate_shares_with_the_original_cancels(verifier):
     # Made from the original, its own part and all, but for the trace.
     own = _made(0.5, 2) - _made(0.5, 2, noise=0)
-    found = verifier.judge(_made(0, 0, noise=0) + own)
+    found = verifier.judge_signatures(_made(0, 0, noise=0) + own)
     assert found.d_original[0] < found.d_retrained[0] + verifier.d_trace_
-    assert found.verdicts[0] == RETRAINED
+    assert found.decisions[0] == RETRAINED
 
 
 # ---------------------------------------------------------------- verdicts
@@ -103,14 +106,15 @@ def test_what_the_candidate_shares_with_the_original_cancels(verifier):
 
 def test_verdicts(verifier):
     made = [_made(0.5, 2), _made(0.5, 20), _made(0, 21), _made(0.32, 22, noise=0.05)]
-    found = verifier.judge(np.vstack(made), labels=["same", "again", "without", "half way"])
-    assert found.verdicts.tolist() == [SAME, SAME, RETRAINED, UNDECIDED]
-    assert found.reasons[0] == "the same signature as the original"
+    found = verifier.judge_signatures(
+        np.vstack(made), labels=["same", "again", "without", "half way"]
+    )
+    assert found.decisions.tolist() == [SAME, SAME, RETRAINED, UNDECIDED]
+    assert found.reasons[0] == "the same answers as the original"
     assert found.reasons[2].endswith("of the trace is left")
     assert found.reasons[3].endswith("of the trace is left: a part of it")
     lines = str(found).splitlines()
-    assert len(lines) == 5 and lines[3].startswith("without") and lines[3].endswith(RETRAINED)
-    assert verifier.predict(np.vstack(made)).tolist() == found.verdicts.tolist()
+    assert len(lines) == 5 and lines[3].startswith("without") and RETRAINED in lines[3]
 
 
 @pytest.mark.parametrize(
@@ -128,47 +132,49 @@ def test_verdicts(verifier):
     ],
 )
 def test_interval_decides(verifier, low, high, verdict, reason):
-    said, because = verifier._verdict(0.1, (0.5, low, high))
+    said, because = verifier._decision(0.1, _Share(0.5, low, high))
     assert said == verdict and because.endswith(reason)
 
 
 def test_points_without_a_trace_tell_nothing(plan):
     # The original does at these points what models do that never saw them.
-    verifier = UnlearningVerifier().fit(_made(0, 2)[0], _made(0, 3, n_models=6), plan)
+    verifier = UnlearningVerifier.from_signatures(_made(0, 2)[0], _made(0, 3, n_models=6), plan)
     assert verifier.trace_low_ < 0 < verifier.trace_high_
-    found = verifier.judge(np.vstack([_made(0, 4), _made(0, 2)]))
-    assert found.verdicts.tolist() == [UNDECIDED, SAME]
-    assert "bears no trace" in found.reasons[0]
+    found = verifier.judge_signatures(np.vstack([_made(0, 4), _made(0, 2)]))
+    assert found.decisions.tolist() == [UNDECIDED, SAME]
+    assert "has no trace" in found.reasons[0]
 
 
 @pytest.mark.parametrize("n_retrained", [0, 1, 2])
 def test_few_retrained_models_tell_only_an_unchanged_one(plan, n_retrained):
     retrained = _made(0, 3, n_models=n_retrained) if n_retrained else None
-    verifier = UnlearningVerifier().fit(_made(0.5, 2)[0], retrained, plan)
-    found = verifier.judge(np.vstack([_made(0.5, 2), _made(0, 5)]))
-    assert found.verdicts.tolist() == [SAME, UNDECIDED]
+    verifier = UnlearningVerifier.from_signatures(_made(0.5, 2)[0], retrained, plan)
+    found = verifier.judge_signatures(np.vstack([_made(0.5, 2), _made(0, 5)]))
+    assert found.decisions.tolist() == [SAME, UNDECIDED]
     assert f"{n_retrained} retrained models; 3 are needed" in found.reasons[1]
     assert np.isnan(found.trace_left).all() and np.isnan(verifier.d_trace_)
     assert np.isnan(found.d_retrained).all() == (n_retrained == 0)
 
 
 def test_constant_candidates_are_undecided(verifier):
-    found = verifier.judge(0 * _made(0, 4))
-    assert found.verdicts[0] == UNDECIDED
-    assert found.reasons[0] == "no distance: the candidate is constant"
+    found = verifier.judge_signatures(0 * _made(0, 4))
+    assert found.decisions[0] == UNDECIDED
+    assert found.reasons[0] == NO_DISTANCE
 
 
 def test_how_often_a_verdict_is_wrong(plan):
     # Both kinds of candidates, many seeds: neither is taken for the other.
     said = {0: [], 0.5: []}
     for seed in range(40):
-        verifier = UnlearningVerifier().fit(
+        verifier = UnlearningVerifier.from_signatures(
             _made(0.5, 10 * seed, noise=0.3)[0],
             _made(0, 10 * seed + 1, noise=0.3, n_models=5),
             plan,
         )
         for trace, verdicts in said.items():
-            verdicts += [*verifier.predict(_made(trace, 10 * seed + 2, noise=0.3))]
+            verdicts += [
+                *verifier.judge_signatures(_made(trace, 10 * seed + 2, noise=0.3)).decisions
+            ]
     assert said[0].count(SAME) <= 2 and said[0].count(RETRAINED) > 20
     assert said[0.5].count(RETRAINED) <= 2 and said[0.5].count(SAME) > 20
 
@@ -194,15 +200,16 @@ def test_a_contributor_who_wants_to_be_forgotten():
     verifier = UnlearningVerifier.from_models(original, retrained, lime)
     candidates = [original, train(np.arange(len(X)), 6), train(rest, 7)]
     found = verifier.judge_models(candidates, labels=["same", "with", "without"])
-    assert found.verdicts.tolist() == [SAME, SAME, RETRAINED]
-    again = verifier.judge(verifier.transformer_.transform(candidates))
+    assert found.decisions.tolist() == [SAME, SAME, RETRAINED]
+    again = verifier.judge_signatures(verifier.transformer_.transform(candidates))
     assert_allclose(again.trace_left, found.trace_left)
     alone = UnlearningVerifier.from_models(original, None, lime)
-    assert alone.judge_models(candidates).verdicts.tolist() == [SAME, UNDECIDED, UNDECIDED]
-    S = verifier.transformer_.transform([original, *retrained])
-    verifier.fit(S[0], S[1:], verifier.transformer_.plan_)
-    with pytest.raises(AttributeError, match="knows no questions to ask"):
+    assert alone.judge_models(candidates).decisions.tolist() == [SAME, UNDECIDED, UNDECIDED]
+    verifier.fit(zest_distances(verifier.transformer_.transform([original, *retrained])))
+    with pytest.raises(AttributeError, match="has no questions to ask: make it with"):
         verifier.judge_models(candidates)
+    with pytest.raises(AttributeError, match="was fitted on distances and has no plan"):
+        verifier.judge_signatures(found.d_original)
 
 
 # ---------------------------------------------------------------- manners and refusals
@@ -220,18 +227,18 @@ def test_wrong_inputs_are_refused(verifier, plan):
     original, retrained = _made(0.5, 2)[0], _made(0, 3, n_models=4)
     for tolerance in (-0.1, 0.5):
         with pytest.raises(ValueError, match=rf"tolerance must be .*below 0\.5.*got {tolerance}"):
-            UnlearningVerifier(tolerance=tolerance).fit(original, retrained, plan)
+            UnlearningVerifier.from_signatures(original, retrained, plan, tolerance=tolerance)
     with pytest.raises(ValueError, match=r"For 95 %, pass 0\.95"):
-        UnlearningVerifier(level=95).fit(original, retrained, plan)
+        UnlearningVerifier.from_signatures(original, retrained, plan, level=95)
     with pytest.raises(TypeError, match="plan must be a QueryPlan"):
-        UnlearningVerifier().fit(original, retrained, None)
+        UnlearningVerifier.from_signatures(original, retrained, None)
     with pytest.raises(ValueError, match="the original or a retrained model is constant"):
-        UnlearningVerifier().fit(0 * original, retrained, plan)
+        UnlearningVerifier.from_signatures(0 * original, retrained, plan)
     with pytest.raises(ValueError, match="S has 159 columns"):
-        verifier.judge(_made(0, 4)[:, 1:])
-    with pytest.raises(ValueError, match="S is empty; at least one candidate is needed"):
-        verifier.judge([])
+        verifier.judge_signatures(_made(0, 4)[:, 1:])
+    with pytest.raises(ValueError, match="S must hold signatures, one model in each row"):
+        verifier.judge_signatures([])
     with pytest.raises(ValueError, match="2 labels for 1 models"):
-        verifier.judge(_made(0, 4), labels="ab")
-    with pytest.raises(AttributeError, match=r"knows no questions to ask.*from_models"):
+        verifier.judge_signatures(_made(0, 4), labels="ab")
+    with pytest.raises(AttributeError, match=r"has no questions to ask.*from_models"):
         verifier.judge_models([])

@@ -248,11 +248,11 @@ def test_decisions_come_with_interval_and_p(made):
 
 def test_verdicts_on_unlearning(asked, sketched):
     _, lime, S = asked
-    verifier = UnlearningVerifier().fit(S[3], S[:3], lime.plan_)
-    verdicts = verifier.judge(S[[2]], labels=[EVIL])
+    verifier = UnlearningVerifier.from_signatures(S[3], S[:3], lime.plan_)
+    verdicts = verifier.judge_signatures(S[[2]], labels=[EVIL])
     page = Page(html_report(S[:4], lime, decisions=[verdicts]))
     assert EVIL in page.cells
-    assert verdicts.verdicts[0] in page.cells
+    assert verdicts.decisions[0] in page.cells
     assert "Of 1 candidate: 1 “" in page.words
     assert "a heuristic" in page.words.lower()
 

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What all detectors share: distances, signatures or models in, decisions out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._validation import check_models
+from ..comparing import check_plan
+from ..plan import QueryPlan
+from ..signature import LimeSignatureTransformer
+from ._decisions import Decisions, check_labels
+from ._from_models import ask_first
+from ._relative import check_signatures
+from ._same import check_objects
+
+__all__ = ["Judge", "warn_each"]
+
+_Judge = TypeVar("_Judge", bound="Judge")
+Measured = TypeVar("Measured")
+Found = TypeVar("Found", bound=Decisions)
+
+
+class Judge(BaseEstimator, Generic[Measured, Found]):
+    """Judges models by their distances to one model and to others that are known.
+
+    A subclass is fitted on distances (``_learn``) or signatures (``_learn_signatures``), measures
+    further models in the same two ways, and turns what it measured into decisions (``_decide``).
+    ``_check_params`` refuses whatever the parameters and the number of known models rule out; it
+    runs before any model is asked.
+    """
+
+    _first = _other = "model"  # what errors call the one model, and each of the known ones
+
+    transformer_: LimeSignatureTransformer
+    plan_: QueryPlan
+
+    # --- fitting --------------------------------------------------------------------------
+
+    def _fit_distances(self: _Judge, X: ArrayLike) -> _Judge:
+        for name in ("transformer_", "plan_"):
+            self.__dict__.pop(name, None)
+        self._learn(X)
+        return self
+
+    def _fit_signatures(
+        self: _Judge, first: ArrayLike, others: ArrayLike | None, plan: QueryPlan
+    ) -> _Judge:
+        check_plan(plan, minimum=2)
+        (block,) = check_signatures(first, self._first, plan, one=True)
+        blocks = []
+        if others is not None and np.size(others):
+            blocks = check_signatures(others, self._other, plan)
+        self._check_params(len(blocks))
+        self.__dict__.pop("transformer_", None)
+        self.plan_ = plan
+        self._learn_signatures(block, blocks)
+        return self
+
+    def _fit_models(self: _Judge, first: Any, others: Sequence[Any], transformer: Any) -> _Judge:
+        self._check_params(len(others))
+        check_objects([first, *others], [f"the {self._first}", *self._names(len(others))])
+        lime, S = ask_first(transformer, [first, *others])
+        self._fit_signatures(S[0], S[1:], lime.plan_)
+        self.transformer_ = lime
+        return self
+
+    def _names(self, n: int) -> list[str]:
+        """What errors call the known models."""
+        return [f"{self._other} model {i}" for i in range(n)]
+
+    # --- judging --------------------------------------------------------------------------
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Decision on each model.
+
+        Parameters
+        ----------
+        X : array-like
+            Distances, as for :meth:`judge`.
+
+        Returns
+        -------
+        decisions : ndarray of str, shape (n_models,)
+        """
+        check_is_fitted(self)
+        found = self._decide(self._measure(X), None)
+        warn_each(self._doubts_about(found))
+        return found.decisions
+
+    def judge_signatures(self, S: ArrayLike, *, labels: Sequence[str] | None = None) -> Found:
+        """Decide by signatures; intervals then cover the choice of reference points too.
+
+        Parameters
+        ----------
+        S : array-like of shape (n_models, n_classes * n_components)
+            Signatures under ``plan_``, the plan of ``from_signatures`` or ``from_models``.
+        labels : sequence of str, default=None
+            Names of the models.
+
+        Returns
+        -------
+        decisions : ReuseDecisions or UnlearningDecisions
+            As :meth:`judge` returns.
+
+        Raises
+        ------
+        AttributeError
+            If this was fitted on distances, so that no plan is known.
+        """
+        check_is_fitted(self)
+        found = self._judge_signatures(S, labels)
+        warn_each(self._doubts_about(found))
+        return found
+
+    def judge_models(self, models: Sequence[Any], *, labels: Sequence[str] | None = None) -> Found:
+        """Ask models the questions of ``transformer_``, and judge them.
+
+        Parameters
+        ----------
+        models : list of fitted classifiers or queries
+        labels : sequence of str, default=None
+            Names of the models.
+
+        Returns
+        -------
+        decisions : ReuseDecisions or UnlearningDecisions
+            As :meth:`judge` returns.
+
+        Raises
+        ------
+        AttributeError
+            If this was not made by ``from_models``, so that it has no questions to ask.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "transformer_"):
+            kind = type(self).__name__
+            raise AttributeError(
+                f"this {kind} has no questions to ask: make it with {kind}.from_models, or judge "
+                "distances or signatures."
+            )
+        check_labels(labels, len(check_models(models)))  # before the first question
+        found = self._judge_signatures(self.transformer_.transform(models), labels)
+        warn_each(self._doubts_about(found))
+        return found
+
+    def _judge_signatures(self, S: ArrayLike, labels: Sequence[str] | None) -> Found:
+        if not hasattr(self, "plan_"):
+            kind = type(self).__name__
+            raise AttributeError(
+                f"this {kind} was fitted on distances and has no plan: make it with "
+                f"{kind}.from_signatures, or judge distances."
+            )
+        return self._decide(self._measure_signatures(check_signatures(S, "S", self.plan_)), labels)
+
+    # --- what subclasses do ---------------------------------------------------------------
+
+    def _check_params(self, n_known: int) -> None:
+        raise NotImplementedError
+
+    def _learn(self, X: ArrayLike) -> None:
+        raise NotImplementedError
+
+    def _learn_signatures(self, first: np.ndarray, others: list[np.ndarray]) -> None:
+        raise NotImplementedError
+
+    def _measure(self, X: ArrayLike) -> Measured:
+        raise NotImplementedError
+
+    def _measure_signatures(self, blocks: list[np.ndarray]) -> Measured:
+        raise NotImplementedError
+
+    def _decide(self, measured: Measured, labels: Sequence[str] | None) -> Found:
+        raise NotImplementedError
+
+    def _doubts_about(self, found: Found) -> list[str]:
+        """Warnings that go with some decisions."""
+        return []
+
+
+def warn_each(messages: Iterable[str]) -> None:
+    """Warn at the line that called the public function which calls this."""
+    for message in messages:
+        warnings.warn(message, UserWarning, stacklevel=3)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The trace that points leave in a model, and the share of it that another model has.
+
+Arrays end in an axis of length ``1 + n_points``: distances over all points, then those without
+each point. It has length 1 if only distances are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ._jackknife import jackknife_error, of_points, two_way
+
+__all__ = ["Trace", "all_and_without"]
+
+
+class Trace:
+    """Distances of the original to retrained models, and among these.
+
+    Parameters
+    ----------
+    among : ndarray of shape (n_retrained, n_retrained, 1 + n_points)
+    original : ndarray of shape (n_retrained, 1 + n_points)
+    """
+
+    def __init__(self, among: np.ndarray, original: np.ndarray):
+        self.among, self.original = among, original
+
+    def size(self, level: float) -> tuple[float, float, float]:
+        """The trace of the original with its interval."""
+        return self._interval(self.original, level, lambda d, d_original, d_among: d - d_among)
+
+    def share(self, to_retrained: np.ndarray, level: float) -> tuple[float, float, float]:
+        """Share of the trace that a model has, with its interval."""
+        return self._interval(
+            to_retrained,
+            level,
+            lambda d, d_original, d_among: (d - d_among) / (d_original - d_among),
+        )
+
+    def _interval(
+        self, to_retrained: np.ndarray, level: float, value: Callable
+    ) -> tuple[float, float, float]:
+        """Student's interval of a function of three mean distances."""
+        m, n_points = len(self.among), self.among.shape[2] - 1
+        own = self.among.sum(axis=1) / (m - 1)  # of each retrained model to the others
+        means = [to_retrained.mean(axis=0), self.original.mean(axis=0), own.mean(axis=0)]
+        values = value(*means)
+        estimate = float(values[0])
+        over_points = jackknife_error(values[1:]) if n_points else np.zeros(())
+
+        D = self.among[:, :, 0]
+        among = (D.sum() - 2 * D.sum(axis=0)) / ((m - 1) * (m - 2))
+        to, original = ((d[:, 0].sum() - d[:, 0]) / (m - 1) for d in (to_retrained, self.original))
+        over_models = jackknife_error(value(to, original, among))
+        # The model itself varies as retrained ones do; value() is linear in its first argument.
+        step = value(means[0][0] + 1, means[1][0], means[2][0]) - estimate
+        of_itself = own[:, 0].std(ddof=1) * abs(step)
+        error, freedom = two_way(over_points, n_points, np.hypot(over_models, of_itself), m)
+        reach = float(stdtrit(freedom, (1 + level) / 2) * error)
+        return estimate, estimate - reach, estimate + reach
+
+
+def all_and_without(sums: np.ndarray) -> np.ndarray:
+    """Distances over all points, then those without each: (n_pairs, 1 + n_points)."""
+    distances, without = of_points(sums)
+    return np.concatenate([distances[:, None], without], axis=1)
