@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""TensorFlow Lite models: floats, scales and zero points, batches of any size.
-
-No converter to this format can be installed in a small environment, so the models are written
-here, as flat buffers, by the schema that LiteRT brings along.
-"""
+"""TensorFlow Lite models: floats, scales and zero points, batches of any size."""
 
 import pickle
 
 import numpy as np
 import pytest
+from model_files import WEIGHTS, tflite
 
 from skzest import LimeSignatureTransformer, zest_distances
 from skzest.exceptions import QueryError
@@ -17,72 +14,8 @@ from skzest.queries import LiteRTQuery
 from skzest.testing import check_query
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-flatbuffers = pytest.importorskip("flatbuffers")
-schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 
-N_FEATURES, N_CLASSES = 4, 3
-WEIGHTS = np.random.default_rng(0).integers(-9, 10, (N_CLASSES, N_FEATURES)).astype(np.float64)
-X = np.random.default_rng(1).integers(0, 10, (12, N_FEATURES)).astype(np.float64)
-
-
-def _tensor(name, shape, buffer, kind, scale=None, zero_point=0):
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.buffer, tensor.type = name, list(shape), buffer, kind
-    if scale is not None:
-        tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
-    return tensor
-
-
-def _operator(code, inputs, options_type=0, options=None):
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = code, inputs, [inputs[-1] + 1]
-    operator.builtinOptionsType, operator.builtinOptions = options_type, options
-    return operator
-
-
-def tflite(weights=WEIGHTS, *, quantised=False, softmax=False, rows=1):
-    """Bytes of a network of one fully connected layer and, if wanted, a softmax."""
-    kind = schema.TensorType.INT8 if quantised else schema.TensorType.FLOAT32
-    held = np.asarray(weights, np.int8 if quantised else np.float32)
-    n_classes, n_features = weights.shape
-
-    def scaled(scale, zero_point):
-        return {"scale": scale, "zero_point": zero_point} if quantised else {}
-
-    tensors = [
-        _tensor("weights", held.shape, 1, kind, **scaled(1.0, 0)),
-        _tensor("copies", (rows, n_features), 0, kind, **scaled(0.5, -100)),
-        _tensor("scores", (rows, n_classes), 0, kind, **scaled(4.0, 3)),
-    ]
-    options = schema.FullyConnectedOptionsT()
-    # The activations come first in this operator, then the weights; -1 is no bias.
-    first = _operator(0, [1, 0, -1], schema.BuiltinOptions.FullyConnectedOptions, options)
-    first.outputs = [2]
-    operators, codes = [first], [schema.BuiltinOperator.FULLY_CONNECTED]
-    if softmax:
-        tensors.append(_tensor("p", (rows, n_classes), 0, kind, **scaled(1 / 256, -128)))
-        options = schema.SoftmaxOptionsT()
-        options.beta = 1.0
-        operators.append(_operator(1, [2], schema.BuiltinOptions.SoftmaxOptions, options))
-        codes.append(schema.BuiltinOperator.SOFTMAX)
-    graph = schema.SubGraphT()
-    graph.tensors, graph.operators = tensors, operators
-    graph.inputs, graph.outputs = [1], [len(tensors) - 1]
-    model = schema.ModelT()
-    model.version, model.subgraphs = 3, [graph]
-    model.operatorCodes = []
-    for code in codes:
-        entry = schema.OperatorCodeT()
-        entry.builtinCode = entry.deprecatedBuiltinCode = code
-        entry.version = 4 if quantised and code == codes[0] else 2 if quantised else 1
-        model.operatorCodes.append(entry)
-    empty, data = schema.BufferT(), schema.BufferT()
-    data.data = np.frombuffer(held.tobytes(), dtype=np.uint8)
-    model.buffers = [empty, data]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+X = np.random.default_rng(1).integers(0, 10, (12, 4)).astype(np.float64)
 
 
 def bare(data, X):

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from model_files import graph, linear
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -24,34 +25,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 IRIS, SPECIES = load_iris(return_X_y=True)
 IRIS = IRIS.astype(np.float32)
 NAMES = np.array(["setosa", "versicolor", "virginica"])
-FLOAT, INT64, STRING = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.STRING
-
-
-def graph(nodes, inputs, outputs, constants=(), metadata=()):
-    """Bytes of a model of nodes, (name, type, shape) inputs and outputs, and named arrays."""
-    values = [
-        [onnx.helper.make_tensor_value_info(*one) for one in side] for side in (inputs, outputs)
-    ]
-    arrays = [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in dict(constants).items()]
-    made = onnx.helper.make_graph(nodes, "g", *values, initializer=arrays)
-    model = onnx.helper.make_model(
-        made, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8
-    )
-    onnx.helper.set_model_props(model, dict(metadata))
-    return model.SerializeToString()
-
-
-def linear(shape, width, n_classes=3, *, softmax=False, metadata=(), seed=0):
-    """Bytes of a model that flattens its input of a shape and multiplies it by weights."""
-    weights = np.random.default_rng(seed).normal(size=(width, n_classes)).astype(np.float32)
-    node = onnx.helper.make_node
-    nodes = [node("Flatten", ["x"], ["flat"]), node("MatMul", ["flat", "w"], ["z"])]
-    if softmax:
-        nodes.append(node("Softmax", ["z"], ["y"], axis=1))
-    output = "y" if softmax else "z"
-    return graph(
-        nodes, [("x", FLOAT, shape)], [(output, FLOAT, [None, n_classes])], {"w": weights}, metadata
-    )
+FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
 
 def converted(model, labels=NAMES[SPECIES], **options):

@@ -12,6 +12,7 @@ from functools import partial
 import array_api_compat.numpy as xnp
 import numpy as np
 import pytest
+from model_files import linear, tflite
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -47,6 +48,8 @@ from skzest.queries import (
     HOST,
     RESPONSES,
     CallableQuery,
+    LiteRTQuery,
+    OnnxQuery,
     Query,
     SklearnQuery,
     Space,
@@ -924,12 +927,37 @@ def _network():
     return TorchQuery(torch.nn.Linear(4, 3).eval())
 
 
+_SILENT_CATBOOST = {"verbose": 0, "allow_writing_files": False, "thread_count": 1}
+
+
+def _with(*modules):
+    """The first of some modules; the test is skipped where one is absent."""
+    first, *_ = [pytest.importorskip(name) for name in modules]
+    return first
+
+
+def _boosted(library, data, objective):
+    module = _with(library)
+    params = {"objective": objective, "num_class": 3, "nthread": 1, "verbosity": 0}
+    params |= {"verbose": -1} if library == "lightgbm" else {}
+    return module.train(params, getattr(module, data)(IRIS, SPECIES), 3)
+
+
 EXAMPLES = {
     "SklearnQuery": lambda: as_query(LogisticRegression(max_iter=500).fit(IRIS, NAMES[SPECIES])),
     "CallableQuery": lambda: CallableQuery(
         LogisticRegression(max_iter=500).fit(IRIS, SPECIES).predict_proba, classes=range(3)
     ),
     "TorchQuery": _network,
+    "OnnxQuery": lambda: OnnxQuery(_with("onnxruntime", "onnx") and linear([None, 4], 4)),
+    "LiteRTQuery": lambda: LiteRTQuery(_with("ai_edge_litert") and tflite()),
+    "LightGBMQuery": lambda: as_query(_boosted("lightgbm", "Dataset", "multiclass")),
+    "XGBoostQuery": lambda: as_query(_boosted("xgboost", "DMatrix", "multi:softprob")),
+    "CatBoostQuery": lambda: as_query(
+        _with("catboost")
+        .CatBoost({"loss_function": "MultiClass", "iterations": 3, **_SILENT_CATBOOST})
+        .fit(IRIS, SPECIES)
+    ),
 }
 
 
@@ -938,7 +966,7 @@ EXAMPLES = {
     [
         name
         for name, kind in vars(skzest.queries).items()
-        if isinstance(kind, type) and issubclass(kind, Query) and kind is not Query
+        if isinstance(kind, type) and issubclass(kind, Query) and not inspect.isabstract(kind)
     ],
 )
 def test_every_query_keeps_the_contract(name):
