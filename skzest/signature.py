@@ -27,7 +27,7 @@ from .plan import (
     feature_names,
     order_rng,
 )
-from .queries import as_query, check_response, choose_output
+from .queries import as_query, check_comparable_columns, check_response, choose_output
 from .store import check_cache
 
 __all__ = ["LimeSignatureTransformer"]
@@ -355,23 +355,16 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     ) -> np.ndarray:
         if self.n_classes is not None:
             return np.arange(check_whole(self.n_classes, "n_classes", minimum=2))
-        labels = []
-        for i, query in enumerate(queries):
-            if query.classes_ is None:
-                labels.append(np.arange(self._width(i, query, names[i], recall)))
-            else:
-                labels.append(query.classes_)
-        kinds = {
-            "text" if isinstance(label, (str, bytes)) else "number"
-            for of_one in labels
-            for label in np.asarray(of_one).tolist()
+        # A model is asked first: the columns of a data frame name its classes.
+        asked = {
+            i: self._width(i, query, names[i], recall)
+            for i, query in enumerate(queries)
+            if query.classes_ is None
         }
-        if len(kinds) > 1:
-            raise ValueError(
-                "some models have text labels and others numbers, so their classes cannot be "
-                "matched by label. Train them on the same labels, or wrap the others as "
-                "CallableQuery(model.predict_proba, classes=...) with theirs."
-            )
+        classes = [query.classes_ for query in queries]
+        widths = [asked.get(i, len(() if c is None else c)) for i, c in enumerate(classes)]
+        check_comparable_columns(names, classes, widths)
+        labels = [np.arange(w) if c is None else c for c, w in zip(classes, widths, strict=True)]
         return np.unique(np.concatenate(labels))
 
     # --- transform ------------------------------------------------------------------------

@@ -209,7 +209,7 @@ def test_a_label_outside_classes():
 
 def test_text_and_number_labels_do_not_mix():
     words = LogisticRegression().fit(X, np.array(["a", "b", "c"])[Y])
-    with pytest.raises(ValueError, match="some models have text labels and others numbers"):
+    with pytest.raises(ValueError, match=r"text labels 'a', 'b', 'c' and .* 0, 1, 2, some of"):
         _lime().fit([words, GOOD])
 
 
@@ -229,7 +229,7 @@ def test_text_and_number_labels_do_not_mix():
         ({"surrogate": "lasso"}, ValueError, "surrogate='lasso' is unknown"),
         ({"surrogate": GOOD}, TypeError, "surrogate must be a linear regressor"),
         ({"kernel_width": 0.0}, ValueError, "kernel_width must be positive or None; got 0.0"),
-        ({"response": "logits"}, ValueError, "response='logits'"),
+        ({"response": "logits"}, ValueError, "response must be 'logit', .*; got 'logits'"),
         ({"clip": 0.0}, ValueError, "clip=0.0"),
         ({"n_classes": 1}, ValueError, "n_classes must be at least 2; got 1"),
         ({"adapter": "torch"}, TypeError, "adapter must be 'auto' or a callable; got 'torch'"),

@@ -13,6 +13,7 @@ from ._boosters import (
 from ._callable import CallableQuery
 from ._graph import GraphQuery
 from ._inputs import ImageNormalizer
+from ._labels import check_comparable_columns
 from ._litert import LiteRTQuery
 from ._onnx import OnnxQuery, is_onnx
 from ._response import (
@@ -20,9 +21,10 @@ from ._response import (
     as_response,
     check_response,
     choose_output,
-    raw_scores,
+    first_look,
     respond,
 )
+from ._scores import raw_scores
 from ._sklearn import SklearnQuery, nested_estimators, speaks_sklearn
 from ._torch import TorchQuery, is_torch_module
 
@@ -45,8 +47,10 @@ __all__ = [
     "as_numpy",
     "as_query",
     "as_response",
+    "check_comparable_columns",
     "check_response",
     "choose_output",
+    "first_look",
     "is_torch_module",
     "nested_estimators",
     "raw_scores",

@@ -14,6 +14,8 @@ from typing import Any
 import array_api_compat.numpy as _numpy
 import numpy as np
 
+from ..exceptions import QueryError
+
 __all__ = ["HOST", "OUTPUTS", "Query", "Space", "as_numpy", "as_query", "register_query"]
 
 OUTPUTS = ("logits", "predict_proba", "decision_function", "predict")
@@ -26,6 +28,11 @@ def as_numpy(array: Any) -> np.ndarray:
     """
     if type(array) is np.ndarray:
         return array
+    if isinstance(array, np.ma.MaskedArray):
+        raise QueryError(
+            "a masked array has no number where it is masked; return answer.filled(...) with a "
+            "number for these places, or answer.data if nothing should be masked."
+        )
     if hasattr(array, "detach"):
         array = array.detach().cpu()
         if str(array.dtype) == "torch.bfloat16":
@@ -139,6 +146,7 @@ class Query(ABC):
     classes_: np.ndarray | None = None
     memory_errors: tuple[type[BaseException], ...] = ()
     model_id: str | None = None
+    _learned: tuple[str, ...] = ()  # attributes that follow from the answers
 
     def __init__(
         self,
@@ -187,12 +195,18 @@ class Query(ABC):
         """The batch as the model wants it."""
         return X if self.preprocess is None else self.preprocess(X)
 
+    def learn_classes(self, labels: np.ndarray) -> None:
+        """Keep the labels that the first answer came with, as a data frame does."""
+        self.classes_ = labels
+        self._learned = ("classes_",)
+
     def content(self) -> dict[str, Any]:
         """What decides the answers, by name: the model, and all public attributes that say how
         it is asked. Stored answers are found by the fingerprint of this.
         """
         beside = ("deterministic", "model_id")
-        return {k: v for k, v in vars(self).items() if k[0] != "_" and k not in beside}
+        kept = {k: v for k, v in vars(self).items() if k[0] != "_" and k not in beside}
+        return kept | dict.fromkeys(self._learned)
 
     def __repr__(self) -> str:
         name = getattr(self.model, "__name__", None) or type(self.model).__name__

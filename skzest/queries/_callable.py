@@ -11,6 +11,7 @@ import numpy as np
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import OUTPUTS, Query, as_numpy
+from ._labels import as_classes, in_order
 
 __all__ = ["CallableQuery"]
 
@@ -74,7 +75,7 @@ class CallableQuery(Query):
         )
         self.output = output
         self.outputs = (output,)
-        self.classes_ = None if classes is None else _as_classes(classes)
+        self.classes_ = None if classes is None else as_classes(classes)
 
     def ask(self, X: Any, output: str) -> np.ndarray:
         """Raw answer of the function to one batch, as a NumPy array."""
@@ -82,22 +83,11 @@ class CallableQuery(Query):
             raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")
         answer = self.model(self.prepare(X))
         try:
-            return as_numpy(answer)
+            return as_numpy(in_order(self, answer, X, output))
+        except QueryError:
+            raise
         except (TypeError, ValueError) as error:
             raise QueryError(
-                f"{self!r} returned a {type(answer).__name__} that is no array ({error}); return "
-                "an array with one row per copy."
+                f"{self!r} returned a {type(answer).__name__} that cannot be read as an array "
+                f"({error}); return an array with one row per copy."
             ) from error
-
-
-def _as_classes(classes: Any) -> np.ndarray:
-    labels = np.asarray(classes)
-    if labels.ndim != 1 or len(labels) == 0:
-        raise ValueError(
-            f"classes has shape {labels.shape}; expected (n_classes,), one label per column."
-        )
-    seen = labels.tolist()
-    if len(set(seen)) < len(seen):
-        twice = next(label for label in seen if seen.count(label) > 1)
-        raise ValueError(f"classes holds {twice!r} more than once; give each column its own label.")
-    return labels

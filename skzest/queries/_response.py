@@ -7,22 +7,24 @@ Everything works on NumPy arrays and on torch tensors alike, where they lie.
 from __future__ import annotations
 
 import numbers
+import warnings
 from typing import Any
 
-import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from .._validation import listed
+from .._validation import check_choice, listed
 from ..exceptions import QueryError
-from ._base import Query, as_numpy
+from ._base import Query
+from ._probabilities import are_probabilities, fault_of, normalised
+from ._scores import raw_scores
 
 __all__ = [
     "RESPONSES",
     "as_response",
     "check_response",
     "choose_output",
-    "raw_scores",
+    "first_look",
     "respond",
 ]
 
@@ -38,9 +40,6 @@ _OUTPUTS_FOR = {
     "label": ("predict", "predict_proba", "logits", "decision_function"),
 }
 
-_SUM_TOLERANCE = 1e-3
-_NEGATIVE_TOLERANCE = 1e-6
-
 
 def check_response(response: Any, clip: Any = 1e-6) -> None:
     """Check the kind of response and its clip, for all who take them as parameters.
@@ -52,15 +51,13 @@ def check_response(response: Any, clip: Any = 1e-6) -> None:
     TypeError
         If `clip` is not a number.
     """
-    if not isinstance(response, str) or response not in RESPONSES:
-        names = listed([repr(known) for known in RESPONSES], "or")
-        raise ValueError(f"response={response!r} is not known; pass {names}.")
+    check_choice(response, "response", RESPONSES)
     if isinstance(clip, bool) or not isinstance(clip, numbers.Real):
         raise TypeError(f"clip={clip!r} is not a number; pass one in (0, 1), such as 1e-6.")
     if not 0 < float(clip) < 1:
         raise ValueError(
-            f"clip={clip!r} is outside (0, 1); pass the least probability that is told from "
-            "zero, such as 1e-6."
+            f"clip={clip!r} is outside (0, 1); pass the smallest probability that counts as "
+            "different from zero, such as 1e-6."
         )
 
 
@@ -91,6 +88,10 @@ def choose_output(query: Query, response: str) -> str:
     'predict_proba'
     """
     check_response(response)
+    return _chosen(query, response)
+
+
+def _chosen(query: Query, response: str) -> str:
     output = _output_for(query, response)
     if output is None:
         raise QueryError(_refusal(query, response))
@@ -127,7 +128,10 @@ def _refusal(query: Query, response: str) -> str:
 def respond(
     query: Query, X: Any, response: str = "logit", clip: float = 1e-6, *, n: int | None = None
 ) -> Any:
-    """Scores of one batch.
+    """Scores of one batch, looked at as if it were the first.
+
+    Whoever asks for many batches calls :func:`choose_output` and, for the first batch,
+    :func:`first_look` once, then :func:`raw_scores` and :func:`as_response` for each.
 
     Parameters
     ----------
@@ -140,7 +144,7 @@ def respond(
         classes, so that both are the same quantity. "raw" is logits or decision values as
         they come; "label" is one-hot.
     clip : float, default=1e-6
-        Smallest probability that is told from zero, in (0, 1).
+        Smallest probability that counts as different from zero, in (0, 1).
     n : int, default=None
         Number of copies in the batch; None is ``len(X)``.
 
@@ -159,6 +163,11 @@ def respond(
     ValueError
         If `response` or `clip` is not one of those above.
 
+    Warns
+    -----
+    UserWarning
+        If the model was said to give logits and gives probabilities.
+
     Examples
     --------
     >>> import numpy as np
@@ -168,137 +177,130 @@ def respond(
     True
     """
     check_response(response, clip)
-    output = choose_output(query, response)
-    n = len(X) if n is None else n
-    return as_response(raw_scores(query, X, output, n), output, response, clip)
+    output = _chosen(query, response)
+    scores = raw_scores(query, X, output, len(X) if n is None else n)
+    given = first_look(query, scores, output, response)
+    return as_response(scores, given, response, clip)
 
 
-def raw_scores(query: Query, X: Any, output: str, n: int) -> Any:
-    """The answer to one batch as floats of shape (n, n_classes), labels as one-hot."""
-    answer = query.ask(X, output)
-    if output == "predict":
-        return query.space.asarray(_one_hot_of_labels(query, answer, n))
-    return _as_scores(query, answer, output, n)
+def first_look(
+    query: Query, scores: Any, output: str, response: str, *, name: str | None = None
+) -> str:
+    """What the first answers of a model are, whatever they were said to be.
 
+    Called once per model and run, with the scores of its first batch. What it returns goes
+    into :func:`as_response` as `given`, for this batch and for all that follow. Rows that are
+    non-negative and sum to 1, up to rounding, are probabilities.
 
-def as_response(scores: Any, output: str, response: str, clip: float) -> Any:
-    """Turn raw scores of one output into a response; each row is on its own."""
-    return scores if output == "predict" else _convert(scores, output, response, clip)
+    Parameters
+    ----------
+    query : Query
+    scores : array of shape (n, n_classes)
+        As :func:`raw_scores` gives them.
+    output : {"logits", "predict_proba", "decision_function", "predict"}
+        What the model was asked for, see :func:`choose_output`.
+    response : {"logit", "raw", "predict_proba", "decision_function", "label"}
+    name : str, default=None
+        What warnings call the model; None is ``repr(query)``.
 
+    Returns
+    -------
+    given : {"logits", "predict_proba", "decision_function", "predict"}
+        `output`, or "predict_proba" for a model that was asked for logits and answers with
+        probabilities, such as a network that ends in a softmax.
 
-def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:
-    labels = as_numpy(answer)
-    if labels.shape == (n, 1):
-        labels = labels[:, 0]
-    if labels.shape != (n,):
-        raise QueryError(
-            f"{query!r} returned labels of shape {labels.shape} for a batch of {n}; expected "
-            f"({n},). If they are scores, wrap the function in CallableQuery with output= their "
-            "kind; models with several outputs are not supported."
-        )
-    assert query.classes_ is not None
-    # A dictionary, not searchsorted: classes may be unsorted, strings, booleans or objects.
-    column_of = {label: column for column, label in enumerate(query.classes_.tolist())}
-    columns = [column_of.get(label, -1) for label in labels.tolist()]
-    if -1 in columns:
-        stranger = labels.tolist()[columns.index(-1)]
-        raise QueryError(
-            f"{query!r} returned the label {stranger!r}, which is none of its {len(column_of)} "
-            f"classes, {_shortened(query.classes_)}. Is the list of classes complete?"
-        )
-    scores = np.zeros((n, len(column_of)))
-    scores[np.arange(n), columns] = 1.0
-    return scores
+    Raises
+    ------
+    QueryError
+        If the model was asked for probabilities and gives something else, or gives
+        probabilities from which the response does not follow.
 
+    Warns
+    -----
+    UserWarning
+        If the model was asked for logits and gives probabilities.
 
-def _shortened(classes: np.ndarray) -> str:
-    shown = [repr(label) for label in classes.tolist()[:5]]
-    return ", ".join(shown + ["..."] if len(classes) > 5 else shown)
-
-
-def _as_scores(query: Query, answer: Any, output: str, n: int) -> Any:
-    """The answer as floats of shape (n, n_classes), or a QueryError."""
-    try:
-        xp = array_namespace(answer)
-    except TypeError:
-        raise QueryError(
-            f"{query!r} returned a {type(answer).__name__}; expected an array of {query.space!r}."
-        ) from None
-    scores = _as_float(xp, query, answer)
-    if output == "decision_function" and scores.shape == (n,):
-        scores = xp.stack([-scores, scores], axis=1)
-    _check_shape(query, tuple(scores.shape), output, n)
-    if output == "predict_proba" and n > 0:
-        _check_probabilities(xp, query, scores)
-    return _row_after_row(scores)
-
-
-def _row_after_row(scores: Any) -> Any:
-    """The same in C order: how numbers lie in memory may show in the last bits of products.
-
-    Naive Bayes answers class after class, and scores from a store lie row after row.
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skzest.queries import CallableQuery, first_look, raw_scores
+    >>> query = CallableQuery(lambda X: np.full((len(X), 2), 0.5), output="logits")
+    >>> scores = raw_scores(query, np.zeros((3, 1)), "logits", 3)
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     given = first_look(query, scores, "logits", "logit")
+    >>> given, len(said)
+    ('predict_proba', 1)
     """
-    return scores.contiguous() if hasattr(scores, "contiguous") else np.ascontiguousarray(scores)
+    if output == "predict_proba":
+        fault = fault_of(scores)
+        if fault is not None:
+            raise QueryError(_not_probabilities(query, fault))
+    elif output == "logits" and scores.shape[1] > 1 and are_probabilities(scores):
+        if response == "raw":
+            raise QueryError(
+                f"{query!r} answers with probabilities: its rows are non-negative and sum to 1, "
+                f"so response={response!r} does not follow from them. Return logits, or pass "
+                'response="logit", "predict_proba" or "label".'
+            )
+        if response != "label":
+            warnings.warn(
+                f"{name or repr(query)} was asked for logits and answers with probabilities: its "
+                "rows are non-negative and sum to 1. They are treated as probabilities. To confirm "
+                f"this, use {_saying(query, 'predict_proba')}.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return "predict_proba"
+    return output
 
 
-def _as_float(xp: Any, query: Query, answer: Any) -> Any:
-    if answer.dtype in (xp.float64, xp.float32):
-        return answer
-    if xp.isdtype(answer.dtype, "real floating"):
-        return xp.astype(answer, xp.float32) if xp.finfo(answer.dtype).bits < 32 else answer
-    if xp.isdtype(answer.dtype, ("bool", "integral")):
-        return xp.astype(answer, xp.float64)
-    raise QueryError(
-        f"{query!r} returned an array of dtype {answer.dtype} and shape {tuple(answer.shape)}; "
-        'expected real numbers. If they are labels, use CallableQuery(func, output="predict", '
-        'classes=...) and response="label".'
+def _not_probabilities(query: Query, fault: str) -> str:
+    fact = f"{query!r} returned numbers that are not probabilities: {fault}."
+    if fault.endswith("zeros"):
+        return f"{fact} Return more digits, or 1 / n_classes in the whole row."
+    return (
+        f"{fact} If they are logits or log-probabilities, use {_saying(query, 'logits')}; if they "
+        "are positive scores, divide each row by its sum. The labels of a multilabel model are "
+        "compared one at a time: return the columns [1 - p, p] of one of them."
     )
 
 
-def _check_shape(query: Query, shape: tuple, output: str, n: int) -> None:
-    n_classes = "n_classes" if query.classes_ is None else len(query.classes_)
-    fact = f"{query!r} returned {output} of shape {shape} for a batch of {n}"
-    expected = f"expected ({n}, {n_classes})"
-    if len(shape) == 1 and shape[0] == n:
-        raise QueryError(
-            f"{fact}; {expected}. If the model answers with labels, pass "
-            'response="label" (and to CallableQuery output="predict" and classes=); if with one '
-            "probability p, return the columns [1 - p, p]; if with one score, say "
-            'output="decision_function".'
-        )
-    if len(shape) == 3:
-        raise QueryError(
-            f"{fact}; {expected}. Models with several outputs are not supported: wrap a "
-            "function that gives one of them in CallableQuery."
-        )
-    if len(shape) != 2 or shape[0] != n:
-        raise QueryError(f"{fact}; {expected}. Each copy must get one row, in the same order.")
-    if query.classes_ is None and shape[1] < 2:
-        raise QueryError(
-            f"{fact}; {expected} with at least 2 classes. If the column is the "
-            "probability p of one class, return the columns [1 - p, p]; if its score s, [-s, s]."
-        )
-    if query.classes_ is not None and shape[1] != n_classes:
-        raise QueryError(f"{fact}; {expected}, as it has the classes {_shortened(query.classes_)}.")
+def _saying(query: Query, output: str) -> str:
+    """How to say what a model answers with."""
+    if hasattr(query.model, "predict_proba"):
+        return f'CallableQuery(model.predict_proba, output="{output}")'
+    return f'{type(query).__name__}(model, output="{output}")'
 
 
-def _check_probabilities(xp: Any, query: Query, scores: Any) -> None:
-    # A product with ones: sums along short rows are 10 times slower, and this is every batch.
-    total = scores @ xp.ones(scores.shape[1], dtype=scores.dtype, device=device_of(scores))
-    off = xp.abs(total - 1.0)
-    if bool(xp.max(off) <= _SUM_TOLERANCE) and bool(xp.min(scores) >= -_NEGATIVE_TOLERANCE):
-        return
-    least = xp.min(scores, axis=1)
-    # Non-finite rows are the caller's to report, with the reference point they come from.
-    bad = ((off > _SUM_TOLERANCE) | (least < -_NEGATIVE_TOLERANCE)) & xp.isfinite(total)
-    if bool(xp.any(bad)):
-        row = int(xp.argmax(xp.astype(bad, xp.int8)))
-        raise QueryError(
-            f"{query!r} returned numbers that are not probabilities: row {row} sums to "
-            f"{float(total[row]):.6g} and its least is {float(least[row]):.6g}. If they are "
-            'logits, use CallableQuery(func, output="logits"); one probability per label of a '
-            "multilabel model is not supported."
-        )
+def as_response(scores: Any, given: str, response: str, clip: float) -> Any:
+    """Turn raw scores into a response; each row is on its own.
+
+    Parameters
+    ----------
+    scores : array of shape (n, n_classes)
+        As :func:`raw_scores` gives them.
+    given : {"logits", "predict_proba", "decision_function", "predict"}
+        What the scores are, as :func:`first_look` found.
+    response : {"logit", "raw", "predict_proba", "decision_function", "label"}
+    clip : float
+        Smallest probability that counts as different from zero.
+
+    Returns
+    -------
+    scores : array of shape (n, n_classes)
+
+    Raises
+    ------
+    QueryError
+        If the scores should be probabilities, as they were at first, and are not.
+    """
+    if given == "predict":
+        return scores
+    if given == "predict_proba":
+        scores = normalised(scores)
+    return _convert(scores, given, response, clip)
 
 
 def _convert(scores: Any, output: str, response: str, clip: float) -> Any:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Query, as_numpy
+from ._labels import in_order
 
 __all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
 
@@ -100,7 +101,8 @@ class SklearnQuery(Query):
                 f"{self!r} gives decision values for pairs of classes; set "
                 'decision_function_shape="ovr" on the SVC (it needs no new fit).'
             )
-        return as_numpy(getattr(self.model, output)(self.prepare(X)))
+        answer = getattr(self.model, output)(self.prepare(X))
+        return as_numpy(in_order(self, answer, X, output))
 
 
 def _estimator_type(model: Any) -> str | None:

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Query, Space
-from ._callable import _as_classes
+from ._labels import as_classes, classes_of_config, shortened
 from ._torch_inputs import (
     Normalizer,
     as_input,
@@ -209,7 +209,7 @@ class TorchQuery(Query):
             model, preprocess=preprocess, deterministic=deterministic, model_id=model_id
         )
         self.outputs = (output,)
-        self.classes_ = None if classes is None else _as_classes(classes)
+        self.classes_ = _classes(model, classes)
         self.device = _device(model, device)
         self.dtype, self.autocast = dtype, _dtype(autocast, "autocast")
         self._input_dtype = dtype or _float_dtype(model)
@@ -413,6 +413,20 @@ def _normalizer(model: Any, preprocess: Any, mean: Any, std: Any, dtype: Any) ->
     n_channels = getattr(first_layer(model), "in_channels", None)
     is_double = str(dtype or _float_dtype(model)) == "torch.float64"
     return Normalizer(mean, std, n_channels, "float64" if is_double else "float32")
+
+
+def _classes(model: Any, classes: Any) -> np.ndarray | None:
+    """Labels of the columns, as given or as the module's own configuration has them."""
+    own = classes_of_config(model)
+    if classes is None:
+        return own
+    labels = as_classes(classes)
+    if own is not None and [*map(str, labels.tolist())] != own.tolist():
+        raise ValueError(
+            f"classes= holds {shortened(labels)}, and config.id2label of {type(model).__name__} "
+            f"holds {shortened(own)}. Leave classes= out, or correct config.id2label."
+        )
+    return labels
 
 
 def _float_dtype(model: Any) -> Any:

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The answer to one batch as an array of floats, (n, n_classes), or the reason why it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from ..exceptions import QueryError
+from ._base import Query, as_numpy
+from ._labels import shortened
+
+__all__ = ["raw_scores"]
+
+
+def raw_scores(query: Query, X: Any, output: str, n: int) -> Any:
+    """The answer to one batch as floats of shape (n, n_classes), labels as one-hot."""
+    answer = query.ask(X, output)
+    if output == "predict":
+        return query.space.asarray(_one_hot_of_labels(query, answer, n))
+    return _as_scores(query, answer, output, n)
+
+
+def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:
+    labels = as_numpy(answer)
+    if labels.shape == (n, 1):
+        labels = labels[:, 0]
+    if labels.shape != (n,):
+        raise QueryError(
+            f"{query!r} returned labels of shape {labels.shape} for a batch of {n}; expected "
+            f"({n},). If they are scores, wrap the function in CallableQuery with output= their "
+            "kind; models with several outputs are not supported."
+        )
+    assert query.classes_ is not None
+    # A dictionary, not searchsorted: classes may be unsorted, strings, booleans or objects.
+    column_of = {label: column for column, label in enumerate(query.classes_.tolist())}
+    columns = [column_of.get(label, -1) for label in labels.tolist()]
+    if -1 in columns:
+        stranger = labels.tolist()[columns.index(-1)]
+        raise QueryError(
+            f"{query!r} returned the label {stranger!r}, which is none of its {len(column_of)} "
+            f"classes, {shortened(query.classes_)}. Is the list of classes complete?"
+        )
+    scores = np.zeros((n, len(column_of)))
+    scores[np.arange(n), columns] = 1.0
+    return scores
+
+
+def _as_scores(query: Query, answer: Any, output: str, n: int) -> Any:
+    """The answer as floats of shape (n, n_classes), or a QueryError."""
+    try:
+        xp = array_namespace(answer)
+    except TypeError:
+        raise QueryError(
+            f"{query!r} returned a {type(answer).__name__}; expected an array of {query.space!r}."
+        ) from None
+    scores = _as_float(xp, query, answer)
+    if output == "decision_function" and scores.shape == (n,):
+        scores = xp.stack([-scores, scores], axis=1)
+    _check_shape(query, tuple(scores.shape), output, n)
+    return _row_after_row(scores)
+
+
+def _row_after_row(scores: Any) -> Any:
+    """The same in C order: how numbers lie in memory may show in the last bits of products.
+
+    Naive Bayes answers class after class, and scores from a store lie row after row.
+    """
+    return scores.contiguous() if hasattr(scores, "contiguous") else np.ascontiguousarray(scores)
+
+
+def _as_float(xp: Any, query: Query, answer: Any) -> Any:
+    if answer.dtype in (xp.float64, xp.float32):
+        return answer
+    if xp.isdtype(answer.dtype, "real floating"):
+        return xp.astype(answer, xp.float32) if xp.finfo(answer.dtype).bits < 32 else answer
+    if xp.isdtype(answer.dtype, ("bool", "integral")):
+        return xp.astype(answer, xp.float64)
+    raise QueryError(
+        f"{query!r} returned an array of dtype {answer.dtype} and shape {tuple(answer.shape)}; "
+        'expected real numbers. If they are labels, use CallableQuery(func, output="predict", '
+        'classes=...) and response="label".'
+    )
+
+
+def _check_shape(query: Query, shape: tuple, output: str, n: int) -> None:
+    n_classes = "n_classes" if query.classes_ is None else len(query.classes_)
+    fact = f"{query!r} returned {output} of shape {shape} for a batch of {n}"
+    expected = f"expected ({n}, {n_classes})"
+    if len(shape) == 1 and shape[0] == n:
+        raise QueryError(
+            f"{fact}; {expected}. If the model answers with labels, pass "
+            'response="label" (and to CallableQuery output="predict" and classes=); if with one '
+            "probability p, return the columns [1 - p, p]; if with one score, say "
+            'output="decision_function".'
+        )
+    if len(shape) == 3:
+        raise QueryError(
+            f"{fact}; {expected}. Models with several outputs are not supported: wrap a "
+            "function that gives one of them in CallableQuery."
+        )
+    if len(shape) != 2 or shape[0] != n:
+        raise QueryError(f"{fact}; {expected}. Each copy must get one row, in the same order.")
+    if query.classes_ is None and shape[1] < 2:
+        raise QueryError(
+            f"{fact}; {expected} with at least 2 classes. If the column is the "
+            "probability p of one class, return the columns [1 - p, p]; if its score s, [-s, s]."
+        )
+    if query.classes_ is not None and shape[1] != n_classes:
+        raise QueryError(f"{fact}; {expected}, as it has the classes {shortened(query.classes_)}.")
