@@ -19,7 +19,7 @@ import numpy as np
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Query
-from ._callable import _as_classes
+from ._labels import as_classes
 
 __all__ = [
     "CatBoostQuery",
@@ -94,7 +94,7 @@ class BoosterQuery(Query):
                 "scores of classes, wrap it in CallableQuery."
             )
         if classes is not None:
-            self.classes_ = _as_classes(classes)
+            self.classes_ = as_classes(classes)
 
     @abstractmethod
     def _objective(self) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 from .._validation import check_choice, check_whole, listed
 from ..exceptions import QueryError
 from ._base import OUTPUTS, Query
-from ._callable import _as_classes
 from ._inputs import ImageNormalizer, Input, feeds_for
+from ._labels import as_classes
 
 __all__ = ["GraphQuery", "are_probabilities", "bytes_of", "threads_for"]
 
@@ -79,7 +79,7 @@ class GraphQuery(Query):
             data, preprocess=preprocess, deterministic=deterministic, model_id=model_id
         )
         self.n_threads = None if n_threads is None else check_whole(n_threads, "n_threads")
-        self.classes_ = None if classes is None else _as_classes(classes)
+        self.classes_ = None if classes is None else as_classes(classes)
         self._begin()
         self._describe(output)
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._callable import _as_classes
 from ._graph import GraphQuery, are_probabilities, threads_for
 from ._inputs import Input
+from ._labels import as_classes
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -311,8 +311,8 @@ def _labels_in_metadata(metadata: dict[str, str]) -> np.ndarray | None:
                 continue
             if isinstance(value, dict):
                 value = [value[k] for k in sorted(value, key=int)]
-            return _as_classes(value)
-        return _as_classes([label.strip() for label in text.split(",")])
+            return as_classes(value)
+        return as_classes([label.strip() for label in text.split(",")])
     return None
 
 

@@ -17,6 +17,8 @@ __all__ = ["are_probabilities", "fault_of", "normalised"]
 _EXACT = 1e-3
 # A softmax in bfloat16 is off by up to 2 ** -8.
 _HALF_PRECISION = 1e-2
+# Rounding to two digits, and quantised outputs of 8 bits, leave whole multiples of a step.
+_STEPS = (100, 255, 256)
 _NEGATIVE = 1e-6
 
 
@@ -88,13 +90,22 @@ def _all_exact(xp: Any, scores: Any, total: Any) -> bool:
 
 
 def _holds(xp: Any, scores: Any, total: Any) -> Any:
-    """Whether each row is made of probabilities, as rounding to two digits may leave them."""
+    """Whether each row is made of probabilities, as rounding may leave them."""
     off = xp.abs(total - 1.0)
+    near = off <= _HALF_PRECISION
+    if not bool(xp.all(near)):
+        for steps in _STEPS:
+            near = near | (
+                _on_grid(xp, scores, steps) & (off <= min(scores.shape[1] / steps, 1) / 2)
+            )
+    return (xp.min(scores, axis=1) >= -_NEGATIVE) & near
+
+
+def _on_grid(xp: Any, scores: Any, steps: int) -> Any:
+    """Whether each row holds whole multiples of ``1 / steps`` only."""
     with np.errstate(invalid="ignore", over="ignore"):
-        hundreds = 100.0 * scores
-        two_digits = xp.all(xp.abs(hundreds - xp.round(hundreds)) < 1e-3, axis=1)
-    by_rounding = two_digits & (off <= min(0.005 * scores.shape[1], 0.5))
-    return (xp.min(scores, axis=1) >= -_NEGATIVE) & ((off <= _HALF_PRECISION) | by_rounding)
+        scaled = steps * scores
+        return xp.all(xp.abs(scaled - xp.round(scaled)) < 1e-3, axis=1)
 
 
 def _is_zero(xp: Any, scores: Any) -> Any:

@@ -121,9 +121,10 @@ def test_rounded_probabilities_are_accepted_and_sum_to_one(digits, nearness):
     assert distance([LR, CallableQuery(rounded(digits))], response="predict_proba") < nearness
 
 
-def test_many_classes_rounded_to_two_digits_are_accepted():
+@pytest.mark.parametrize("steps", [100, 255, 256])
+def test_many_classes_in_whole_steps_are_accepted(steps):
     p = np.random.default_rng(0).dirichlet(np.full(100, 0.2), size=9)
-    given = p.round(2)
+    given = (steps * p).round() / steps
     assert np.abs(given.sum(axis=1) - 1).max() > 0.02
     np.testing.assert_allclose(normalised(given).sum(axis=1), 1)
 
