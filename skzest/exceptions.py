@@ -1,11 +1,35 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Errors and warnings of our own; everything else is a built-in or scikit-learn's."""
 
-__all__ = ["DesignMismatchError", "ModelChangedError", "QueryError", "UndefinedSignatureWarning"]
+import numpy as np
+
+__all__ = [
+    "DesignMismatchError",
+    "ModelChangedError",
+    "PartialAnswerError",
+    "QueryError",
+    "UndefinedSignatureWarning",
+]
 
 
 class QueryError(ValueError):
     """A model gave an answer that cannot be used as scores."""
+
+
+class PartialAnswerError(QueryError):
+    """A model answered a part of a batch and then failed.
+
+    Attributes
+    ----------
+    known : ndarray of bool, shape (n,)
+        Which rows of the batch were answered.
+    answer : ndarray of shape (n_known, ...)
+        The answers to these rows, in order.
+    """
+
+    def __init__(self, message: str, known: np.ndarray, answer: np.ndarray):
+        super().__init__(message)
+        self.known, self.answer = known, answer
 
 
 class DesignMismatchError(ValueError):

@@ -27,6 +27,7 @@ from ._response import (
 from ._scores import raw_scores
 from ._sklearn import SklearnQuery, nested_estimators, speaks_sklearn
 from ._torch import TorchQuery, is_torch_module
+from .remote import HttpQuery, RemoteQuery, ServiceQuery
 
 __all__ = [
     "HOST",
@@ -35,11 +36,14 @@ __all__ = [
     "CallableQuery",
     "CatBoostQuery",
     "GraphQuery",
+    "HttpQuery",
     "ImageNormalizer",
     "LightGBMQuery",
     "LiteRTQuery",
     "OnnxQuery",
     "Query",
+    "RemoteQuery",
+    "ServiceQuery",
     "SklearnQuery",
     "Space",
     "TorchQuery",

@@ -12,6 +12,7 @@ from functools import partial
 import array_api_compat.numpy as xnp
 import numpy as np
 import pytest
+from inference_server import QueriesOfAServer
 from model_files import linear, tflite
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -945,6 +946,11 @@ def _boosted(library, data, objective):
     return module.train(params, getattr(module, data)(IRIS, SPECIES), 3)
 
 
+def _served():
+    pytest.importorskip("urllib3")
+    return QueriesOfAServer(LogisticRegression(max_iter=500).fit(IRIS, SPECIES).predict_proba)
+
+
 EXAMPLES = {
     "SklearnQuery": lambda: as_query(LogisticRegression(max_iter=500).fit(IRIS, NAMES[SPECIES])),
     "CallableQuery": lambda: CallableQuery(
@@ -960,6 +966,8 @@ EXAMPLES = {
         .CatBoost({"loss_function": "MultiClass", "iterations": 3, **_SILENT_CATBOOST})
         .fit(IRIS, SPECIES)
     ),
+    "HttpQuery": lambda: _served().http,
+    "RemoteQuery": lambda: _served().remote,
 }
 
 
