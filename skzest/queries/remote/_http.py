@@ -22,7 +22,7 @@ from ... import _points
 from ..._validation import check_choice, check_whole
 from ...exceptions import PartialAnswerError, QueryError
 from .._base import HOST, OUTPUTS, Query, Space, as_numpy
-from .._callable import _as_classes as as_classes
+from .._labels import as_classes
 from ._limits import Limits, check_number
 from ._secrets import Headers, Secrets
 from ._service import Damaged, Request, Service
