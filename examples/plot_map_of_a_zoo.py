@@ -90,7 +90,9 @@ path = Path(mkdtemp()) / "zoo.html"
 page = html_report(
     signatures, lime, path, labels=names, groups=groups, title="Forty models of wine"
 )
-print(f"{len(page) / 1e6:.1f} MB, {page.count('<table')} tables, {page.count('<img')} figures")
+markup = str(page)
+print(repr(page))
+print(f"{markup.count('<table')} tables and {markup.count('<img')} figures")
 path.unlink()
 path.parent.rmdir()
 

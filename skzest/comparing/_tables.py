@@ -89,10 +89,11 @@ class ShownAsTable:
 
     def _repr_html_(self) -> str:
         table = self._text()
-        left = ' style="text-align:left;overflow-wrap:anywhere;max-width:24em"'
+        left = ' style="text-align:left"'
+        name_style = ' style="text-align:left;overflow-wrap:anywhere;min-width:8em;max-width:24em"'
         head = "".join(f'<th scope="col"{left}>{escape(c)}</th>' for c in table.columns)
         body = "".join(
-            f'<tr><th scope="row"{left}><bdi>{escape(name)}</bdi></th>'
+            f'<tr><th scope="row"{name_style}><bdi>{escape(name)}</bdi></th>'
             + "".join(f"<td{left}>{escape(cell)}</td>" for cell in cells)
             + "</tr>"
             for name, *cells in table.rows

@@ -436,7 +436,7 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     def _reasons(
         self, measured: RelativeDistances, adjusted: np.ndarray, decisions: np.ndarray
     ) -> Iterator[str]:
-        far = f"{number(self.unrelated_distance_)}, where unrelated models are common"
+        far = number(self.unrelated_distance_)
         for i, decision in enumerate(decisions):
             d, p = number(measured.d_suspects[i]), number(adjusted[i], 2)
             if np.isnan(measured.relative[i]):
@@ -448,9 +448,9 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             elif decision == REUSED:
                 yield f"p = {p} is at most {self.alpha:g}"
             elif decision == UNRELATED:
-                yield f"distance {d} reaches {far}"
+                yield f"{d} is as far as unrelated models are (from {far} on)"
             else:
-                yield f"p = {p} is above {self.alpha:g}, and {d} does not surely reach {far}"
+                yield f"neither near enough (p = {p}) nor surely as far as {far}"
 
     def _adjusted(self, p: np.ndarray) -> np.ndarray:
         known = ~np.isnan(p)

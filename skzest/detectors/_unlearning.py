@@ -374,6 +374,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         if not self.trace_low_ > 0:
             return UNDECIDED, "the original itself has no trace that retrained models lack"
         said = f"{interval_text(*share)} of the trace is left"
+        said += ", more than in the original" if share.low > 1 + self.tolerance else ""
         like_retrained = share.low <= self.tolerance
         like_original = share.high >= 1 - self.tolerance
         if like_original and share.low > 0.5:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One page that tells a person who did not run it what was asked, and what came out."""
+"""One page that tells someone who did not run the comparison what was asked, and the result."""
 
 from ._report import html_report
+from ._result import HtmlReport
 
-__all__ = ["html_report"]
+__all__ = ["HtmlReport", "html_report"]

@@ -1,58 +1,61 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What was decided, on what grounds."""
+"""The section on decisions: what was decided, and on what grounds."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from ..detectors import ReuseDecisions
+from ..comparing import interval_text, number
+from ..detectors import Decisions, ReuseDecisions, UnlearningDecisions
 from ..displays import ReuseDetectionDisplay
 from . import _html as page
-from ._figures import drawn, number
+from ._figures import drawn
 
 __all__ = ["of_decisions"]
 
 
-def of_decisions(verdicts: list) -> str:
-    """What was decided, on what grounds."""
-    markups = [_reuse(v) if isinstance(v, ReuseDecisions) else _unlearning(v) for v in verdicts]
+def of_decisions(decisions: Sequence[Decisions]) -> str:
+    """The section; one table for each result."""
+    markups = []
+    for found in decisions:
+        if isinstance(found, ReuseDecisions):
+            markups.append(_reuse(found))
+        elif isinstance(found, UnlearningDecisions):
+            markups.append(_unlearning(found))
     return page.section("Decisions", *markups)
 
 
 def _reuse(found: ReuseDecisions) -> str:
-    labels = found.labels or tuple(f"suspect {i}" for i in range(len(found)))
+    n_unrelated, order = len(found.null_distances), np.argsort(found.d_suspects, kind="stable")
     if found.threshold is None:
         rule = (
-            f"False-positive rate: {found.alpha:.3g}. "
-            f"Null distribution: {page.escape(found.null)}, of the distances of "
-            f"{len(found.null_distances)} unrelated models."
+            f"False-positive rate: {number(found.alpha)}. Null distribution: "
+            f"{page.escape(found.null)}, from the distances of {n_unrelated} unrelated models."
         )
     else:
         rule = (
-            f"Fixed threshold of relative distance: {found.threshold:.3g}, with "
-            f"{len(found.null_distances)} unrelated models as the unit."
+            f"Fixed threshold of the relative distance: {number(found.threshold)}, in units of "
+            f"{n_unrelated} unrelated models."
         )
     rows = [
         [
-            page.name(labels[i]),
-            f"<strong>{page.escape(found.decisions[i])}</strong>",
+            page.name(found.names[i]),
+            _decision(found, i),
             number(found.d_suspects[i]),
-            f"{number(found.relative[i])} [{number(found.low[i])}, {number(found.high[i])}]",
+            interval_text(found.relative[i], found.low[i], found.high[i]),
             number(found.p_values[i], 2),
             number(found.adjusted_p_values[i], 2),
         ]
-        for i in np.argsort(found.d_suspects, kind="stable")
+        for i in order
     ]
     columns = ["suspect", "decision", "distance", f"relative ({found.level:.0%} interval)"]
     columns += ["p", "p, all suspects"]
-    display = ReuseDetectionDisplay.from_decisions(found)
-    nearest = labels[int(np.argsort(found.d_suspects, kind="stable")[0])]
     alt = (
-        f"Relative distances of {len(found)} suspects with intervals beside those of "
-        f"{len(found.null_distances)} unrelated models; the nearest suspect is {nearest}. The "
-        "table has the same numbers."
+        f"Relative distances of {len(found)} suspects with intervals, and those of {n_unrelated} "
+        f"unrelated models; the nearest suspect is {found.names[order[0]]}. The table has the same "
+        "numbers."
     )
     return (
         page.paragraph(
@@ -60,26 +63,29 @@ def _reuse(found: ReuseDecisions) -> str:
             f"the owner's model in units of the mean distance of unrelated models. {rule}"
         )
         + page.table("Suspects, the nearest first", columns, rows, n_text=2)
-        + drawn(display.figure_, alt)
+        + drawn(ReuseDetectionDisplay.from_decisions(found).figure_, alt)
     )
 
 
-def _unlearning(found: Any) -> str:
-    labels = found.labels or tuple(f"candidate {i}" for i in range(len(found)))
+def _unlearning(found: UnlearningDecisions) -> str:
     rows = [
         [
-            page.name(labels[i]),
-            f"<strong>{page.escape(found.decisions[i])}</strong>",
-            page.escape(found.reasons[i]),
+            page.name(found.names[i]),
+            _decision(found, i),
             number(found.d_original[i]),
             number(found.d_retrained[i]),
-            f"{number(found.trace_left[i])} [{number(found.low[i])}, {number(found.high[i])}]",
+            interval_text(found.trace_left[i], found.low[i], found.high[i]),
         ]
         for i in range(len(found))
     ]
-    columns = ["candidate", "verdict", "because", "to the original", "to retrained"]
+    columns = ["candidate", "decision", "to the original", "to retrained"]
     columns += [f"trace left ({found.level:.0%} interval)"]
     return page.paragraph(
-        "Was data forgotten? A heuristic: behaviour can speak against unlearning, and cannot "
-        "prove it."
-    ) + page.table("Candidates", columns, rows, n_text=3)
+        "Was data forgotten? This is a heuristic: behaviour can be evidence against unlearning, "
+        "but cannot prove it."
+    ) + page.table("Candidates", columns, rows, n_text=2)
+
+
+def _decision(found: Decisions, i: int) -> str:
+    reason = f'<br><span class="faint">{page.escape(found.reasons[i])}</span>'
+    return f"<strong>{page.escape(found.decisions[i])}</strong>{reason}"

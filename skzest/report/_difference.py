@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What two models differ in."""
+"""The section on what two models differ in."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..comparing import DistanceExplanation, explain_distance
+from ..comparing import DistanceExplanation, explain_distance, number
 from ..displays import ExplanationDisplay
 from ..drawing import VERMILION, shorten
 from . import _html as page
@@ -16,16 +16,16 @@ __all__ = ["of_difference"]
 
 MOST_POINTS = 3
 MOST_ROWS = 12
-_SAME = 1e-12  # equal but for rounding
+_SAME = 1e-12  # equal up to rounding
 
 
 def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
-    """What two models differ in."""
+    """The section; without a pair, on the nearest two models that differ."""
     apart = [(i, j) for i, j in zoo.pairs() if zoo.distances[i, j] > _SAME]
     chosen = pair if pair is not None else (apart[0] if apart else None)
     title = "What the nearest two differ in" if pair is None else "What two models differ in"
     if chosen is None:
-        return page.section(title, page.paragraph("There are no two models that differ."))
+        return page.section(title, page.paragraph("No two models differ."))
     i, j = chosen
     both = f"{page.name(zoo.labels[i])} and {page.name(zoo.labels[j])}"
     if zoo.distances[i, j] <= _SAME:
@@ -44,7 +44,7 @@ def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
         markups.append(
             page.paragraph(
                 "These signatures are the scores themselves (surrogate “passthrough”): a component "
-                "is a masked copy, and no part that could be shown."
+                "is a masked copy, not a part that could be shown."
             )
         )
     else:
@@ -61,20 +61,24 @@ def _fewest_for_half(shares: np.ndarray) -> int:
     return int(np.searchsorted(total, 0.5 * total[-1])) + 1
 
 
+def _percent(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
 def _by_class(explanation: DistanceExplanation) -> str:
     order = np.argsort(-explanation.by_class, kind="stable")
     rows = [
         [
             page.name(explanation.classes[c]),
-            f"{explanation.by_class[c]:.3g}",
-            f"{explanation.by_class[c] / explanation.distance:.1%}",
+            number(explanation.by_class[c]),
+            _percent(explanation.by_class[c] / explanation.distance),
         ]
         for c in order[:MOST_ROWS]
     ]
     if len(order) > MOST_ROWS:
         rest = explanation.by_class[order[MOST_ROWS:]].sum()
         named = f"{len(order) - MOST_ROWS} others"
-        rows.append([named, f"{rest:.3g}", f"{rest / explanation.distance:.1%}"])
+        rows.append([named, number(rest), _percent(rest / explanation.distance)])
     return page.table("Shares of the classes", ["class", "share", "of the distance"], rows)
 
 
@@ -84,7 +88,7 @@ def _top(explanation: DistanceExplanation) -> str:
         [
             f"{page.name(shorten(term.name, 60))}, point {plan.indices[term.point]}",
             page.name(term.label),
-            f"{term.share / explanation.distance:.1%}",
+            _percent(term.share / explanation.distance),
             f"{term.first:+.3g}",
             f"{term.second:+.3g}",
         ]

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pieces of a page that needs nothing but itself. All text that comes in is escaped here."""
+"""The pieces of a self-contained page. All text from outside is escaped here."""
 
 from __future__ import annotations
 
 import base64
-import html
 import io
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+from ..comparing import escape
+from ..drawing import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
+    "MOST_IN_ROW",
     "definitions",
     "escape",
     "figure",
@@ -23,10 +28,10 @@ __all__ = [
     "table",
 ]
 
-# Nothing is loaded, nothing runs, whatever should get past the escaping.
+# Characters of a name where names share a row with numbers or other names.
+MOST_IN_ROW = 40
+# Nothing is loaded and nothing runs, even if something should get past the escaping.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --faint: #5c5c5c;
@@ -42,7 +47,7 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: an
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: .5rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
-p, li { max-width: 46rem; } a { color: var(--link); }
+p, li { max-width: 46rem; overflow-wrap: anywhere; } a { color: var(--link); }
 .faint { color: var(--faint); } .meta { color: var(--faint); margin-top: 0; }
 .scroll { overflow-x: auto; margin: .75rem 0; }
 .scroll:focus-visible { outline: 2px solid var(--link); }
@@ -52,9 +57,11 @@ th, td { padding: .25rem .6rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--line); background: var(--shade); }
 th[scope=row] { font-weight: 600; overflow-wrap: anywhere; min-width: 8rem; max-width: 22rem; }
+td { min-width: 4rem; max-width: 22rem; overflow-wrap: break-word; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 table.matrix { font-size: .75rem; } table.matrix td { padding: .2rem .35rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .75rem 0; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem;
+  margin: .75rem 0; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .875em; }
 figure { margin: 1rem 0; } figcaption { font-size: .875rem; color: var(--faint); }
@@ -77,15 +84,15 @@ img.paper { height: auto; display: block; }
 """
 
 
-def escape(text: Any) -> str:
-    """Any text as text of a page, in quotes or not; what no page may hold becomes "?"."""
-    text = str(text).encode("utf-8", "replace").decode()
-    return html.escape(_CONTROL.sub("?", text), quote=True)
+def name(text: object, most: int | None = None) -> str:
+    """A name from outside, isolated so that right-to-left text does not reorder the rest.
 
-
-def name(text: Any) -> str:
-    """A name from outside; one that is written from right to left turns nothing else around."""
-    return f"<bdi>{escape(text)}</bdi>"
+    Of a name of more than `most` characters the middle is left out, and shown on hovering.
+    """
+    whole = str(text)
+    if most is None or len(whole) <= most:
+        return f"<bdi>{escape(whole)}</bdi>"
+    return f'<bdi title="{escape(whole)}">{escape(shorten(whole, most))}</bdi>'
 
 
 def paragraph(markup: str, kind: str = "") -> str:
@@ -94,18 +101,18 @@ def paragraph(markup: str, kind: str = "") -> str:
 
 
 def items(markups: Iterable[str]) -> str:
-    """A list of points."""
+    """A bulleted list."""
     return "<ul>" + "".join(f"<li>{markup}</li>" for markup in markups) + "</ul>"
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    """Terms, as text, and what they are, as markup."""
+    """Terms (text) with their descriptions (markup)."""
     rows = "".join(f"<dt>{escape(term)}</dt><dd>{markup}</dd>" for term, markup in pairs)
     return f"<dl>{rows}</dl>"
 
 
 def section(title: str, *markups: str) -> str:
-    """A part of the page under a heading."""
+    """A part of the page with a heading."""
     slug = "".join(c if c.isalnum() else "-" for c in title.lower())
     heading = f'<h2 id="{slug}">{escape(title)}</h2>'
     return f'<section aria-labelledby="{slug}">{heading}{"".join(markups)}</section>'
@@ -114,9 +121,9 @@ def section(title: str, *markups: str) -> str:
 def table(
     caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], n_text: int = 1
 ) -> str:
-    """A table whose first column heads its rows; from the column `n_text` on, numbers.
+    """A table whose first column names its rows; columns from `n_text` on hold numbers.
 
-    Captions and columns are text, cells are markup.
+    Caption and column names are text, cells are markup.
     """
     kinds = ["" if j < n_text else ' class="number"' for j in range(len(columns))]
     head = "".join(f'<th scope="col"{k}>{escape(c)}</th>' for c, k in zip(columns, kinds))
@@ -134,13 +141,13 @@ def table(
 
 
 def matrix(caption: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """A square table; columns are headed by numbers, which stand before the names of the rows."""
+    """A square table; columns are numbered, and the rows have the numbers and names."""
     head = "".join(
         f'<th scope="col" class="number"><abbr title="{escape(n)}">{i + 1}</abbr></th>'
         for i, n in enumerate(names)
     )
     body = "".join(
-        f'<tr><th scope="row">{i + 1}. {name(n)}</th>'
+        f'<tr><th scope="row">{i + 1}. {name(n, MOST_IN_ROW)}</th>'
         + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row)
         + "</tr>"
         for i, (n, row) in enumerate(zip(names, cells))
@@ -153,13 +160,13 @@ def matrix(caption: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -
 
 
 def _scroll(caption: str, markup: str) -> str:
-    # To be reached by the keyboard, where it is wider than the screen.
+    # Focusable, so that a table wider than the screen can be scrolled with the keyboard.
     label = escape(caption)
     return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{markup}</div>'
 
 
-def figure(drawn: Any, alt: str, caption: str = "", dpi: int = 150) -> str:
-    """A matplotlib figure as a picture inside the page; `alt` says what is to be seen."""
+def figure(drawn: Figure, alt: str, caption: str = "", dpi: int = 150) -> str:
+    """A matplotlib figure embedded in the page; `alt` describes it."""
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     data = base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What was asked, and what the answers do not say."""
+"""The sections on what was asked, and on what the distances do not say."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..drawing import shorten
 from ..plan import QueryPlan
+from ..signature import LimeSignatureTransformer
 from . import _html as page
 from ._zoo import Zoo
 
 __all__ = ["limits", "of_questions"]
 
 
-def of_questions(zoo: Zoo, asked: Any) -> str:
-    """All that decides what was asked, and the digest by which it is known again."""
+def of_questions(zoo: Zoo, asked: LimeSignatureTransformer | QueryPlan) -> str:
+    """Everything that determines the questions, and their digest."""
     plan = zoo.plan
     n_masks = list(plan.masks.n_masks)
     facts = [
@@ -26,12 +25,13 @@ def of_questions(zoo: Zoo, asked: Any) -> str:
         ("kind of answer", f"<code>{page.escape(plan.response)}</code>"),
     ]
     if plan.response == "logit":
-        facts.append(("least probability", f"{plan.clip:g}"))
+        facts.append(("smallest probability", f"{plan.clip:g}"))
     facts.append(("regression", f"<code>{page.escape(shorten(repr(plan.surrogate), 200))}</code>"))
     if plan.kernel_width is not None:
         facts.append(("kernel width", f"{plan.kernel_width:g}"))
     for term, name in (("masks drawn", "sampling"), ("seed", "random_state")):
-        if hasattr(asked, name) and not isinstance(asked.reference, QueryPlan):
+        drawn = isinstance(asked, LimeSignatureTransformer)
+        if drawn and not isinstance(asked.reference, QueryPlan):
             facts.append((term, f"<code>{page.escape(repr(getattr(asked, name)))}</code>"))
     classes = [str(label) for label in zoo.classes]
     more = f" and {len(classes) - 20} more" if len(classes) > 20 else ""
@@ -40,10 +40,10 @@ def of_questions(zoo: Zoo, asked: Any) -> str:
     return page.section(
         "What was asked",
         page.paragraph(
-            "Each reference point was cut into parts. Copies of it, in which some of the parts are "
-            "hidden, were put to every model; a linear regression tells how much each part adds to "
-            "the score of each class. These coefficients are a model's signature. Signatures are "
-            "comparable under one digest only."
+            "Each reference point was cut into parts. Every model answered masked copies of it, in "
+            "which some parts are hidden; a linear regression gives what each part adds to the "
+            "score of each class. These coefficients are the model's signature. Only signatures "
+            "with the same digest can be compared."
         ),
         page.definitions(facts),
     )
@@ -55,19 +55,20 @@ def _range(counts: list[int]) -> str:
 
 
 def limits() -> str:
-    """What is not to be concluded."""
+    """Conclusions that the distances do not support."""
     return page.section(
         "What this does not say",
         page.items(
             [
-                "A distance is about answers to these questions. Other points, other parts or "
-                "another kind of answer give other distances.",
-                "Near is not yet related: models that learned one task from like data come near "
-                "to each other by themselves. What is near must be judged by models that are "
-                "known to be unrelated.",
-                "Far is not yet unrelated: who takes a model far enough away is not seen.",
-                "Intervals cover the choice of reference points, and not another training of the "
-                "same models.",
+                "A distance describes the answers to these questions. Other points, parts or kinds "
+                "of answer give other distances.",
+                "A small distance does not prove that models are related: models that learned the "
+                "same task from similar data are near each other anyway. Which distances are small "
+                "must be judged with models that are known to be unrelated.",
+                "A large distance does not prove that models are unrelated: a copy that was "
+                "changed enough escapes detection.",
+                "Intervals cover the choice of reference points, not another training of the same "
+                "models.",
             ]
         ),
     )

@@ -6,19 +6,16 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_models
-from ..comparing import zest_distances
-from ..detectors import ReuseDecisions, UnlearningDecisions
-from ..displays import check_names
-from ..plan import QueryPlan, class_labels, names_of
+from ..detectors import Decisions
+from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from . import _html as page
 from ._decisions import of_decisions
@@ -26,7 +23,8 @@ from ._difference import of_difference
 from ._distances import of_distances
 from ._figures import quiet_figures
 from ._questions import limits, of_questions
-from ._zoo import Zoo
+from ._result import HtmlReport, check_path
+from ._zoo import zoo_of
 
 __all__ = ["html_report"]
 
@@ -36,74 +34,77 @@ _PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-image", "matplotlib")
 def html_report(
     models: Sequence[Any] | ArrayLike,
     asked: LimeSignatureTransformer | QueryPlan,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     *,
     labels: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     classes: ArrayLike | None = None,
-    decisions: Any = None,
+    decisions: Decisions | Sequence[Decisions] | None = None,
     pair: tuple[int, int] | None = None,
     title: str = "Distances between models",
     notes: str | None = None,
     date: datetime.date | None = None,
-) -> str:
-    """Make an HTML page of a comparison of models, which needs nothing but itself.
+) -> HtmlReport:
+    """Make a self-contained HTML page of a comparison of models.
 
-    The page holds what was decided, the distances as a table, as a clustered heat map and as a
-    map, what the nearest two models differ in, what was asked with the digest of the questions,
-    and the versions of the packages. Figures are inside of it, nothing is loaded, it has no
-    scripts, and names of models are shown as they are, whatever is in them.
+    The page holds the decisions, the distances as a table, a clustered heat map and a map, what
+    the nearest two models differ in, what was asked with the digest of the questions, and the
+    versions of the packages. Figures are embedded, nothing is loaded, there are no scripts, and
+    names of models are shown verbatim, whatever they contain.
 
     Parameters
     ----------
     models : list of fitted classifiers, or array-like of shape (n_models, n_classes * n_components)
-        Models, which are asked what `asked` was fitted to; or their signatures.
+        Models, which are asked the questions of `asked`; or their signatures.
 
     asked : LimeSignatureTransformer or QueryPlan
-        The fitted transformer; or, for signatures, the plan that they answer.
+        The fitted transformer; for signatures, the plan that they answer is enough.
 
     path : path, default=None
-        File to write, in UTF-8; one that exists is replaced.
+        File to write, in UTF-8; an existing file is replaced. None writes nothing.
 
     labels : array-like of shape (n_models,), default=None
         Names of the models. If None, "model 0", "model 1" and so on.
 
     groups : array-like of shape (n_models,), default=None
-        The family that each model is known to belong to; None where it is not known.
+        The family that each model belongs to; None where it is unknown.
 
     classes : array-like of shape (n_classes,), default=None
-        Labels of the classes. If None, as the transformer or column names tell, or else numbers.
+        Labels of the classes. If None, those of the transformer or of column names, otherwise
+        numbers.
 
     decisions : ReuseDecisions, UnlearningDecisions or a list of these, default=None
-        What :class:`~skzest.ReuseDetector` or :class:`~skzest.UnlearningVerifier` made of suspects;
-        they need not be among `models`.
+        What a :class:`~skzest.ReuseDetector` or :class:`~skzest.UnlearningVerifier` decided. The
+        models that it judged need not be among `models`.
 
     pair : (int, int), default=None
-        The two models whose difference is explained. If None, the nearest two that differ.
+        Positions of the two models whose difference is explained. If None, the nearest two that
+        differ.
 
     title : str, default="Distances between models"
         Title of the page.
 
     notes : str, default=None
-        What else the reader should know, as plain text; empty lines part paragraphs.
+        Anything else the reader should know, as plain text; empty lines separate paragraphs.
 
     date : datetime.date, default=None
-        Date of the page. If None, today's.
+        Date of the page. If None, today.
 
     Returns
     -------
-    page : str
-        The page.
+    page : HtmlReport
+        Shows itself in a notebook; ``save(path)`` writes it and ``str`` gives the HTML.
 
     Raises
     ------
     TypeError
-        If `asked` is neither, or models come with a plan only, or `decisions` are of another kind.
+        If `asked` is neither a transformer nor a plan, if models come with a plan only, or if
+        `decisions`, `pair` or `date` is of the wrong kind.
     FileNotFoundError
-        If the folder of `path` does not exist; nothing is asked then.
+        If the folder of `path` does not exist.
     ValueError
-        If names are not as many as the models, signatures do not fit the plan, or `pair` is no
-        pair of models that have a distance.
+        If there are not as many names as models, signatures do not fit the plan, or the models of
+        `pair` have no distance. All but the last are checked before a model is asked.
 
     See Also
     --------
@@ -111,8 +112,8 @@ def html_report(
 
     Notes
     -----
-    Distances are cosine distances by corresponding classes. A page is as confidential as the
-    reference points: the three with the largest shares are shown on it.
+    Distances are cosine distances; classes correspond by label. A page is as confidential as the
+    reference points: it shows the three with the largest shares.
 
     Examples
     --------
@@ -123,105 +124,62 @@ def html_report(
     >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (0.1, 1, 100)]
     >>> lime = LimeSignatureTransformer(X, n_reference=16, n_samples=16).fit(zoo)
     >>> page = html_report(zoo, lime, labels=["<b>strong</b>", "default", "weak"])
-    >>> "&lt;b&gt;strong&lt;/b&gt;" in page, "<b>strong</b>" in page
+    >>> "&lt;b&gt;strong&lt;/b&gt;" in str(page), "<b>strong</b>" in str(page)
     (True, False)
     """
     if not isinstance(asked, (LimeSignatureTransformer, QueryPlan)):
         raise TypeError(
-            "asked must be the fitted LimeSignatureTransformer, or the QueryPlan that signatures "
+            "asked must be a fitted LimeSignatureTransformer, or the QueryPlan that signatures "
             f"answer; got {type(asked).__name__}."
         )
-    if path is not None:  # before anything is asked
-        folder = os.path.dirname(os.path.abspath(os.fspath(path)))
-        if not os.path.isdir(folder):
-            raise FileNotFoundError(f"{os.fspath(path)}: the folder does not exist; make it first.")
-    zoo = _zoo(models, asked, labels, groups, classes)
-    zoo.check_pair(pair)
-    verdicts = _check_decisions(decisions)
+    # Everything but the answers is checked before a model is asked.
+    day, decided = _check_date(date), _check_decisions(decisions)
+    if path is not None:
+        check_path(path)
+    if isinstance(asked, LimeSignatureTransformer):
+        check_is_fitted(asked)
+    zoo = zoo_of(models, asked, labels=labels, groups=groups, classes=classes, pair=pair)
+    if pair is not None and np.isnan(zoo.distances[tuple(pair)]):
+        i, j = pair
+        raise ValueError(
+            f"pair={pair!r}: {zoo.labels[i]!r} and {zoo.labels[j]!r} have no distance (NaN). Pass "
+            "two other models, or pair=None for the nearest two that differ."
+        )
     with quiet_figures():
-        parts = [of_decisions(verdicts)] if verdicts else []
+        parts = [of_decisions(decided)] if decided else []
         parts += [of_distances(zoo), of_difference(zoo, pair), of_questions(zoo, asked), limits()]
-    day = (date or datetime.date.today()).isoformat()
     head = page.paragraph(f"{day} · made by skzest {page.escape(_version('skzest'))}", "meta")
-    head += zoo.summary(verdicts)
+    head += zoo.summary(decided)
     head += "".join(page.paragraph(page.escape(text)) for text in _paragraphs(notes))
     markup = page.page(str(title), head, "\n".join(parts), page.paragraph(_versions()))
+    report = HtmlReport(markup, str(title))
     if path is not None:
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
-            file.write(markup)
-    return markup
+        report.save(path)
+    return report
 
 
-def _zoo(models: Any, asked: Any, labels: Any, groups: Any, classes: Any) -> Zoo:
-    """The signatures, and all that is known of the models."""
-    plan = asked if isinstance(asked, QueryPlan) else asked.plan_
-    kinds = None
-    if _is_numeric(models):
-        names, S = names_of(models), models
-        told = class_labels(names)
-    else:
-        zoo = check_models(models)
-        if isinstance(asked, QueryPlan):
-            raise TypeError(
-                "a plan alone asks no models. Pass their signatures, or the fitted "
-                "LimeSignatureTransformer (LimeSignatureTransformer.from_plan(plan).fit(models))."
-            )
-        kinds = [type(model).__name__ for model in zoo]
-        S, told = asked.transform(zoo), None
-    if told is None and isinstance(asked, LimeSignatureTransformer):
-        told = asked.classes_
-    rows = np.asarray(S, dtype=np.float64)
-    width = plan.n_components
-    if rows.ndim != 2 or not len(rows) or not rows.shape[1] or rows.shape[1] % width:
-        raise ValueError(
-            f"signatures have shape {rows.shape}; expected (n_models, n_classes * {width}), as the "
-            "plan has that many components per class."
+def _check_date(date: object) -> str:
+    if date is None:
+        date = datetime.date.today()
+    if not isinstance(date, datetime.date):
+        raise TypeError(
+            f"date must be a datetime.date or None; got {date!r}. For text such as '2026-01-31', "
+            "pass datetime.date.fromisoformat('2026-01-31')."
         )
-    n_classes = rows.shape[1] // width
-    told = told if classes is None else np.asarray(classes)
-    told = np.arange(n_classes) if told is None else np.asarray(told)
-    if told.shape != (n_classes,):
-        raise ValueError(f"classes has shape {told.shape}; expected ({n_classes},).")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # models without a common class: in the table
-        D = np.atleast_2d(zest_distances(S, n_classes=n_classes))
-    labels = check_names(labels, len(rows), "labels")
-    if labels is None:
-        labels = [f"model {i}" for i in range(len(rows))]
-    return Zoo(
-        signatures=rows,
-        distances=D,
-        plan=plan,
-        classes=told,
-        labels=[str(label) for label in labels],
-        groups=check_names(groups, len(rows), "groups"),
-        kinds=kinds,
-    )
+    return f"{date:%Y-%m-%d}"
 
 
-def _is_numeric(models: Any) -> bool:
-    """Whether these are signatures, and no models; never by way of ``np.asarray`` of models."""
-    if hasattr(models, "iloc"):
-        return getattr(models, "ndim", 0) == 2
-    if isinstance(models, np.ndarray):
-        return models.dtype != object
-    return isinstance(models, (list, tuple)) and all(
-        isinstance(row, (list, tuple)) or (isinstance(row, np.ndarray) and row.dtype != object)
-        for row in models
-    )
-
-
-def _check_decisions(decisions: Any) -> list:
+def _check_decisions(decisions: Decisions | Sequence[Decisions] | None) -> list[Decisions]:
     if decisions is None:
         return []
-    several = list(decisions) if isinstance(decisions, (list, tuple)) else [decisions]
-    for one in several:
-        if not isinstance(one, (ReuseDecisions, UnlearningDecisions)):
+    several = [decisions] if isinstance(decisions, Decisions) else decisions
+    for one in several if isinstance(several, (list, tuple)) else [several]:
+        if not isinstance(one, Decisions):
             raise TypeError(
-                "decisions must be what judge() and its kind of ReuseDetector or "
-                f"UnlearningVerifier return; got {type(one).__name__}."
+                "decisions must be what judge, judge_signatures or judge_models of a "
+                f"ReuseDetector or UnlearningVerifier returns; got {type(one).__name__}."
             )
-    return several
+    return list(several)
 
 
 def _paragraphs(notes: str | None) -> list[str]:

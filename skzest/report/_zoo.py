@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is known of the models that a report is about."""
+"""What is known about the models that a report is about."""
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..comparing import distance_interval
-from ..detectors import ReuseDecisions
-from ..plan import QueryPlan
+from .._validation import check_models, check_whole
+from ..comparing import distance_interval, number, zest_distances
+from ..detectors import Decisions, ReuseDecisions
+from ..displays import check_names
+from ..plan import QueryPlan, class_labels, names_of
+from ..signature import LimeSignatureTransformer
 from . import _html as page
 
-__all__ = ["Zoo"]
+__all__ = ["Zoo", "check_pair", "zoo_of"]
 
 
 @dataclass
 class Zoo:
-    """What is known of the models."""
+    """Signatures and distances of the models, and what they are called."""
 
     signatures: np.ndarray
     distances: np.ndarray
@@ -38,59 +45,140 @@ class Zoo:
         order = [k for k in np.argsort(d, kind="stable") if not np.isnan(d[k])]
         return [(int(first[k]), int(second[k])) for k in order]
 
-    def check_pair(self, pair: Any) -> None:
-        """Refuse what is no pair of different models with a distance."""
-        if pair is None:
-            return
-        i, j = pair
-        if not (0 <= i < len(self) and 0 <= j < len(self) and i != j):
-            raise ValueError(
-                f"pair={pair!r} is no pair of different models; there are {len(self)}, from 0."
-            )
-        if np.isnan(self.distances[i, j]):
-            raise ValueError(
-                f"pair={pair!r}: {self.labels[i]!r} and {self.labels[j]!r} have no distance (NaN)."
-            )
-
-    def summary(self, verdicts: list) -> str:
-        """The page in some sentences."""
+    def summary(self, decisions: Sequence[Decisions]) -> str:
+        """The page in a few sentences."""
         pairs = self.pairs()
         were = "models were" if len(self) > 1 else "model was"
         said = [
             f"{len(self)} {were} asked the same {self.plan.n_queries:,} questions about "
-            f"{len(self.plan)} reference points."
+            f"{len(self.plan)} reference points.",
+            *map(_counted, decisions),
         ]
-        for found in verdicts:
-            said.append(_counted(found))
         if pairs:
-            said.append(f"Nearest: {self._told(pairs[0])}.")
+            said.append(f"Nearest: {self._described(pairs[0])}.")
         if len(pairs) > 1:
-            said.append(f"Farthest: {self._told(pairs[-1])}.")
+            said.append(f"Farthest: {self._described(pairs[-1])}.")
         lost = np.flatnonzero(np.isnan(self.distances.diagonal()))
         if len(lost):
             names = ", ".join(page.name(self.labels[i]) for i in lost)
-            said.append(f"Without a distance, as they answer every question alike: {names}.")
+            said.append(
+                f"Without a distance, as they give the same answer to every question: {names}."
+            )
         return page.items(said)
 
-    def _told(self, pair: tuple[int, int]) -> str:
+    def _described(self, pair: tuple[int, int]) -> str:
         i, j = pair
         both = f"{page.name(self.labels[i])} and {page.name(self.labels[j])}"
-        return f"{both}, at {self.distances[i, j]:.3g} {self.interval(pair)}"
+        return f"{both}, at {number(self.distances[i, j])} {self.interval(pair)}"
 
     def interval(self, pair: tuple[int, int]) -> str:
-        """The 95 % interval of a distance; nothing where there are too few points for one."""
+        """The 95 % interval of a distance; empty if there are too few points."""
         i, j = pair
         if len(self.plan) < 2:
             return ""
         found = distance_interval(self.signatures[i], self.signatures[j], self.plan)
-        return f"[{found.low:.3g}, {found.high:.3g}]"
+        return f"[{number(found.low)}, {number(found.high)}]"
 
 
-def _counted(found: Any) -> str:
-    verdicts = found.decisions
-    what = "suspect" if isinstance(found, ReuseDecisions) else "candidate"
-    counts = {str(verdict): 0 for verdict in verdicts}
-    for verdict in verdicts:
-        counts[str(verdict)] += 1
-    listed = ", ".join(f"{n} “{page.escape(verdict)}”" for verdict, n in counts.items())
-    return f"Of {len(verdicts)} {what}{'s' if len(verdicts) > 1 else ''}: {listed}."
+def _counted(found: Decisions) -> str:
+    kind = "suspect" if isinstance(found, ReuseDecisions) else "candidate"
+    counts = Counter(found.decisions.tolist())
+    listed = ", ".join(f"{n} “{page.escape(decision)}”" for decision, n in counts.items())
+    return f"Of {len(found)} {kind}{'s' if len(found) > 1 else ''}: {listed}."
+
+
+# ---------------------------------------------------------------- what was given
+
+
+def zoo_of(
+    models: Any,
+    asked: LimeSignatureTransformer | QueryPlan,
+    *,
+    labels: ArrayLike | None,
+    groups: ArrayLike | None,
+    classes: ArrayLike | None,
+    pair: tuple[int, int] | None,
+) -> Zoo:
+    """Everything is checked that can be, then the models are asked."""
+    numeric = _is_numeric(models)
+    rows = models if numeric else check_models(models)
+    if not numeric and isinstance(asked, QueryPlan):
+        raise TypeError(
+            "a plan cannot ask models. Pass their signatures, or a fitted "
+            "LimeSignatureTransformer: LimeSignatureTransformer.from_plan(plan).fit(models)."
+        )
+    n = len(rows)
+    names = check_names(labels, n, "labels")
+    families = check_names(groups, n, "groups")
+    check_pair(pair, n)
+    if classes is not None and isinstance(asked, LimeSignatureTransformer):
+        _check_classes(np.asarray(classes), asked.n_classes_)
+    S = rows if numeric else asked.transform(rows)  # type: ignore[union-attr]
+
+    plan = asked if isinstance(asked, QueryPlan) else asked.plan_
+    known = class_labels(names_of(S)) if numeric else None
+    if known is None and isinstance(asked, LimeSignatureTransformer):
+        known = asked.classes_
+    signatures = np.asarray(S, dtype=np.float64)
+    n_classes = _n_classes(signatures, plan)
+    known = np.asarray(classes) if classes is not None else known
+    known = np.arange(n_classes) if known is None else np.asarray(known)
+    _check_classes(known, n_classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # models without a common class: in the table
+        D = np.atleast_2d(zest_distances(S, n_classes=n_classes))
+    return Zoo(
+        signatures=signatures,
+        distances=D,
+        plan=plan,
+        classes=known,
+        labels=[f"model {i}" for i in range(n)] if names is None else [*map(str, names)],
+        groups=families,
+        kinds=None if numeric else [type(model).__name__ for model in rows],
+    )
+
+
+def check_pair(pair: Any, n_models: int) -> None:
+    """Refuse anything but the positions of two different models."""
+    if pair is None:
+        return
+    if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+        raise TypeError(
+            f"pair must be two positions of models, such as (0, 1); got {pair!r}. A model named "
+            "by a label is at labels.index(label)."
+        )
+    i, j = (check_whole(k, "each position of pair", minimum=0) for k in pair)
+    if max(i, j) >= n_models or i == j:
+        raise ValueError(
+            f"pair={pair!r} must be two different positions from 0 to {n_models - 1}, as there are "
+            f"{n_models} models."
+        )
+
+
+def _check_classes(classes: np.ndarray, n_classes: int) -> None:
+    if classes.shape != (n_classes,):
+        raise ValueError(
+            f"classes has shape {classes.shape}; expected ({n_classes},), one label for each class."
+        )
+
+
+def _n_classes(signatures: np.ndarray, plan: QueryPlan) -> int:
+    shape, width = signatures.shape, plan.n_components
+    if signatures.ndim != 2 or not signatures.size or shape[1] % width:
+        raise ValueError(
+            f"signatures have shape {shape}; expected (n_models, n_classes * {width}), since the "
+            f"plan has {width} components for each class. Pass the plan that they answer."
+        )
+    return shape[1] // width
+
+
+def _is_numeric(models: Any) -> bool:
+    """Whether these are signatures, not models; never converts models with ``np.asarray``."""
+    if hasattr(models, "iloc"):
+        return getattr(models, "ndim", 0) == 2
+    if isinstance(models, np.ndarray):
+        return models.dtype != object
+    return isinstance(models, (list, tuple)) and all(
+        isinstance(row, (list, tuple)) or (isinstance(row, np.ndarray) and row.dtype != object)
+        for row in models
+    )
