@@ -115,7 +115,7 @@ def skip_foreign(app, what, name, obj, skip, options):
 def check_api_page(app):
     """Warn, and so fail, if a public name has no place on the API pages."""
     listed = {line.strip().split(".")[-1] for line in (HERE / "api/index.rst").open()}
-    for room in ("", ".fingerprints", ".maskers", ".queries", ".testing"):
+    for room in ("", ".fingerprints", ".loading", ".maskers", ".queries", ".testing"):
         room = f"skzest{room}"
         module = importlib.import_module(room)
         names = {n for n in module.__all__ if not n.isupper() and not ismodule(getattr(module, n))}

@@ -31,6 +31,7 @@ from .exceptions import (
     QueryError,
     UndefinedSignatureWarning,
 )
+from .loading import load_reference
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, LiteRTQuery, OnnxQuery, SklearnQuery, TorchQuery, as_query
@@ -74,6 +75,7 @@ __all__ = [
     "explain_distance",
     "fingerprints",
     "html_report",
+    "load_reference",
     "maskers",
     "queries",
     "reference_curve",
