@@ -52,7 +52,7 @@ def copies(n_trials, seed=0):
         ]
         S = LimeSignatureTransformer(X, n_reference=8, n_samples=64).fit_transform(zoo)
         for method in METHODS:
-            aligner = ClassAligner(n_classes, template=0, method=method).fit(S)
+            aligner = ClassAligner(n_classes, template=0, alignment=method).fit(S)
             right = np.array_equal(order[aligner.match(S[1:])[0].classes], np.arange(n_classes))
             d = zest_distances(S[0], S[1], n_classes=n_classes, alignment=method)
             found[method] += right and d < 1e-9
@@ -83,7 +83,9 @@ def retrained(kind, make, n_pairs, sizes):
         right = {method: [] for method in METHODS}
         for i, order in enumerate(orders):
             for method in METHODS:
-                aligner = ClassAligner(10, template=0, method=method).fit(part[2 * i : 2 * i + 1])
+                aligner = ClassAligner(10, template=0, alignment=method).fit(
+                    part[2 * i : 2 * i + 1]
+                )
                 met = aligner.match(part[2 * i + 1 : 2 * i + 2])[0].classes
                 right[method].append(np.mean(order[met] == np.arange(10)))
         cells = "".join(f"{np.mean(right[m]):>12.3f}" for m in METHODS)

@@ -28,7 +28,7 @@ def share_right(template, suspect, order, method: str, n_classes: int) -> float:
     S = np.stack([template.ravel(), np.full(template.size, np.nan)])
     S[1].reshape(n_classes, -1)[: len(order)] = suspect
     smaller, larger = (0, 1) if len(order) == n_classes else (1, 0)
-    aligner = ClassAligner(n_classes, template=smaller, method=method).fit(S)
+    aligner = ClassAligner(n_classes, template=smaller, alignment=method).fit(S)
     met = aligner.match(S[larger : larger + 1])[0].classes
     return float(np.mean(order[met] == np.arange(n_classes)) if smaller == 0
                  else np.mean(np.asarray(met) == order))  # fmt: skip

@@ -8,7 +8,8 @@ from ._distances import ZestDistanceTransformer, zest_distances
 from ._explanation import DistanceExplanation, columns_of, explain_distance
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
-from ._point_sums import check_pair, check_plan, check_signature, cosine_distance, point_sums
+from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
+from ._signatures import Signatures, check_plan, check_signature
 from ._tables import ShownAsTable, TableText, escape, interval_text, number
 
 __all__ = [
@@ -17,10 +18,10 @@ __all__ = [
     "DistanceInterval",
     "ReferenceCurve",
     "ShownAsTable",
+    "Signatures",
     "TableText",
     "ZestDistanceTransformer",
     "check_level",
-    "check_pair",
     "check_plan",
     "check_signature",
     "columns_of",
@@ -30,11 +31,14 @@ __all__ = [
     "escape",
     "explain_distance",
     "interval_text",
+    "jackknife_error",
     "jackknife_t",
+    "leave_one_out",
     "number",
     "point_sums",
     "reference_curve",
     "slices",
     "split_half_plans",
+    "unit_pair",
     "zest_distances",
 ]

@@ -1,47 +1,49 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bring the classes of models into one order where their labels do not say which is which."""
+"""Put the classes of models in one order where labels do not say which class is which."""
 
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from ..plan import check_same_design, class_labels, names_of
+from ..plan import QueryPlan, check_same_design, class_labels, names_of
 from ._matching import (
-    check_method,
+    ClassRows,
+    check_alignment,
     class_costs,
     class_rows,
     columns_by_point,
     match_classes,
 )
-from ._metrics import Distance, check_distance, in_range, slices
-from ._signatures import check_points, examined, known_n_classes
+from ._metrics import Distance, check_distance, slices
+from ._signatures import Signatures, check_points
 
 __all__ = ["ClassAligner", "ClassMatch"]
 
-_COSTS = 2**20  # that are looked at together (8 MB)
+_COSTS = 2**20  # costs worked on at a time (8 MB)
 
 
 @dataclass(frozen=True, eq=False)
 class ClassMatch:
-    """Which class of a model met each class of the template, and at what distance.
+    """Which class of a model was matched to each class of the template, and at what distance.
 
     Attributes
     ----------
     template_classes : ndarray of shape (n_template_classes,)
         Class blocks of the template, counted from 0.
     classes : ndarray of shape (n_template_classes,) or (n_points, n_template_classes)
-        Class blocks of the model that met them; one row per reference point, in ascending order
-        of the points, if classes were matched inside each point.
+        Class blocks of the model that were matched to them; one row per reference point, in
+        ascending order of the points, if classes were matched inside each point.
     distances : ndarray, of the shape of `classes`
-        Distances between the class rows that met. The unit is that of the distance.
+        Distances between the matched class rows, in the unit of the distance.
     template_labels, labels : ndarrays of str objects, of the shapes above, or None
-        The same classes by label, as far as feature names told.
+        The same classes by label, if feature names gave the labels.
     """
 
     template_classes: np.ndarray
@@ -54,55 +56,53 @@ class ClassMatch:
         ours = self.template_classes if self.template_labels is None else self.template_labels
         theirs = np.atleast_2d(self.classes if self.labels is None else self.labels)
         lines = []
-        for k, (label, distance) in enumerate(
-            zip(ours, np.atleast_2d(self.distances).mean(axis=0))
-        ):
-            met, times = np.unique(theirs[:, k], return_counts=True)
+        for k, distance in enumerate(np.atleast_2d(self.distances).mean(axis=0)):
+            labels, times = np.unique(theirs[:, k], return_counts=True)
             often = "" if len(theirs) == 1 else f" ({times.max()} of {len(theirs)} points)"
-            lines.append(f"{label} - {met[times.argmax()]}{often}: {distance:.3g}")
+            lines.append(f"{ours[k]} - {labels[times.argmax()]}{often}: {distance:.3g}")
         return "\n".join(lines)
 
 
 class ClassAligner(TransformerMixin, BaseEstimator):
-    """Put the class rows of every model in the order of a template's.
+    """Put the class rows of every model in the order of a template.
 
     Where the labels of two models are not known to correspond, their classes are matched by
-    their signatures: each class row of the template meets the row of the model that resembles
-    it. :meth:`transform` gives signatures of the template's classes alone, without NaN, for any
-    estimator that takes rows of numbers; :meth:`match` says who met whom.
+    their signatures: each class row of the template to a similar row of the model.
+    :meth:`transform` gives signatures of the template's classes alone, without NaN, for any
+    estimator that takes rows of numbers; :meth:`match` reports which class was matched to which.
 
     To align each *pair* of models, as the paper does, use ``zest_distances(alignment=...)``.
 
     Parameters
     ----------
     n_classes : int, default=None
-        Number of class blocks in a signature. If None, it is read off the feature names that
+        Number of class blocks in a signature. If None, it is read from the feature names that
         :class:`~skzest.LimeSignatureTransformer` gives.
 
     template : int, default=None
         Row of the model whose classes the others are matched to. If None, the (first) row with
         the fewest classes.
 
-    method : {"greedy", "sequential", "nearest", "optimal"} or None, default="greedy"
+    alignment : {"greedy", "sequential", "nearest", "optimal"} or None, default="greedy"
         How classes are matched, by the distances between their rows:
 
-        - "greedy": the two nearest of all, then the two nearest of those left, and so on (the
+        - "greedy": the closest two of all, then the closest two of those left, and so on (the
           authors' released code). Ties go to the first in row order;
-        - "sequential": the template's classes in order, each takes the nearest that is left
+        - "sequential": the template's classes in order, each with the nearest class left
           (the paper, section 3);
-        - "nearest": each takes its nearest, taken or not (appendix B; with `points`,
-          algorithm 1);
+        - "nearest": each with its nearest class, even one matched before (appendix B; with
+          `points`, algorithm 1);
         - "optimal": one to one with the smallest sum of distances;
-        - None: classes correspond by position, the template only selects.
+        - None: classes correspond by position; the template only selects.
 
     distance : {"cosine", "angular", "euclidean", "cityblock", "chebyshev"} or callable, \
             default="cosine"
         Distance between class rows, as in :func:`~skzest.zest_distances`. A row of zeros counts
-        as at a right angle to every other.
+        as orthogonal to every other.
 
     points : array-like of shape (n_components,), or QueryPlan, default=None
-        Reference point of each component (``plan_.column_point``). With ``method="nearest"``,
-        classes are matched anew inside each point.
+        Reference point of each component (``plan_.column_point``). With
+        ``alignment="nearest"``, classes are matched separately inside each point.
 
     Attributes
     ----------
@@ -131,10 +131,10 @@ class ClassAligner(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Match classes only where labels do not tell: a match looks for the best and so makes every
-    distance smaller, of strangers too.
+    Match classes only where labels do not say which is which: matching looks for the best fit, so
+    it makes every distance smaller, those of unrelated models too.
 
-    A signature of float32 stays float32; classes are matched in float64.
+    A float32 signature stays float32; classes are matched in float64.
 
     References
     ----------
@@ -143,7 +143,7 @@ class ClassAligner(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    Two models of the same classes, of which the second counts them from the other end:
+    Two models of the same classes; the second numbers them in reverse:
 
     >>> import numpy as np
     >>> from skzest import ClassAligner
@@ -161,17 +161,17 @@ class ClassAligner(TransformerMixin, BaseEstimator):
         n_classes: int | None = None,
         *,
         template: int | None = None,
-        method: str | None = "greedy",
+        alignment: str | None = "greedy",
         distance: Distance = "cosine",
-        points: Any = None,
+        points: QueryPlan | ArrayLike | None = None,
     ):
         self.n_classes = n_classes
         self.template = template
-        self.method = method
+        self.alignment = alignment
         self.distance = distance
         self.points = points
 
-    def fit(self, X: Any, y: Any = None) -> ClassAligner:
+    def fit(self, X: ArrayLike, y: object = None) -> ClassAligner:
         """Keep the class rows of one model as the template.
 
         Parameters
@@ -187,26 +187,25 @@ class ClassAligner(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the number of classes is not known or does not divide the columns, if a class is
-            NaN in some columns only, or if a value is infinite.
+            If the number of classes is unknown or does not divide the columns, if a class is NaN
+            in some of its columns only, or if a value is infinite.
         DesignMismatchError
             If `points` is the plan of other signatures.
         """
-        check_method(self.method, "method")
+        check_alignment(self.alignment)
         check_distance(self.distance)
         X = self._validated(X, reset=True)
-        names = getattr(self, "feature_names_in_", None)
-        self.n_classes_ = known_n_classes(self.n_classes, names, X.shape[1], needed="ClassAligner")
-        n_components = X.shape[1] // self.n_classes_
-        self._point = check_points(self.points, self.method, n_components, names)
-        present = examined(X, self.n_classes_).present
-        self.template_index_ = self._choose(present.sum(axis=1))
-        self.template_classes_ = np.flatnonzero(present[self.template_index_])
-        blocks = X[self.template_index_].reshape(self.n_classes_, n_components)
+        S = self._checked(X, self.n_classes, needed="ClassAligner")
+        self.n_classes_ = S.blocks.shape[1]
+        point = check_points(self.points, self.alignment, S.blocks.shape[2], S.names)
+        self._point, self._columns = point, None if point is None else columns_by_point(point)
+        self.template_index_ = self._choose(S.present.sum(axis=1))
+        self.template_classes_ = np.flatnonzero(S.present[self.template_index_])
+        blocks = X[self.template_index_].reshape(self.n_classes_, -1)
         self.template_ = blocks[self.template_classes_]
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Signatures of the template's classes, in the template's order.
 
         Parameters
@@ -222,15 +221,15 @@ class ClassAligner(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a model has fewer classes than the template, or is not as :meth:`fit` asks.
+            If a model has fewer classes than the template, or breaks the rules of :meth:`fit`.
         DesignMismatchError
-            If feature names tell that other questions were asked.
+            If feature names show that other questions were asked.
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         blocks = X.reshape(len(X), self.n_classes_, -1)
         aligned = np.empty((len(X), *self.template_.shape), dtype=X.dtype)
-        for model, classes, _ in self._meetings(X):
+        for model, classes, _ in self._matches(X):
             if self._point is None:
                 aligned[model] = blocks[model, classes[0]]
             else:
@@ -238,8 +237,8 @@ class ClassAligner(TransformerMixin, BaseEstimator):
                 aligned[model] = np.take_along_axis(blocks[model], by_component, axis=0)
         return aligned.reshape(len(X), -1)
 
-    def match(self, X: Any) -> list[ClassMatch]:
-        """Which class of each model met which class of the template.
+    def match(self, X: ArrayLike) -> list[ClassMatch]:
+        """Which class of each model was matched to which class of the template.
 
         Parameters
         ----------
@@ -249,31 +248,27 @@ class ClassAligner(TransformerMixin, BaseEstimator):
         Returns
         -------
         matches : list of n_models ClassMatch
-            Each can be printed.
+            Print one to see it.
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         labels = class_labels(getattr(self, "feature_names_in_", None))
-        matches: list[Any] = [None] * len(X)
-        for model, classes, distances in self._meetings(X):
+        ours = None if labels is None else labels[self.template_classes_]
+        matches = {}
+        for model, classes, distances in self._matches(X):
             if self._point is None:
                 classes, distances = classes[0], distances[0]
-            matches[model] = ClassMatch(
-                self.template_classes_,
-                classes,
-                distances,
-                None if labels is None else labels[self.template_classes_],
-                None if labels is None else labels[classes],
-            )
-        return matches
+            theirs = None if labels is None else labels[classes]
+            matches[model] = ClassMatch(self.template_classes_, classes, distances, ours, theirs)
+        return [matches[model] for model in range(len(X))]
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the template's columns.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns seen in :meth:`fit`; made up as ``x0, x1, ...`` if none are known.
+            Names of the columns seen in :meth:`fit`; ``x0, x1, ...`` if they had none.
 
         Returns
         -------
@@ -285,79 +280,94 @@ class ClassAligner(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # A model may lack a class, but not the only one.
+        # A model may lack a class, but not its only one.
         tags.input_tags.allow_nan = self.n_classes != 1
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
     # --- arithmetic -------------------------------------------------------------------------
 
-    def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
+    def _validated(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
         if not reset:
-            check_same_design(
-                getattr(self, "feature_names_in_", None), names_of(X), "template", "X"
-            )
+            fitted = getattr(self, "feature_names_in_", None)
+            check_same_design(fitted, names_of(X), "template", "X")
         return validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
         )
+
+    def _checked(
+        self, X: np.ndarray, n_classes: int | None, *, needed: str | None = None
+    ) -> Signatures:
+        names = getattr(self, "feature_names_in_", None)
+        return Signatures.of(X, "X", n_classes=n_classes, names=names, needed=needed)
 
     def _choose(self, counts: np.ndarray) -> int:
         """Row of the template."""
         if self.template is None:
             some = np.flatnonzero(counts)
             if not some.size:
-                raise ValueError("no model in X has a class: every row is NaN.")
+                raise ValueError(
+                    "no model in X has a class: every row is NaN. Pass at least one complete model."
+                )
             return int(some[counts[some].argmin()])
         if isinstance(self.template, bool) or not isinstance(self.template, numbers.Integral):
             raise TypeError(f"template must be the index of a row, or None; got {self.template!r}.")
         if not -len(counts) <= self.template < len(counts):
-            raise ValueError(f"template={self.template}, but X has only {len(counts)} rows.")
+            raise ValueError(
+                f"template={self.template}, but X has only {len(counts)} rows. Pass the index of "
+                "one of them, or None."
+            )
         index = int(self.template) % len(counts)
         if not counts[index]:
-            raise ValueError(f"template={self.template} is a row of NaN: a model without classes.")
+            raise ValueError(
+                f"template={self.template} is a row of NaN: a model without classes. Choose "
+                "another row, or None."
+            )
         return index
 
-    def _meetings(self, X: np.ndarray):
+    def _matches(self, X: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (model, classes, distances): the last two (n_points, n_template_classes)."""
-        X = X.astype(np.float64, copy=False)
-        T = self.template_.astype(np.float64, copy=False).reshape(1, -1)
-        seen, template = examined(X, self.n_classes_), examined(T, len(self.template_))
-        self._refuse_small(seen.present)
-        (X, T), unit = in_range(self.distance, (X, seen.peak), (T, template.peak))
-        columns = None if self._point is None else columns_by_point(self._point)
-        (reference,) = class_rows(T, template.present, columns)
-        for group in class_rows(X, seen.present, columns):
+        models = self._checked(X, self.n_classes_)
+        self._refuse_small(models.present.sum(axis=1))
+        template = Signatures.of(self.template_.ravel(), "template", n_classes=len(self.template_))
+        (reference,) = class_rows(template, self._columns)
+        for group in class_rows(models, self._columns):
             at_once = max(1, _COSTS // (len(self.template_) * group.blocks.shape[1]))
-            for models in slices(len(group.members), at_once):
-                some = group.cut(models)
-                met = [self._meet(reference, some, point) for point in range(len(some.rows))]
-                for k, member in enumerate(some.members):
-                    classes = np.array([some.blocks[k][which[k]] for which, _ in met])
-                    yield member, classes, np.array([costs[k] for _, costs in met]) * unit
+            for members in slices(len(group.members), at_once):
+                some = group.cut(members)
+                at_points = [self._match(reference, some, point) for point in range(len(some.rows))]
+                classes = np.stack(
+                    [np.take_along_axis(some.blocks, which, axis=1) for which, _ in at_points],
+                    axis=1,
+                )
+                distances = np.stack([costs for _, costs in at_points], axis=1)
+                yield from zip(some.members, classes, distances)
 
-    def _meet(self, reference, models, point) -> tuple[np.ndarray, np.ndarray]:
+    def _match(
+        self, reference: ClassRows, models: ClassRows, point: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Matched classes of some models and their costs, both (n_models, n_template_classes)."""
         costs = np.moveaxis(class_costs(reference, models, point, self.distance)[0], 1, 0)
-        if self.method is not None:
-            return match_classes(costs, self.method)
+        if self.alignment is not None:
+            return match_classes(costs, self.alignment)
         found = models.blocks[:, None, :] == self.template_classes_[:, None]
         lacking = np.argwhere(~found.any(axis=2))
         if lacking.size:
             model, k = lacking[0]
             raise ValueError(
                 f"model {models.members[model]} lacks class block {self.template_classes_[k]} of "
-                "the template; with method=None classes correspond by position. Choose another "
-                "template, or a method."
+                "the template; with alignment=None classes correspond by position. Choose another "
+                "template, or an alignment."
             )
         which = found.argmax(axis=2)
         return which, np.take_along_axis(costs, which[:, :, None], axis=2)[:, :, 0]
 
-    def _refuse_small(self, present: np.ndarray) -> None:
-        counts = present.sum(axis=1)
+    def _refuse_small(self, counts: np.ndarray) -> None:
         small = np.flatnonzero(counts < len(self.template_))
         if small.size:
             raise ValueError(
                 f"model {small[0]} has {counts[small[0]]} classes, the template (row "
                 f"{self.template_index_} of fit) has {len(self.template_)}; a model must have at "
-                f"least as many ({small.size} have not). Choose a smaller template, or compare "
+                f"least as many ({small.size} have fewer). Choose a smaller template, or compare "
                 "pairs with zest_distances(alignment=...)."
             )

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_whole
+from .._validation import check_choice, check_whole
 from ..exceptions import DesignMismatchError
 from ..plan import QueryPlan, check_same_columns, names_of, redraw_masks
-from ._point_sums import check_plan
+from ._point_sums import one_minus_cosine
+from ._signatures import Signatures, check_plan
 
 __all__ = ["crossvalidated_distances", "split_half_plans"]
 
@@ -32,11 +32,11 @@ def split_half_plans(
     Parameters
     ----------
     plan : QueryPlan
-        Gives points, parts, fills and surrogate. Its masks are not used.
+        Its points, parts, fills and surrogate are used; its masks are not.
 
     n_samples : int or "auto", default="auto"
-        Masks per reference point in both halves together, at most. ``"auto"`` is that of
-        :class:`~skzest.LimeSignatureTransformer` in each half.
+        At most this many masks per reference point in both halves together. ``"auto"`` means, in
+        each half, what it means in :class:`~skzest.LimeSignatureTransformer`.
 
     sampling : {"bernoulli", "antithetic", "foldover", "fractional"} or callable, \
             default="fractional"
@@ -57,7 +57,7 @@ def split_half_plans(
 
     See Also
     --------
-    crossvalidated_distances : What the two signatures of each model are for.
+    crossvalidated_distances : Distances from the two signatures of each model.
 
     Examples
     --------
@@ -89,44 +89,44 @@ def crossvalidated_distances(
 ) -> np.ndarray:
     """Distances between models whose signatures were measured twice.
 
-    Coefficients from few masks are noisy, and noise adds to every length: the plain distance
-    is too large. Here all inner products are taken across two measurements with independent
-    masks, ``<a_i, b_j>`` in place of ``<s_i, s_j>``, so that noise cancels in expectation. In
+    Coefficients from few masks are noisy, and noise adds to every length, so the plain distance
+    is too large. Here all inner products are computed across two measurements with independent
+    masks, ``<a_i, b_j>`` in place of ``<s_i, s_j>``, so the noise cancels in expectation. In
     the analysis of neural representations this is the cross-validated distance ("crossnobis")
-    [1]_, [2]_; ``<a_i, b_i>`` is what split-half reliability is made of.
+    [1]_, [2]_; split-half reliability uses the same ``<a_i, b_i>``.
 
     Parameters
     ----------
     S_a, S_b : array-like of shape (n_models, n_classes * n_components)
         Signatures of the same models in the same order, under the two plans of
         :func:`split_half_plans`. A class that a model lacks is a block of NaN in both; it is
-        left out of every pair that it is missing from.
+        left out of every pair with that model.
 
     distance : {"cosine", "sqeuclidean", "euclidean"}, default="cosine"
         ``"sqeuclidean"`` is ``<a_i - a_j, b_i - b_j>``, which has no bias under the orthogonal
         designs, "foldover" and "fractional" (least squares on few random masks has a little).
-        ``"cosine"`` is a ratio of such products, its bias fades with the number of points.
+        ``"cosine"`` is a ratio of such products; its bias shrinks as points are added.
         ``"euclidean"`` is the root of ``"sqeuclidean"`` with its sign.
 
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
         Symmetric, zeros on the diagonal. It can be **negative**, by chance, where two models are
-        nearly the same: what has no bias cannot stop at zero. NaN where the cosine is not
-        defined.
+        nearly the same: an unbiased estimate of zero is negative half of the time. NaN where the
+        cosine is undefined.
 
     Raises
     ------
     ValueError
         If shapes or missing classes differ, a value is infinite, or `distance` is unknown.
     DesignMismatchError
-        If feature names tell that both come from the same masks.
+        If feature names show that both come from the same masks.
 
     Warns
     -----
     UserWarning
-        If the two measurements of a model do not agree (``<a_i, b_i> <= 0``), so that it has no
-        cosine: all noise. Ask more masks.
+        If the two measurements of a model do not agree (``<a_i, b_i> <= 0``), so it has no cosine:
+        they are all noise. Use more masks.
 
     See Also
     --------
@@ -134,16 +134,16 @@ def crossvalidated_distances(
 
     Notes
     -----
-    It helps where masks are few and points are many, and the *size* of a distance counts:
-    against a fixed threshold, or between designs and numbers of masks that differ. With two
-    fractional halves it takes nothing away elsewhere: on CIFAR-10 networks their spread was hardly
-    larger than that of the plain distance from as many masks (benchmarks/noise_bias.py).
+    It helps where there are few masks and many points, and the *size* of a distance matters: when
+    it is compared with a fixed threshold, or across designs and numbers of masks. With two
+    fractional halves it costs nothing elsewhere: on CIFAR-10 networks the standard deviation was
+    hardly larger than that of the plain distance from as many masks (benchmarks/noise_bias.py).
 
-    It does not help where the choice of points makes more difference than the bias, as it does
-    below some hundred points; where all ``2 ** n_parts`` masks are asked, as there is no noise
-    then; and with few Bernoulli masks, of which a half hardly carries the regression, so that the
-    spread doubles. Each half must be large enough for its design, so the smallest number of masks
-    is twice that of one design.
+    It does not help where the choice of points matters more than the bias, as it does below some
+    hundred points; where all ``2 ** n_parts`` masks are used, as there is no noise then; and with
+    few Bernoulli masks, half of which hardly suffice for the regression, so the standard deviation
+    doubles. Each half must be large enough for its design, so the smallest number of masks is
+    twice that of one design.
 
     References
     ----------
@@ -155,8 +155,8 @@ def crossvalidated_distances(
 
     Examples
     --------
-    Models (1, 0, 0, 0) and (0, 1, 0, 0), whose squared distance is 2. Noise comes on top, in each
-    half another; each half alone sees a distance of 3:
+    Two models (1, 0, 0, 0) and (0, 1, 0, 0), whose squared distance is 2. Each half adds its own
+    noise, and alone gives a squared distance of 3:
 
     >>> import numpy as np
     >>> from skzest import crossvalidated_distances, zest_distances
@@ -166,7 +166,7 @@ def crossvalidated_distances(
     >>> crossvalidated_distances(S_a, S_b, distance="sqeuclidean")[0, 1].item()
     2.0
 
-    In a pipeline of one's own:
+    From models to distances:
 
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
@@ -180,21 +180,16 @@ def crossvalidated_distances(
     >>> bool(np.isclose(D[0, 1], zest_distances(S_a)[0, 1]))  # linear models: no noise
     True
     """
-    if not isinstance(distance, str) or distance not in DISTANCES:
-        raise ValueError(
-            f"distance must be one of {', '.join(map(repr, DISTANCES))}; got {distance!r}. "
-            "Other distances are no function of inner products."
-        )
+    remedy = "Other distances are not functions of inner products."
+    check_choice(distance, "distance", DISTANCES, remedy)
     A, B = _halves(S_a, S_b)
     n_models = len(A)
     D = np.zeros((n_models, n_models))
-    lost = []
     for i in range(n_models):
         for j in range(i, n_models):
-            D[i, j] = D[j, i] = value = _pair(A[[i, j]], B[[i, j]], distance)
-            if i == j:
-                lost += [i] if np.isnan(value) and A[i].any() else []
-                D[i, i] = np.nan if np.isnan(value) else 0.0
+            D[i, j] = D[j, i] = _pair(A[[i, j]], B[[i, j]], distance)
+    np.fill_diagonal(D, np.where(np.isnan(np.diag(D)), np.nan, 0.0))
+    lost = [i for i in range(n_models) if np.isnan(D[i, i]) and np.nan_to_num(A[i]).any()]
     if lost:
         warnings.warn(
             f"the two halves of models {lost} do not agree, so their cosine is NaN: the "
@@ -205,7 +200,7 @@ def crossvalidated_distances(
     return D
 
 
-def _halves(S_a: Any, S_b: Any) -> tuple[np.ndarray, np.ndarray]:
+def _halves(S_a: ArrayLike, S_b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     names_a, names_b = names_of(S_a), names_of(S_b)
     if names_a is not None and names_b is not None:
         if np.array_equal(names_a, names_b):
@@ -214,15 +209,12 @@ def _halves(S_a: Any, S_b: Any) -> tuple[np.ndarray, np.ndarray]:
                 "not cancel. Ask two plans of split_half_plans."
             )
         check_same_columns(_without_digest(names_a), _without_digest(names_b), "S_a", "S_b")
-    A, B = (np.asarray(S, dtype=np.float64) for S in (S_a, S_b))
-    if A.ndim != 2 or A.shape != B.shape:
+    A, B = Signatures.of(S_a, "S_a").rows, Signatures.of(S_b, "S_b").rows
+    if np.ndim(S_a) != 2 or A.shape != B.shape:
         raise ValueError(
-            f"S_a has shape {A.shape} and S_b {B.shape}; expected two arrays of one shape "
-            "(n_models, n_classes * n_components), the same models in the same order."
+            f"S_a has shape {np.shape(S_a)} and S_b {np.shape(S_b)}; expected two arrays of one "
+            "shape (n_models, n_classes * n_components), the same models in the same order."
         )
-    for S, name in ((A, "S_a"), (B, "S_b")):
-        if np.isinf(S).any():
-            raise ValueError(f"{name} holds infinite values; coefficients are finite, or NaN.")
     if not np.array_equal(np.isnan(A), np.isnan(B)):
         raise ValueError(
             "S_a and S_b are NaN in different places, so their rows are not the same models. Put "
@@ -238,16 +230,14 @@ def _without_digest(names: np.ndarray) -> list[str]:
 def _pair(a: np.ndarray, b: np.ndarray, distance: str) -> float:
     """Cross-validated distance of two models, each measured twice: (2, n) and (2, n)."""
     shared = ~np.isnan(a).any(axis=0)
-    if not shared.all():
-        a, b = a[:, shared], b[:, shared]
-    gap = float(np.dot(a[0] - a[1], b[0] - b[1]))
+    a, b = a[:, shared], b[:, shared]
+    gap = np.dot(a[0] - a[1], b[0] - b[1])
     if distance == "sqeuclidean":
-        return gap
+        return float(gap)
     if distance == "euclidean":
         return float(np.copysign(np.sqrt(abs(gap)), gap))
-    P, Q = (float(np.dot(a[k], b[k])) for k in (0, 1))
+    P, Q = np.dot(a[0], b[0]), np.dot(a[1], b[1])
     if not (P > 0 and Q > 0):
         return np.nan
-    # 1 - cos from the gap, in which the common noise of relatives has cancelled already; see
-    # _point_sums.cosine_distance. Not clipped: half of all noise is below zero.
-    return (gap - (np.sqrt(P) - np.sqrt(Q)) ** 2) / (2 * np.sqrt(P * Q))
+    # Not clipped: half of all noise is below zero.
+    return float(one_minus_cosine(P, Q, gap))

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_whole
-from ..plan import QueryPlan, names_of
-from ._point_sums import check_plan, check_signature, cosine_distance, point_sums
+from ..plan import QueryPlan
+from ._point_sums import cosine_distance, point_sums
+from ._signatures import Signatures, check_plan
 
 __all__ = ["ReferenceCurve", "reference_curve"]
 
@@ -26,11 +26,11 @@ class ReferenceCurve:
     sizes : ndarray of int, shape (n_sizes,)
         Numbers of reference points.
     n_queries : ndarray of float, shape (n_sizes,)
-        Questions to each model that so many points take, on average.
+        Questions to each model that this number of points takes, on average.
     distances : ndarray of shape (n_pairs, n_sizes, n_repeats)
         Cosine distances.
     pairs : tuple of (int, int)
-        Rows of the signatures that each pair is.
+        Rows of the signatures in each pair.
     """
 
     sizes: np.ndarray
@@ -60,21 +60,22 @@ def reference_curve(
 ) -> ReferenceCurve:
     """Distance and its standard deviation against the number of reference points.
 
-    All from the answers to one plan (the paper's Figure 3 [1]_): for each size, reference sets
-    of that size are drawn at random from the plan's points, with replacement, so that their
-    spread estimates that of sets drawn anew, up to the size of the plan itself. Curves under
-    plans of several designs show the same against the number of questions.
+    Computed from the answers to one plan (the paper's Figure 3 [1]_): for each size, reference
+    sets of that size are drawn at random from the plan's points, with replacement, so their
+    standard deviation estimates that of newly drawn sets, up to the size of the plan itself.
+    Curves under plans of several designs show the same against the number of questions.
 
     Parameters
     ----------
     S : array-like of shape (n_models, n_classes * n_components)
-        Signatures under `plan`. Classes that one of a pair lacks (NaN) are left out.
+        Signatures under `plan`. Classes that one model of a pair lacks (NaN) are left
+        out.
 
     plan : QueryPlan
         The questions, ``plan_`` of the transformer.
 
     pairs : sequence of (int, int), default=None
-        Which rows to compare. If None, every two.
+        Which rows to compare. If None, all pairs.
 
     sizes : sequence of int, default=None
         Numbers of reference points. If None, the powers of two from 2 to ``len(plan)``, and
@@ -93,14 +94,14 @@ def reference_curve(
     Raises
     ------
     ValueError
-        If a size is not between 1 and the number of points, a pair is no pair of rows, or widths
-        do not fit the plan.
+        If a size is not between 1 and the number of points, a pair is not a pair of rows, widths
+        do not fit the plan, or a class is NaN in some of its columns only.
     DesignMismatchError
-        If column names tell that the signatures answer other questions.
+        If feature names show that the signatures answer other questions.
 
     See Also
     --------
-    skzest.ReferenceCurveDisplay : Picture of one or more curves.
+    skzest.ReferenceCurveDisplay : Plot of one or more curves.
     skzest.distance_interval : The uncertainty of one distance.
 
     References
@@ -125,11 +126,10 @@ def reference_curve(
     True
     """
     check_plan(plan, minimum=2)
-    names, rows = names_of(S), np.asarray(S, dtype=np.float64)
-    if rows.ndim != 2 or len(rows) < 2:
-        raise ValueError(f"S must hold the signatures of two models or more; got {rows.shape}.")
-    blocks = [check_signature(row, "S", plan, names) for row in rows]
-    chosen = _check_pairs(pairs, len(rows))
+    blocks = Signatures.of(S, "S", plan=plan).blocks
+    if len(blocks) < 2:
+        raise ValueError(f"S must hold the signatures of two models or more; got {np.shape(S)}.")
+    chosen = _check_pairs(pairs, len(blocks))
     points = _check_sizes(sizes, len(plan))
     n_repeats = check_whole(n_repeats, "n_repeats", minimum=2)
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
@@ -145,18 +145,19 @@ def reference_curve(
     return ReferenceCurve(points, n_queries, distances, chosen)
 
 
-def _check_pairs(pairs: Any, n_models: int) -> tuple[tuple[int, int], ...]:
+def _check_pairs(pairs: object, n_models: int) -> tuple[tuple[int, int], ...]:
     if pairs is None:
         return tuple((i, j) for i in range(n_models) for j in range(i + 1, n_models))
     array = np.asarray(pairs)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or not len(array):
         raise ValueError(f"pairs must be pairs of row numbers, such as [(0, 1)]; got {pairs!r}.")
     if array.min() < 0 or array.max() >= n_models:
-        raise ValueError(f"pairs has row {array.max()}, but S has {n_models} rows, from 0.")
+        row = array.min() if array.min() < 0 else array.max()
+        raise ValueError(f"pairs has row {row}, but S has {n_models} rows, counted from 0.")
     return tuple((int(i), int(j)) for i, j in array)
 
 
-def _check_sizes(sizes: Any, n_points: int) -> np.ndarray:
+def _check_sizes(sizes: object, n_points: int) -> np.ndarray:
     if sizes is None:
         powers = 2 ** np.arange(1, int(np.log2(n_points)) + 1)
         return np.union1d(powers, n_points)
@@ -165,7 +166,7 @@ def _check_sizes(sizes: Any, n_points: int) -> np.ndarray:
         raise ValueError(f"sizes must be a list of whole numbers; got {sizes!r}.")
     if array.min() < 1 or array.max() > n_points:
         raise ValueError(
-            f"sizes reach from {array.min()} to {array.max()}; the plan has {n_points} points, "
+            f"sizes range from {array.min()} to {array.max()}; the plan has {n_points} points, "
             "so they must be between 1 and that."
         )
     return array

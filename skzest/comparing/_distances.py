@@ -5,37 +5,31 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..plan import check_same_columns, check_same_design, names_of
-from ._matching import aligned_matrix, check_method, class_rows, columns_by_point
-from ._metrics import (
-    DISTANCES,
-    Distance,
-    check_distance,
-    distance_matrix,
-    in_range,
-    pair_distance,
-)
-from ._signatures import SignatureRows, check_points, examined, known_n_classes, with_nan
+from ..plan import QueryPlan, check_same_design, names_of
+from ._matching import aligned_matrix, check_alignment, columns_by_point
+from ._metrics import DISTANCES, NEAR, Distance, check_distance, distance_matrix
+from ._signatures import Signatures, check_points
 
 __all__ = ["ZestDistanceTransformer", "zest_distances"]
 
 
 def zest_distances(
-    X: Any,
-    Y: Any = None,
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
     *,
     distance: Distance = "cosine",
     n_classes: int | None = None,
     alignment: str | None = None,
-    points: Any = None,
-    missing_values: float = np.nan,
+    points: QueryPlan | ArrayLike | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray | float:
     """Distances between models, from their signatures.
@@ -46,60 +40,55 @@ def zest_distances(
     Parameters
     ----------
     X : array-like of shape (n_models_X, n_classes * n_components) or (n_classes * n_components,)
-        Signatures; a class that a model lacks is a block of NaN. With two 1-D rows the result
-        is a float, so that the function itself can be given as ``metric=`` to scikit-learn and
-        SciPy.
+        Signatures; a class that a model lacks is a block of NaN. Two 1-D rows give a float, so
+        the function itself can be passed as ``metric=`` to scikit-learn and SciPy.
 
     Y : array-like, default=None
-        Signatures of other models, in as many dimensions. If None, the distances are those
-        between the rows of `X`.
+        Signatures of other models, with as many dimensions as `X`. If None, the distances are
+        those between the rows of `X`.
 
     distance : {"cosine", "angular", "euclidean", "cityblock", "chebyshev"} or callable, \
             default="cosine"
         Cosine is ``1 - cos`` of the angle between two whole signatures: unitless, in [0, 2]; it
         breaks the triangle inequality. Angular, ``arccos(cos) / pi``, in [0, 1], keeps it. The
-        others are in the units of the scores, and not rescaled where classes are left out. A
-        callable takes two 1-D arrays, without NaN, and returns a symmetric distance; it is
-        called once for each pair, never for a row with itself.
+        others are in the units of the scores, and are not rescaled where classes are left out. A
+        callable takes two 1-D arrays without NaN and returns a symmetric distance; it is called
+        once for each pair, never for a row with itself.
 
     n_classes : int, default=None
-        Number of class blocks in a signature. If None, it is read off the feature names that
-        :class:`LimeSignatureTransformer` gives; if these are not there either, `alignment` is
-        not possible and blocks of NaN are not checked.
+        Number of class blocks in a signature. If None, it is read from the feature names that
+        :class:`LimeSignatureTransformer` gives; without those, `alignment` is not possible and
+        blocks of NaN are not checked.
 
     alignment : {"greedy", "sequential", "nearest", "optimal"}, default=None
         How the classes of each pair of models are matched, by the same `distance` between class
-        rows (see :class:`ClassAligner`), before the distance is taken over all that were
-        matched. The model with fewer classes is the reference; of two with equally many it is
-        the first, or, with "sequential" and "nearest", whichever gives the smaller distance, so
-        that the matrix is symmetric. Leave it None where labels correspond.
+        rows (see :class:`ClassAligner`), before the distance is computed over all matched classes.
+        The model with fewer classes is the reference. If both have equally many, it is the first
+        one or, with "sequential" and "nearest", whichever gives the smaller distance, so that the
+        matrix is symmetric. Leave it None where labels correspond.
 
     points : array-like of shape (n_components,), or QueryPlan, default=None
         Reference point of each component (``plan_.column_point``). With ``alignment="nearest"``,
-        classes are matched anew inside each point.
-
-    missing_values : float, default=np.nan
-        What stands for a missing coefficient.
+        classes are matched separately inside each point.
 
     n_jobs : int, default=None
         Number of jobs, as in scikit-learn, for `alignment`, a callable, "cityblock" and
-        "chebyshev"; the others are matrix products, which are parallel by themselves. No
-        bit of the result depends on it.
+        "chebyshev". The other distances are matrix products, which already run in parallel.
 
     Returns
     -------
     D : ndarray of shape (n_models_X, n_models_Y), or float
         Distances, float64. Without `Y`, symmetric to the bit and with zeros on the diagonal.
-        NaN where a distance is not defined: in the row and column of a signature of zeros (a
-        constant model), on the diagonal too, and between models that share no class.
+        NaN where a distance is undefined: in the row and column of a signature of zeros (a
+        constant model), its diagonal included, and between models that share no class.
 
     Raises
     ------
     ValueError
         If widths differ, a value is infinite, a class is NaN in some of its columns only, or
-        the class blocks are needed and not known.
+        the class blocks are needed but unknown.
     DesignMismatchError
-        If feature names, or a plan in `points`, tell that other questions were asked.
+        If feature names, or a plan in `points`, show that different questions were asked.
 
     Warns
     -----
@@ -113,19 +102,19 @@ def zest_distances(
 
     Notes
     -----
-    Classes that one of two models lacks are left out of their distance.
+    The distance of two models leaves out the classes that either of them lacks.
 
-    Everything is computed in float64, float32 signatures too: near zero, where copies are told
-    from originals, float32 has no digits left of ``1 - cos``. Equal rows are exactly 0 apart, and
+    Everything is computed in float64, float32 signatures too: the distance of a copy is close to
+    zero, where float32 has no digits of ``1 - cos`` left. Equal rows are exactly 0 apart, and
     small distances are computed from differences.
 
-    In alignment a class row of zeros counts as at a right angle to every other (cosine 1,
-    angular 0.5). Exact ties go to the first in row order of the reference, as in the released
-    code; so with ties, the order of the models can decide between two matches.
+    In alignment a class row of zeros counts as orthogonal to every other (cosine 1, angular 0.5).
+    Exact ties go to the first in row order of the reference, as in the released code; so with
+    ties, the order of the models can decide between two matches.
 
-    As ``metric=`` use ``algorithm="brute"`` where a tree could be chosen, or
-    ``distance="angular"``: trees rely on the triangle inequality, and return wrong neighbours
-    without.
+    With ``metric=``, use ``algorithm="brute"`` where a tree could be chosen, or
+    ``distance="angular"``: trees rely on the triangle inequality and return wrong neighbours
+    without it.
 
     References
     ----------
@@ -145,7 +134,7 @@ def zest_distances(
     >>> round(zest_distances(victim, stranger, distance="angular"), 3)
     0.591
 
-    Two classes whose order is not known:
+    Two classes whose order is unknown:
 
     >>> first, relabelled = [1.0, 2.0, 0.0, 1.0], [0.0, 1.0, 1.0, 2.0]
     >>> round(zest_distances(first, relabelled), 3)
@@ -153,37 +142,29 @@ def zest_distances(
     >>> zest_distances(first, relabelled, n_classes=2, alignment="greedy")
     0.0
     """
-    if type(X) is type(Y) is np.ndarray and alignment is points is None:
-        # Perhaps one of the million pairs that a metric= slot asks about.
-        value = _plain_pair(X, Y, distance, n_classes, missing_values)
+    if type(X) is type(Y) is np.ndarray and all(p is None for p in (n_classes, alignment, points)):
+        value = _quick_pair(X, Y, distance)
         if value == value:
             return value
-
-    names_X, names_Y = names_of(X), names_of(Y)
     n_dim = np.ndim(X)
     if n_dim == 1 and Y is None:
         raise ValueError(
             "X is one signature (1-D) and Y is None; a distance needs two. Pass both rows, or a "
             "2-D array of signatures."
         )
-    same = Y is None or Y is X
-    X = _as_rows(X, "X", missing_values)
-    if not same:
-        if np.ndim(Y) != n_dim:
-            raise ValueError(
-                f"X is {n_dim}-D and Y is {np.ndim(Y)}-D; pass two rows or two 2-D arrays. One "
-                "row as an array of one model is row[None, :]."
-            )
-        Y = _as_rows(Y, "Y", missing_values)
-        check_same_columns(names_X, names_Y, "X", "Y")
-        if X.shape[1] != Y.shape[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} columns and Y has {Y.shape[1]}; signatures under one plan "
-                "are equally wide. Transform both with one fitted LimeSignatureTransformer."
-            )
-    names = names_Y if names_X is None else names_X
-    rules = _rules(distance, n_classes, alignment, points, names, X.shape[1])
-    D = _distances(X, None if same else Y, *rules, n_jobs)
+    if Y is not None and np.ndim(Y) != n_dim:
+        raise ValueError(
+            f"X is {n_dim}-D and Y is {np.ndim(Y)}-D; pass two rows or two 2-D arrays. One "
+            "row as an array of one model is row[None, :]."
+        )
+    rules = _Rules.of(distance, alignment, n_jobs)
+    names_X, names_Y = names_of(X), names_of(Y)
+    checked = partial(Signatures.of, n_classes=n_classes, needed=rules.needed)
+    A, B = checked(X, "X", names=names_Y if names_X is None else names_X), None
+    if Y is not None and Y is not X:
+        B = checked(Y, "Y", names=names_X if names_Y is None else names_Y)
+        A.check_comparable(B)
+    D = _distances(A, B, rules.inside(points, A))
     return D if n_dim == 2 else float(D[0, 0])
 
 
@@ -198,10 +179,10 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     ----------
     distance : {"cosine", "angular", "euclidean", "cityblock", "chebyshev"} or callable, \
             default="cosine"
-        As in :func:`zest_distances`, like all that follow.
+        As in :func:`zest_distances`, like all parameters below.
 
     n_classes : int, default=None
-        Number of class blocks in a signature. If None, as the feature names tell.
+        Number of class blocks in a signature. If None, it is read from the feature names.
 
     alignment : {"greedy", "sequential", "nearest", "optimal"}, default=None
         How the classes of each pair of models are matched.
@@ -209,19 +190,16 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     points : array-like of shape (n_components,), or QueryPlan, default=None
         Reference point of each component, for "nearest" inside each point.
 
-    missing_values : float, default=np.nan
-        What stands for a missing coefficient.
-
     n_jobs : int, default=None
         Number of jobs.
 
     Attributes
     ----------
     signatures_ : ndarray of shape (n_fitted, n_classes * n_components)
-        Signatures of the models seen in :meth:`fit`, missing coefficients as NaN.
+        Signatures of the models seen in :meth:`fit`.
 
     n_classes_ : int or None
-        Number of class blocks in a signature; None if it was neither given nor told by feature
+        Number of class blocks in a signature; None if it was neither given nor found in feature
         names.
 
     n_features_in_ : int
@@ -254,19 +232,17 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         distance: Distance = "cosine",
         n_classes: int | None = None,
         alignment: str | None = None,
-        points: Any = None,
-        missing_values: float = np.nan,
+        points: QueryPlan | ArrayLike | None = None,
         n_jobs: int | None = None,
     ):
         self.distance = distance
         self.n_classes = n_classes
         self.alignment = alignment
         self.points = points
-        self.missing_values = missing_values
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any = None) -> ZestDistanceTransformer:
-        """Keep the signatures that distances will be taken to.
+    def fit(self, X: ArrayLike, y: object = None) -> ZestDistanceTransformer:
+        """Keep the signatures that distances will be measured to.
 
         Parameters
         ----------
@@ -283,17 +259,14 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         ValueError, DesignMismatchError
             As :func:`zest_distances`.
         """
-        X = self._validated(X, reset=True)
-        names = getattr(self, "feature_names_in_", None)
-        self._rules = _rules(
-            self.distance, self.n_classes, self.alignment, self.points, names, X.shape[1]
-        )
-        self.n_classes_ = self._rules.n_classes
-        examined(X, self.n_classes_, "X")
-        self.signatures_ = X
+        rules = _Rules.of(self.distance, self.alignment, self.n_jobs)
+        self._fitted = self._checked(X, self.n_classes, reset=True, needed=rules.needed)
+        self._rules = rules.inside(self.points, self._fitted)
+        self.n_classes_ = self._fitted.n_classes
+        self.signatures_ = self._fitted.rows
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Distances to the fitted models.
 
         Parameters
@@ -304,14 +277,12 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Returns
         -------
         D : ndarray of shape (n_models, n_fitted)
-            NaN where a distance is not defined, see :func:`zest_distances`.
+            NaN where a distance is undefined, see :func:`zest_distances`.
         """
         check_is_fitted(self)
-        return _distances(
-            self._validated(X, reset=False), self.signatures_, *self._rules, self.n_jobs
-        )
+        return _distances(self._checked(X, self.n_classes_, reset=False), self._fitted, self._rules)
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+    def fit_transform(self, X: ArrayLike, y: object = None, **fit_params: object) -> np.ndarray:
         """Fit, and return the distances between the fitted models.
 
         Unlike ``fit(X).transform(X)``, which may differ from it by rounding, the result is
@@ -329,132 +300,122 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         D : ndarray of shape (n_models, n_models)
         """
         self.fit(X)
-        return _distances(self.signatures_, None, *self._rules, self.n_jobs)
+        return _distances(self._fitted, None, self._rules)
 
     @property
     def _n_features_out(self) -> int:
-        return self.signatures_.shape[0]
+        return len(self.signatures_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # NaN is a class that a model lacks: where there is but one, it has nothing to say.
-        missing_is_nan = self.missing_values != self.missing_values
-        tags.input_tags.allow_nan = missing_is_nan and self.n_classes != 1
+        # NaN is a class that a model lacks: a model cannot lack its only class.
+        tags.input_tags.allow_nan = self.n_classes != 1
         return tags
 
-    def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
+    def _checked(
+        self, X: ArrayLike, n_classes: int | None, *, reset: bool, needed: str | None = None
+    ) -> Signatures:
+        names = getattr(self, "feature_names_in_", None)
         if not reset:
-            fitted = getattr(self, "feature_names_in_", None)
-            check_same_design(fitted, names_of(X), "signatures_", "X")
+            check_same_design(names, names_of(X), "signatures_", "X")
         X = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=False)
-        return with_nan(X, self.missing_values, "X")
-
-
-# ---------------------------------------------------------------- checks
+        names = getattr(self, "feature_names_in_", None)
+        return Signatures.of(X, "X", n_classes=n_classes, names=names, needed=needed)
 
 
 class _Rules(NamedTuple):
+    """How distances are computed."""
+
     distance: Distance
-    n_classes: int | None
     alignment: str | None
-    point: np.ndarray | None  # of each component, counted from 0
+    n_jobs: int | None
+    columns: np.ndarray | None = None  # (n_points, n_columns): components of each point
 
+    @classmethod
+    def of(cls, distance: Distance, alignment: str | None, n_jobs: int | None) -> _Rules:
+        check_distance(distance)
+        check_alignment(alignment)
+        return cls(distance, alignment, n_jobs)
 
-def _rules(distance, n_classes, alignment, points, names, width) -> _Rules:
-    check_distance(distance)
-    check_method(alignment, "alignment")
-    needed = None if alignment is None else f"alignment={alignment!r}"
-    n_classes = known_n_classes(n_classes, names, width, needed=needed)
-    n_components = width if n_classes is None else width // n_classes
-    return _Rules(
-        distance, n_classes, alignment, check_points(points, alignment, n_components, names)
-    )
+    @property
+    def needed(self) -> str | None:
+        """What fails without class blocks."""
+        return None if self.alignment is None else f"alignment={self.alignment!r}"
 
-
-def _plain_pair(x, y, distance, n_classes, missing_values):
-    """Distance of two rows that have nothing special about them; NaN if they have."""
-    if (
-        not (x.ndim == y.ndim == 1 and x.size == y.size and x.dtype.kind == y.dtype.kind == "f")
-        or missing_values == missing_values
-        or not (n_classes is None or (type(n_classes) is int and n_classes > 0))
-        or (n_classes and x.size % n_classes)
-        or not (callable(distance) or distance in DISTANCES)
-    ):
-        return math.nan
-    x, y = x.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
-    value = pair_distance(x, y, distance)
-    if value != value and n_classes is None:
-        shared = ~(np.isnan(x) | np.isnan(y))
-        if not shared.all():
-            value = pair_distance(x[shared], y[shared], distance)
-    return value
-
-
-def _as_rows(X, name, missing_values):
-    # check_array takes longer than the distance of two rows: not for what would pass anyway.
-    if not (type(X) is np.ndarray and X.dtype == np.float64 and 0 < X.ndim < 3 and X.size):
-        X = check_array(
-            X, dtype=np.float64, ensure_all_finite=False, ensure_2d=False, input_name=name
-        )
-    return with_nan(np.atleast_2d(X), missing_values, name)
+    def inside(self, points: QueryPlan | ArrayLike | None, S: Signatures) -> _Rules:
+        """The same inside reference points, if any are given."""
+        width = S.rows.shape[1] // (S.n_classes or 1)
+        point = check_points(points, self.alignment, width, S.names)
+        return self if point is None else self._replace(columns=columns_by_point(point))
 
 
 # ---------------------------------------------------------------- arithmetic
 
 
-def _distances(X, Y, distance, n_classes, alignment, point, n_jobs):
-    """Distances between rows; `Y` is None for those of `X` with each other."""
-    X = examined(X, n_classes, "X")
-    Y = None if Y is None else examined(Y, n_classes, "Y")
-    # Signatures of zeros, and of nothing but NaN, are at no distance from anything.
-    known_X = X.peak > 0
-    known_Y = known_X if Y is None else Y.peak > 0
-    if known_X.all() and known_Y.all():
-        D = _defined(X, Y, distance, alignment, point, n_jobs)
+_OF_GAP: dict[str, Callable[[np.ndarray], float]] = {
+    "euclidean": lambda gap: math.sqrt(gap.dot(gap)),
+    "cityblock": lambda gap: float(np.abs(gap).sum()),
+    "chebyshev": lambda gap: float(np.abs(gap).max()),
+}
+
+
+def _quick_pair(x: np.ndarray, y: np.ndarray, distance: Distance) -> float:
+    """Distance of two ordinary rows; NaN if they need care.
+
+    The ``metric=`` slots of scikit-learn and SciPy ask for millions of pairs.
+    """
+    if not (x.dtype == y.dtype == np.float64 and x.ndim == 1 and x.shape == y.shape):
+        return math.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        xx, yy = float(x.dot(x)), float(y.dot(y))
+    if not (1e-150 < xx < 1e150 and 1e-150 < yy < 1e150):
+        return math.nan
+    if callable(distance):
+        return float(distance(x, y))
+    if not isinstance(distance, str) or distance not in DISTANCES:
+        return math.nan
+    if distance in _OF_GAP:
+        return _OF_GAP[distance](x - y)
+    cos = float(x.dot(y)) / math.sqrt(xx * yy)
+    if abs(cos) > 1 - NEAR:
+        return math.nan
+    return 1 - cos if distance == "cosine" else math.acos(cos) / math.pi
+
+
+def _distances(X: Signatures, Y: Signatures | None, rules: _Rules) -> np.ndarray:
+    """Distances between models; `Y` is None for those within `X`."""
+    from_X, to_Y = X.defined, X.defined if Y is None else Y.defined
+    if from_X.all() and to_Y.all():
+        D = _defined(X, Y, rules)
     else:
-        D = np.full((len(known_X), len(known_Y)), np.nan)
-        if known_X.any() and known_Y.any():
-            X_known, Y_known = X.only(known_X), None if Y is None else Y.only(known_Y)
-            D[np.ix_(known_X, known_Y)] = _defined(
-                X_known, Y_known, distance, alignment, point, n_jobs
-            )
-    _warn_of_strangers(D, X, Y)
+        D = np.full((len(from_X), len(to_Y)), np.nan)
+        if from_X.any() and to_Y.any():
+            some = _defined(X.only(from_X), None if Y is None else Y.only(to_Y), rules)
+            D[np.ix_(from_X, to_Y)] = some
+    _warn_of_nothing_in_common(D, X, Y)
     return D
 
 
-def _defined(
-    X: SignatureRows,
-    Y: SignatureRows | None,
-    distance: Distance,
-    alignment: str | None,
-    point: np.ndarray | None,
-    n_jobs: int | None,
-) -> np.ndarray:
-    """Distances between signatures that have a direction."""
-    sets = [X] if Y is None else [X, Y]
-    arrays, unit = in_range(distance, *((each.values, each.peak) for each in sets))
-    A, B = arrays[0], None if Y is None else arrays[1]
-    if alignment is None:
-        missing = any(each.holes.any() for each in sets)
-        D = distance_matrix(A, B, distance, missing=missing, n_jobs=n_jobs)
-    else:
-        columns = None if point is None else columns_by_point(point)
-        classes = [class_rows(Z, each.present, columns) for Z, each in zip(arrays, sets)]
-        shape = (len(arrays[0]), len(arrays[-1]))
-        D = aligned_matrix(
-            classes[0], None if Y is None else classes[1], shape, distance, alignment, n_jobs
-        )
-    if unit != 1:
-        D *= unit
-    return D
+def _defined(X: Signatures, Y: Signatures | None, rules: _Rules) -> np.ndarray:
+    """Distances between models that have a direction."""
+    distance, alignment, n_jobs, columns = rules
+    if alignment is not None:
+        return aligned_matrix(X, Y, distance, alignment, columns, n_jobs)
+    to, present = X if Y is None else Y, None
+    if not (X.complete and to.complete):
+        n_blocks = max(X.present.shape[1], to.present.shape[1])
+        of_X, of_Y = (np.broadcast_to(Z.present, (len(Z), n_blocks)) for Z in (X, to))
+        present = of_X, of_Y
+    rows = None if Y is None else Y.rows
+    return distance_matrix(X.rows, rows, distance, present=present, n_jobs=n_jobs)
 
 
-def _warn_of_strangers(D, X, Y):
-    """Say which distances are NaN though both models have a direction."""
-    if not (X.holes.any() or (Y is not None and Y.holes.any())):
+def _warn_of_nothing_in_common(D: np.ndarray, X: Signatures, Y: Signatures | None) -> None:
+    """Say which distances are NaN though neither model is constant."""
+    to = X if Y is None else Y
+    if X.complete and to.complete:
         return
-    columns = X if Y is None else Y
-    lost = np.isnan(D) & (X.peak != 0)[:, None] & (columns.peak != 0)
+    lost = np.isnan(D) & ~X.constant[:, None] & ~to.constant
     pairs = np.argwhere(np.triu(lost) if Y is None else lost)
     if len(pairs):
         warnings.warn(

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is a distance made of? Its share in every class, point and part."""
+"""What makes up a distance? The share of every class, point and part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_whole
 from ..plan import QueryPlan, class_labels, names_of
-from ._point_sums import check_pair, check_plan, unit_pair
+from ._point_sums import point_starts, unit_pair
+from ._signatures import check_pair, check_plan
 from ._tables import ShownAsTable, TableText, number
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class DistanceShare(NamedTuple):
     part : int
         Number of the part in its point.
     name : str
-        What the part is: a word, a column, a stretch of time; else its number.
+        The part itself: a word, a column, a stretch of time; otherwise its number.
     share : float
         What it adds to the distance.
     first, second : float
@@ -41,7 +42,7 @@ class DistanceShare(NamedTuple):
     """
 
     point: int
-    label: Any
+    label: object
     part: int
     name: str
     share: float
@@ -87,8 +88,7 @@ class DistanceExplanation(ShownAsTable):
     @cached_property
     def by_point(self) -> np.ndarray:
         """Share of each reference point, shape (n_points,)."""
-        starts = np.concatenate([[0], np.cumsum(self.plan.n_columns)[:-1]])
-        return np.add.reduceat(self.shares.sum(axis=0), starts)
+        return np.add.reduceat(self.shares.sum(axis=0), point_starts(self.plan.n_columns))
 
     @cached_property
     def by_class(self) -> np.ndarray:
@@ -115,11 +115,11 @@ class DistanceExplanation(ShownAsTable):
         Returns
         -------
         shares : list of DistanceShare
-            Fewer where there are not so many.
+            Fewer if the distance has fewer terms.
         """
         k = check_whole(k, "k")
         largest = np.argsort(-self.shares, axis=None, kind="stable")[:k]
-        return [self._term(*np.unravel_index(at, self.shares.shape)) for at in largest]
+        return [self._term(*divmod(int(at), self.shares.shape[1])) for at in largest]
 
     def to_frame(self) -> pd.DataFrame:
         """All terms as a DataFrame with one row for each class and part, class after class.
@@ -157,7 +157,7 @@ class DistanceExplanation(ShownAsTable):
             note += f" Classes that one model lacks: {', '.join(map(str, self.left_out))}."
         return TableText(title, columns, rows, note)
 
-    def _term(self, c: Any, j: Any) -> DistanceShare:
+    def _term(self, c: int, j: int) -> DistanceShare:
         point, part = int(self.plan.column_point[j]), int(self.plan.column_part[j])
         first, second = self.units[:, c, j].tolist()
         name = self.plan.part_names(point)[part]
@@ -170,7 +170,7 @@ def columns_of(plan: QueryPlan, n: int) -> slice:
     """The components of the point at position ``n``."""
     n = check_whole(n, "n", minimum=0)
     if n >= len(plan):
-        raise ValueError(f"n={n}, but the plan has {len(plan)} points, from 0.")
+        raise ValueError(f"n={n}, but the plan has {len(plan)} points, counted from 0.")
     stop = int(plan.n_columns[: n + 1].sum())
     return slice(stop - int(plan.n_columns[n]), stop)
 
@@ -178,24 +178,24 @@ def columns_of(plan: QueryPlan, n: int) -> slice:
 def explain_distance(
     S1: ArrayLike, S2: ArrayLike, plan: QueryPlan, *, classes: ArrayLike | None = None
 ) -> DistanceExplanation:
-    """Take the cosine distance of two models apart: by class, reference point and part.
+    """Break down the cosine distance of two models by class, reference point and part.
 
     With ``u`` and ``v`` the two signatures scaled to length 1, ``1 - cos = sum (u - v)^2 / 2``.
-    Each term belongs to one class and one part of one point, none is negative, and together
-    they are the distance.
+    Each term belongs to one class and one part of one point, none is negative, and they sum to
+    the distance.
 
     Parameters
     ----------
     S1, S2 : array-like of shape (n_classes * n_components,)
-        Signatures of the two models under `plan`. Classes that either lacks (NaN) are left out,
-        as :func:`~skzest.zest_distances` does. The classes must correspond: align first.
+        Signatures of the two models under `plan`. Classes that either model lacks (NaN) are left
+        out, as in :func:`~skzest.zest_distances`. The classes must correspond: align first.
 
     plan : QueryPlan
         The questions, ``plan_`` of the transformer.
 
     classes : array-like of shape (n_classes,), default=None
-        Labels of the classes, ``classes_`` of the transformer. If None, as column names tell, or
-        else their numbers.
+        Labels of the classes, ``classes_`` of the transformer. If None, they are read from the
+        feature names; without those, the classes are numbered.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def explain_distance(
         If a signature is zero in all classes that both have (it has no direction), if they share
         no class, if a class is NaN in some of its columns only, or if widths do not fit the plan.
     DesignMismatchError
-        If column names tell that a signature answers other questions.
+        If feature names show that a signature answers other questions.
 
     See Also
     --------
@@ -218,9 +218,9 @@ def explain_distance(
     -----
     The shares say where two models differ, not which of them is right, nor why.
 
-    A length is common to a whole signature: where one model has grown a large coefficient, all
-    its others are smaller after scaling, and add a little. Noise of the masks is a difference
-    too, spread over all parts: look at the largest shares, and ask enough masks.
+    Scaling acts on a whole signature: where one model has gained a large coefficient, all its
+    others are smaller after scaling and add a little. Noise of the masks is a difference too,
+    distributed over all parts: look at the largest shares, and use enough masks.
 
     Under ``surrogate="passthrough"`` a component is a mask, not a part.
 
@@ -242,9 +242,8 @@ def explain_distance(
     """
     check_plan(plan)
     W1, W2 = check_pair(S1, S2, plan)
-    labels = _labels(classes, names_of(S1), names_of(S2), len(W1))
-    for name, W in (("S1", W1), ("S2", W2)):
-        _check_whole_classes(name, W, labels)
+    names = names_of(S1) if names_of(S1) is not None else names_of(S2)
+    labels = _labels(classes, names, len(W1))
     u, v, shared = unit_pair(W1, W2)
     if not shared.any():
         raise ValueError("S1 and S2 have no class in common, so there is no distance to explain.")
@@ -266,24 +265,14 @@ def explain_distance(
     )
 
 
-def _labels(classes: Any, names1: Any, names2: Any, n_classes: int) -> list:
+def _labels(classes: ArrayLike | None, names: np.ndarray | None, n_classes: int) -> list:
     if classes is None:
-        told = class_labels(names1 if names1 is not None else names2)
-        return list(range(n_classes)) if told is None else told.tolist()
-    labels = np.asarray(classes).tolist()
-    if np.ndim(classes) != 1 or len(labels) != n_classes:
+        labels = class_labels(names)
+        return list(range(n_classes)) if labels is None else labels.tolist()
+    labels = np.asarray(classes)
+    if labels.shape != (n_classes,):
         raise ValueError(
-            f"classes has shape {np.shape(classes)}; expected ({n_classes},), one label for each "
+            f"classes has shape {labels.shape}; expected ({n_classes},), one label for each "
             "class of the signatures (classes_ of the transformer)."
         )
-    return labels
-
-
-def _check_whole_classes(name: str, W: np.ndarray, labels: list) -> None:
-    missing = np.isnan(W).sum(axis=1)
-    torn = np.flatnonzero((missing > 0) & (missing < W.shape[1]))
-    if torn.size:
-        raise ValueError(
-            f"{name} is NaN in {missing[torn[0]]} of the {W.shape[1]} columns of class "
-            f"{labels[torn[0]]!r}; a class that a model lacks is NaN in all of them."
-        )
+    return labels.tolist()

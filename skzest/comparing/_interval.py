@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How sure is a distance? An interval from the answers that are there already."""
+"""How precise is a distance? An interval from the answers given already."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from ..plan import QueryPlan
-from ._point_sums import check_pair, check_plan, cosine_distance, point_sums
+from ._point_sums import jackknife_error, leave_one_out, point_sums
+from ._signatures import check_pair, check_plan
 from ._tables import ShownAsTable, TableText, interval_text, number
 
-__all__ = ["DistanceInterval", "distance_interval"]
+__all__ = ["DistanceInterval", "check_level", "distance_interval", "jackknife_t"]
 
-# Rows that differ in their last bits only are about the square of a rounding unit apart.
-_ROUNDING = 1e-30
 _CONSTANT = "a model gives the same scores to every question"
 
 
@@ -27,12 +26,13 @@ class DistanceInterval(ShownAsTable):
     Attributes
     ----------
     estimate : float
-        The distance over the points that were asked, as :func:`~skzest.zest_distances` gives it.
+        The distance over the points asked about, as :func:`~skzest.zest_distances` gives it.
     low, high : float
-        Ends of the interval, in [0, 2]; they lie at one ratio to the estimate, not at one
-        difference.
+        Ends of the interval, in [0, 2]; their ratios to the estimate are equal, not their
+        differences.
     standard_error : float
-        Of the estimate, by the jackknife over points.
+        Of the estimate, by the jackknife over points; infinite if a single point holds all
+        coefficients of a model.
     level : float
         Confidence level of the interval.
     n_reference : int
@@ -73,16 +73,18 @@ def distance_interval(
 ) -> DistanceInterval:
     """Confidence interval of the cosine distance between two models.
 
-    What is estimated is the distance over the whole pool of points that the reference was drawn
-    from, under the same design of masks. The cosine is a ratio of sums over reference points,
-    so leaving out one point after the other needs no further question (jackknife [1]_). The
-    interval is Student's, of the logarithm of the distance, with one degree of freedom less
-    than there are points.
+    It estimates the distance over the whole pool of points that the reference was drawn from,
+    under the same design of masks. The cosine is a ratio of sums over reference points, so
+    leaving out each point in turn needs no further question (jackknife [1]_). The interval is
+    Student's, of the logarithm of the distance, with one degree of freedom less than there are
+    points. It is [0, 2] where one point makes the whole difference, or holds all coefficients of
+    a model.
 
     Parameters
     ----------
     S1, S2 : array-like of shape (n_classes * n_components,)
-        Signatures of the two models under `plan`. Classes that either lacks (NaN) are left out.
+        Signatures of the two models under `plan`. Classes that either model
+        lacks (NaN) are left out.
 
     plan : QueryPlan
         The questions, ``plan_`` of the transformer.
@@ -98,26 +100,26 @@ def distance_interval(
     Raises
     ------
     ValueError
-        If the plan has fewer than 2 points, the width of a signature does not fit it, or `level`
-        is not between 0 and 1.
+        If the plan has fewer than 2 points, the width of a signature does not fit it, a class is
+        NaN in some of its columns only, or `level` is not between 0 and 1.
     DesignMismatchError
-        If column names tell that a signature answers other questions.
+        If feature names show that a signature answers other questions.
 
     See Also
     --------
-    skzest.sequential_distance : Ask no more points than a decision needs.
+    skzest.sequential_distance : Ask about no more points than a decision needs.
 
     Notes
     -----
-    The interval covers the choice of points. Noise of the masks is a part of how points differ,
-    so it is covered too; the bias that it gives the distance is not
-    (:func:`~skzest.crossvalidated_distances`). The classes must correspond: align first.
+    The interval covers the choice of points. It also covers the noise of the masks, which is part
+    of how points differ, but not the bias that this noise gives the distance (see
+    :func:`~skzest.crossvalidated_distances`). The classes must correspond: align first.
 
-    Where a few rare points make most of the difference, as between a network and the same after
-    some more epochs, 8 or 16 points may miss them, and the interval is then too narrow.
+    Where a few rare points make most of the difference, as between a network before and after
+    some more epochs, 8 or 16 points may miss them, and the interval is too narrow.
 
-    Points should be drawn at random, as :class:`~skzest.LimeSignatureTransformer` does. Where
-    they are a large part of the pool, the interval is wider than needed.
+    Points should be drawn at random, as :class:`~skzest.LimeSignatureTransformer` does. If they
+    are a large part of the pool, the interval is wider than necessary.
 
     References
     ----------
@@ -147,7 +149,7 @@ def distance_interval(
 
 
 def check_level(level: float) -> None:
-    """Refuse what is no confidence level."""
+    """Refuse anything but a confidence level."""
     if not 0 < level < 1:
         hint = " For 95 %, pass 0.95." if level >= 1 else ""
         raise ValueError(f"level must be between 0 and 1; got {level!r}.{hint}")
@@ -156,24 +158,17 @@ def check_level(level: float) -> None:
 def jackknife_t(sums: np.ndarray, level: float) -> DistanceInterval:
     """Student's interval from sums over points, of shape (n_points, 3)."""
     n = len(sums)
-    total = sums.sum(axis=0)
-    estimate = float(cosine_distance(total))
-    without = cosine_distance(total - sums)
-    error = _jackknife_error(without)
-    # On the logarithm, as a distance is positive and its spread grows with it. Measured on both
-    # scales (benchmarks/interval_coverage.py): the coverage is nearer to the level on this one.
-    if estimate < _ROUNDING:
-        estimate = error = low = high = 0.0
-    elif (without < _ROUNDING).any():  # one point makes all the difference
-        low, high = 0.0, 2.0
+    distance, without = leave_one_out(sums)
+    estimate, error = float(distance), float(jackknife_error(without))
+    if np.isnan(estimate):
+        error = low = high = np.nan
+    elif estimate == 0 and np.isfinite(error):
+        low = high = 0.0
     else:
-        reach = float(stdtrit(n - 1, (1 + level) / 2)) * _jackknife_error(np.log(without))
-        with np.errstate(over="ignore"):
-            low, high = estimate * np.exp(-reach), min(estimate * np.exp(reach), 2.0)
+        # On the logarithm, as a distance is positive and varies more the larger it is. Measured
+        # on both scales (benchmarks/interval_coverage.py): this coverage is closer to the level.
+        with np.errstate(divide="ignore"):
+            reach = float(stdtrit(n - 1, (1 + level) / 2) * jackknife_error(np.log(without)))
+        low = estimate * np.exp(-reach)
+        high = 2.0 if np.isinf(reach) else min(estimate * np.exp(min(reach, 700.0)), 2.0)
     return DistanceInterval(estimate, float(low), float(high), error, level, n)
-
-
-def _jackknife_error(without: np.ndarray) -> float:
-    """Standard error from the values that leave out one point each."""
-    n = len(without)
-    return float(np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2)))

@@ -1,39 +1,50 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which class of one model meets which class of another, as arithmetic on arrays.
+"""Which class of one model is matched to which class of another, as arithmetic on arrays.
 
-The four rules take costs (n_pairs, D1, D2), the distances between the class rows of the smaller
-model (D1) and those of the larger (D2), and give columns (n_pairs, D1): the class of the larger
-that each class of the smaller meets. Costs are finite.
+Each of the four rules takes costs (n_pairs, D1, D2), the distances between the class rows of the
+smaller model (D1) and those of the larger one (D2), and returns columns (n_pairs, D1): the class
+of the larger model that each class of the smaller one is matched to. Costs are finite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ._metrics import Distance, distance_matrix, half_square_to_angle, row_squares, slices, spread
+from .._validation import check_choice
+from ._metrics import (
+    Distance,
+    distance_matrix,
+    half_square_to_angle,
+    row_lengths,
+    row_squares,
+    run_parallel,
+    slices,
+    unit_rows,
+)
+from ._signatures import Signatures
 
-_CELLS = 2**20  # costs that are worked on at a time (8 MB)
+_CELLS = 2**20  # costs worked on at a time (8 MB)
 
 
 # ---------------------------------------------------------------- the rules
 
 
 def greedy(costs: np.ndarray) -> np.ndarray:
-    """Smallest cell of all, strike its row and column, again; ties go to the first in row order.
+    """Take the smallest cell, strike its row and column, repeat; ties go to the first in row order.
 
     A cell that comes first in its row and in its column, by (cost, position), is taken sooner or
-    later whatever happens elsewhere. So all such cells are taken at once: about half of those
-    that are left, each time.
+    later whatever happens elsewhere. So all such cells are taken at once: each time about half of
+    those left.
     """
     n_pairs, n_rows, _ = costs.shape
     match = np.full((n_pairs, n_rows), -1)
     pair = np.arange(n_pairs)[:, None]
-    # Names of the rows and columns that are left in `costs`. Pairs with fewer than the others
-    # are filled up with struck ones, which cost inf.
+    # The rows and columns left in `costs`. Pairs with fewer than the others keep struck ones,
+    # which cost inf.
     rows = np.broadcast_to(np.arange(n_rows), (n_pairs, n_rows))
     columns = np.broadcast_to(np.arange(costs.shape[2]), (n_pairs, costs.shape[2]))
     row_left, column_left = np.ones(rows.shape, dtype=bool), np.ones(columns.shape, dtype=bool)
@@ -45,22 +56,22 @@ def greedy(costs: np.ndarray) -> np.ndarray:
         match[p, rows[p, r]] = columns[p, c]
         row_left[p, r] = column_left[p, c] = False
 
-        # Stable, so that what is left stays in order: ties depend on it.
-        keep_r = np.argsort(~row_left, axis=1, kind="stable")[:, : row_left.sum(axis=1).max()]
-        keep_c = np.argsort(~column_left, axis=1, kind="stable")
-        keep_c = keep_c[:, : column_left.sum(axis=1).max()]
+        keep_r, keep_c = _left_first(row_left), _left_first(column_left)
         rows, row_left = rows[pair, keep_r], row_left[pair, keep_r]
         columns, column_left = columns[pair, keep_c], column_left[pair, keep_c]
-        costs = costs[pair, keep_r][
-            pair[:, :, None], np.arange(rows.shape[1])[:, None], keep_c[:, None]
-        ]
+        costs = costs[pair[:, :, None], keep_r[:, :, None], keep_c[:, None]]
         costs[~row_left] = np.inf
         costs.swapaxes(1, 2)[~column_left] = np.inf
     return match
 
 
+def _left_first(left: np.ndarray) -> np.ndarray:
+    """Positions (n_pairs, most) of what is left of each pair, in order: ties depend on it."""
+    return np.argsort(~left, axis=1, kind="stable")[:, : left.sum(axis=1).max()]
+
+
 def sequential(costs: np.ndarray) -> np.ndarray:
-    """Rows in order, each takes the nearest column that is left."""
+    """Rows choose in order, each the nearest column left."""
     match = np.empty(costs.shape[:2], dtype=np.intp)
     taken = np.zeros((len(costs), costs.shape[2]))
     pair = np.arange(len(costs))
@@ -71,7 +82,7 @@ def sequential(costs: np.ndarray) -> np.ndarray:
 
 
 def nearest(costs: np.ndarray) -> np.ndarray:
-    """Each row takes its nearest column, taken or not."""
+    """Each row chooses its nearest column, even one chosen before."""
     return costs.argmin(axis=2)
 
 
@@ -86,33 +97,30 @@ METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "nearest": nearest,
     "optimal": optimal,
 }
-# Looking from the other model gives another match, and not only where costs are tied.
+# Exchanging the two models gives another match, even where no costs are tied.
 ORDER_DEPENDENT = ("sequential", "nearest")
 
 
-def check_method(method: Any, name: str) -> None:
-    """Refuse an unknown way to match classes."""
-    if method is not None and not (isinstance(method, str) and method in METHODS):
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, METHODS))} or None; got {method!r}."
-        )
+def check_alignment(alignment: object) -> None:
+    """Refuse an unknown way of matching classes."""
+    check_choice(alignment, "alignment", (*METHODS, None))
 
 
 # ---------------------------------------------------------------- class rows
 
 
 class ClassRows(NamedTuple):
-    """Class rows of models that have equally many classes.
+    """Class rows of models with the same number of classes.
 
-    Matching inside reference points sees each row in `n_points` pieces, filled up with zeros to
-    the length of the longest; else there is one piece, the row.
+    For matching inside reference points each row is cut into `n_points` pieces, padded with zeros
+    to the length of the longest; otherwise there is one piece, the row.
     """
 
     members: np.ndarray  # (n_models,): positions in the array of signatures
-    blocks: np.ndarray  # (n_models, D): the class blocks that are there
+    blocks: np.ndarray  # (n_models, D): the class blocks they have
     rows: np.ndarray  # (n_points, n_models, D, n_columns)
-    squares: np.ndarray  # (n_points, n_models, D): of the norms
-    columns: np.ndarray | None  # (n_points, n_columns): components; -1 is filling
+    lengths: np.ndarray  # (n_points, n_models, D): of the rows
+    columns: np.ndarray | None  # (n_points, n_columns): components; -1 is padding
 
     def cut(self, models: slice) -> ClassRows:
         """The same of some of the models."""
@@ -120,7 +128,7 @@ class ClassRows(NamedTuple):
             self.members[models],
             self.blocks[models],
             self.rows[:, models],
-            self.squares[:, models],
+            self.lengths[:, models],
             self.columns,
         )
 
@@ -131,11 +139,11 @@ class ClassRows(NamedTuple):
             return pieces[0]
         whole = np.empty((which.shape[1], self.columns.max() + 2), dtype=pieces.dtype)
         whole[:, self.columns] = pieces.swapaxes(0, 1)
-        return whole[:, :-1]  # the filling went there
+        return whole[:, :-1]  # the padding went into the last column
 
 
 def columns_by_point(points: np.ndarray) -> np.ndarray:
-    """Components of each reference point, (n_points, n_columns), filled up with -1."""
+    """Components of each reference point, (n_points, n_columns), padded with -1."""
     _, which = np.unique(points, return_inverse=True)
     counts = np.bincount(which)
     columns = np.full((len(counts), counts.max()), -1)
@@ -144,46 +152,38 @@ def columns_by_point(points: np.ndarray) -> np.ndarray:
     return columns
 
 
-def class_rows(X: np.ndarray, present: np.ndarray, columns: np.ndarray | None) -> list[ClassRows]:
+def class_rows(S: Signatures, columns: np.ndarray | None = None) -> list[ClassRows]:
     """Cut signatures into class rows, grouped by how many classes a model has.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_models, n_classes * n_components)
-    present : bool ndarray of shape (n_models, n_classes)
-    columns : what `columns_by_point` gives, or None
+    `columns` is what `columns_by_point` gives, to cut each row by reference point as well.
     """
-    blocks_of_all = X.reshape(*present.shape, -1)
-    counts = present.sum(axis=1)
+    counts = S.present.sum(axis=1)
     groups = []
     for n_classes in np.unique(counts[counts > 0]):
         members = np.flatnonzero(counts == n_classes)
-        blocks = np.nonzero(present[members])[1].reshape(-1, n_classes)
-        if len(members) == len(X) and n_classes == present.shape[1]:
-            rows = blocks_of_all  # no copy of a zoo without holes
-        else:
-            rows = blocks_of_all[members[:, None], blocks]
+        blocks = np.nonzero(S.present[members])[1].reshape(-1, n_classes)
+        # No copy of a zoo in which no model lacks a class.
+        rows = S.blocks if S.complete else S.blocks[members[:, None], blocks]
         if columns is None:
             rows = rows[None]
         else:
-            filled = np.concatenate([rows, np.zeros((*rows.shape[:2], 1))], axis=2)
-            rows = np.ascontiguousarray(np.moveaxis(filled[:, :, columns], 2, 0))
-        groups.append(ClassRows(members, blocks, rows, row_squares(rows), columns))
+            padded = np.concatenate([rows, np.zeros((*rows.shape[:2], 1))], axis=2)
+            rows = np.ascontiguousarray(np.moveaxis(padded[:, :, columns], 2, 0))
+        groups.append(ClassRows(members, blocks, rows, row_lengths(rows), columns))
     return groups
 
 
 def class_costs(R: ClassRows, S: ClassRows, point: int, distance: Distance) -> np.ndarray:
     """Distances between all class rows, or their pieces at a point, (n_R, D_R, n_S, D_S).
 
-    A zero row has no direction: it counts as at a right angle to every other.
+    A row of zeros has no direction: it counts as orthogonal to every other.
     """
-    # A callable is not shown the filling.
+    # A callable does not see the padding.
     used = slice(None) if R.columns is None else slice((R.columns[point] >= 0).sum())
     costs = distance_matrix(
         R.rows[point].reshape(-1, R.rows.shape[-1])[:, used],
         S.rows[point].reshape(-1, S.rows.shape[-1])[:, used],
         distance,
-        squares=(R.squares[point].ravel(), S.squares[point].ravel()),
         n_jobs=1,
     )
     if distance in ("cosine", "angular"):
@@ -193,43 +193,46 @@ def class_costs(R: ClassRows, S: ClassRows, point: int, distance: Distance) -> n
             f"{distance!r} returned {costs[~np.isfinite(costs)][0]} for two class rows; to match "
             "classes it must return a finite number, also for a row of zeros."
         )
-    return costs.reshape(*R.squares.shape[1:], *S.squares.shape[1:])
+    return costs.reshape(*R.lengths.shape[1:], *S.lengths.shape[1:])
 
 
 # ---------------------------------------------------------------- distances of aligned pairs
 
 
 def aligned_matrix(
-    X: list[ClassRows],
-    Y: list[ClassRows] | None,
-    shape: tuple[int, int],
+    X: Signatures,
+    Y: Signatures | None,
     distance: Distance,
-    method: str,
+    alignment: str,
+    columns: np.ndarray | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray:
-    """Distances `shape` between models after matching the classes of each pair.
+    """Distances (n_X, n_Y) between models after matching the classes of each pair.
 
-    The model with fewer classes is the reference; of two with equally many it is the first, or,
-    where the order matters, whichever gives the smaller distance. With `Y` None the matrix is
-    symmetric and its diagonal 0. Pairs with a model without classes are NaN.
+    The model with fewer classes is the reference. If both have equally many, it is the first one
+    or, where the order matters, whichever gives the smaller distance. With `Y` None the matrix is
+    symmetric with zero diagonal. Pairs with a model without classes are NaN. With `columns`, what
+    `columns_by_point` gives, classes are matched inside each reference point.
     """
-    D = np.full(shape, np.nan)
-    tiles = ((*tile, distance, method) for tile in _tiles(X, Y, callable(distance)))
-    for i, j, values in spread(_tile, tiles, n_jobs, threads=not callable(distance)):
+    D = np.full((len(X), len(X if Y is None else Y)), np.nan)
+    groups, others = class_rows(X, columns), None if Y is None else class_rows(Y, columns)
+    tiles = ((*tile, distance, alignment) for tile in _tiles(groups, others, callable(distance)))
+    for i, j, values in run_parallel(_tile, tiles, n_jobs, threads=not callable(distance)):
         D[i, j] = values
         if Y is None:
             D[j, i] = values
     if Y is None:
-        for group in X:
-            D[group.members, group.members] = 0.0
+        D[np.diag_indices_from(D)] = np.where(X.present.any(axis=1), 0.0, np.nan)
     return D
 
 
-def _tiles(X, Y, small) -> Iterator[tuple[ClassRows, ClassRows, bool, bool]]:
+def _tiles(
+    X: list[ClassRows], Y: list[ClassRows] | None, small: bool
+) -> Iterator[tuple[ClassRows, ClassRows, bool, bool]]:
     """Yield (models, other models, swapped, whether only pairs in order are wanted)."""
     for g, R in enumerate(X):
         for S in X[g:] if Y is None else Y:
-            # The model with fewer classes first.
+            # The models with fewer classes come first.
             swapped = R.blocks.shape[1] > S.blocks.shape[1]
             A, B = (S, R) if swapped else (R, S)
             side = 8 if small else _CELLS**0.5
@@ -237,25 +240,24 @@ def _tiles(X, Y, small) -> Iterator[tuple[ClassRows, ClassRows, bool, bool]]:
             for a in slices(len(A.members), sizes[0]):
                 for b in slices(len(B.members), sizes[1]):
                     triangle = Y is None and R is S
-                    # The last model of b comes after the first of a: there is a pair in order.
+                    # If the last model of b comes after the first of a, there is a pair in order.
                     if not triangle or a.start < b.stop - 1:
                         yield A.cut(a), B.cut(b), swapped, triangle
 
 
-def _tile(A, B, swapped, triangle, distance, method):
+def _tile(
+    A: ClassRows, B: ClassRows, swapped: bool, triangle: bool, distance: Distance, alignment: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(i, j, distances) of the pairs of some models with some others; `A` are the references."""
-    a, b = np.nonzero(
-        A.members[:, None] < B.members
-        if triangle
-        else np.ones((len(A.members), len(B.members)), dtype=bool)
-    )
-    both_ways = method in ORDER_DEPENDENT and A.blocks.shape[1] == B.blocks.shape[1]
+    wanted = np.ones((len(A.members), len(B.members)), dtype=bool)
+    a, b = np.nonzero(A.members[:, None] < B.members if triangle else wanted)
+    both_ways = alignment in ORDER_DEPENDENT and A.blocks.shape[1] == B.blocks.shape[1]
     forward, backward = [], []
     for point in range(len(A.rows)):
         costs = class_costs(A, B, point, distance)[a, :, b]  # (n_pairs, D_A, D_B)
-        forward.append(match_classes(costs, method))
+        forward.append(match_classes(costs, alignment))
         if both_ways:
-            backward.append(match_classes(costs.swapaxes(1, 2), method))
+            backward.append(match_classes(costs.swapaxes(1, 2), alignment))
     values = _after_matching(A, B, a, b, forward, distance)
     if both_ways:
         values = np.fmin(values, _after_matching(B, A, b, a, backward, distance))
@@ -263,44 +265,48 @@ def _tile(A, B, swapped, triangle, distance, method):
     return (j, i, values) if swapped else (i, j, values)
 
 
-def match_classes(costs: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Classes that are met, and at what cost, both (n_pairs, D1)."""
-    which = METHODS[method](costs)
+def match_classes(costs: np.ndarray, alignment: str) -> tuple[np.ndarray, np.ndarray]:
+    """Matched classes and their costs, both (n_pairs, D1)."""
+    which = METHODS[alignment](costs)
     return which, np.take_along_axis(costs, which[:, :, None], axis=2)[:, :, 0]
 
 
-def _after_matching(A, B, a, b, met, distance):
+def _after_matching(
+    A: ClassRows,
+    B: ClassRows,
+    a: np.ndarray,
+    b: np.ndarray,
+    matches: list[tuple[np.ndarray, np.ndarray]],
+    distance: Distance,
+) -> np.ndarray:
     """Distances of whole models, (n_pairs,), from what `match_classes` gave for each point."""
-    which = np.stack([columns for columns, _ in met], axis=1)  # (n_pairs, n_points, D_A)
+    which = np.stack([columns for columns, _ in matches], axis=1)  # (n_pairs, n_points, D_A)
     if callable(distance):
         everything = np.broadcast_to(np.arange(which.shape[2]), which.shape[1:])
-        return [
-            float(distance(A.chosen(i, everything).ravel(), B.chosen(j, columns).ravel()))
-            for i, j, columns in zip(a, b, which)
-        ]
-    costs = np.hstack([costs for _, costs in met])
+        pairs = (
+            (A.chosen(i, everything), B.chosen(j, columns)) for i, j, columns in zip(a, b, which)
+        )
+        return np.array([float(distance(x.ravel(), y.ravel())) for x, y in pairs])
+    costs = np.hstack([costs for _, costs in matches])
     if distance == "cityblock":
         return costs.sum(axis=1)
     if distance == "chebyshev":
         return costs.max(axis=1)
     if distance == "euclidean":
-        return np.sqrt(row_squares(costs))
-    A_squares = A.squares[:, a].swapaxes(0, 1)
-    B_squares = np.take_along_axis(B.squares[:, b].swapaxes(0, 1), which, axis=2)
-    A_norms, B_norms = np.sqrt(A_squares), np.sqrt(B_squares)
-    return _whole_angle(A_norms.reshape(costs.shape), B_norms.reshape(costs.shape), costs, distance)
+        return row_lengths(costs)
+    of_A = A.lengths[:, a].swapaxes(0, 1)
+    of_B = np.take_along_axis(B.lengths[:, b].swapaxes(0, 1), which, axis=2)
+    return _whole_angle(of_A.reshape(costs.shape), of_B.reshape(costs.shape), costs, distance)
 
 
-def _whole_angle(A, B, costs, distance):
+def _whole_angle(A: np.ndarray, B: np.ndarray, costs: np.ndarray, distance: str) -> np.ndarray:
     """Cosine or angular distance of whole signatures from those of their rows.
 
-    With norms ``a_k, b_k`` of the rows, ``h_k`` their cosine distances and ``A, B`` the norms of
-    the wholes, ``1 - cos = |a/A - b/B|^2 / 2 + sum_k h_k a_k b_k / (A B)``: a sum of positive
-    terms, so that nothing is lost where models are near, and no row is read a second time.
+    With lengths ``a_k, b_k`` of the rows, ``h_k`` their cosine distances and ``A, B`` the lengths
+    of the wholes, ``1 - cos = |a/A - b/B|^2 / 2 + sum_k h_k a_k b_k / (A B)``: a sum of positive
+    terms, so no digits are lost where models are close, and no row is read a second time.
     """
     h = costs if distance == "cosine" else 2 * np.sin(costs * (np.pi / 2)) ** 2
-    with np.errstate(invalid="ignore"):  # 0/0: all that was met is zero
-        A = A / np.sqrt(row_squares(A))[:, None]
-        B = B / np.sqrt(row_squares(B))[:, None]
+    A, B = unit_rows(A), unit_rows(B)  # NaN where all matched rows are zero
     whole = np.minimum(row_squares(A - B) / 2 + (h * A * B).sum(axis=1), 2.0)
     return whole if distance == "cosine" else half_square_to_angle(whole)

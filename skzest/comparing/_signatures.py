@@ -1,145 +1,216 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of signatures as rows of numbers: values, class blocks, points of the components."""
+"""Signatures whose values, class blocks and questions have been checked."""
 
 from __future__ import annotations
 
-import math
-import numbers
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_array
 
 from .._validation import check_whole
-from ..plan import check_same_design, parse_feature_names
-from ._metrics import peaks
+from ..plan import (
+    QueryPlan,
+    check_same_columns,
+    check_same_design,
+    class_labels,
+    names_of,
+    parse_feature_names,
+)
+from ._metrics import row_squares
+
+__all__ = ["Signatures", "check_pair", "check_plan", "check_points"]
 
 
-class SignatureRows(NamedTuple):
-    """Signatures without infinite values, and what is known of each."""
+@dataclass(frozen=True, eq=False)
+class Signatures:
+    """Rows of coefficients, one model each; made by :meth:`of`.
 
-    values: np.ndarray  # (n_models, n_classes * n_components)
-    peak: np.ndarray  # (n_models,): largest absolute value; NaN if all are missing
-    holes: np.ndarray  # (n_models,): whether some are missing
-    present: np.ndarray  # (n_models, n_classes): which classes are there
-
-    def only(self, which: np.ndarray) -> SignatureRows:
-        """The same of some of the models."""
-        return SignatureRows(
-            self.values[which], self.peak[which], self.holes[which], self.present[which]
-        )
-
-
-def examined(X: np.ndarray, n_classes: int | None, name: str = "X") -> SignatureRows:
-    """Look through signatures once; without `n_classes`, a row is one block that may have holes.
-
-    Raises
-    ------
-    ValueError
-        If a value is infinite, or a class is NaN in some of its columns only.
-    """
-    peak, holes = peaks(X)
-    infinite = np.flatnonzero(np.isinf(peak))
-    if infinite.size:
-        columns = np.flatnonzero(np.isinf(X[infinite[0]]))
-        raise ValueError(
-            f"row {infinite[0]} of {name} is infinite in {columns.size} columns (the first is "
-            f"{columns[0]}). Coefficients must be finite; a class that a model lacks is NaN."
-        )
-    if n_classes is None:
-        present = np.ones((len(X), 1), dtype=bool)
-    else:
-        present = present_classes(X, holes, n_classes, name)
-    return SignatureRows(X, peak, holes, present)
-
-
-def with_nan(X: np.ndarray, missing_values: Any, name: str) -> np.ndarray:
-    """`X` with NaN in place of `missing_values`."""
-    if isinstance(missing_values, bool) or not isinstance(missing_values, numbers.Real):
-        raise TypeError(f"missing_values must be a number or NaN; got {missing_values!r}.")
-    if math.isnan(missing_values):
-        return X
-    if np.isnan(X).any():
-        raise ValueError(
-            f"{name} holds NaN, but missing_values={missing_values!r}. Keep to one of them."
-        )
-    return np.where(missing_values == X, np.nan, X)
-
-
-def known_n_classes(
-    n_classes: Any, names: np.ndarray | None, width: int, *, needed: str | None = None
-) -> Any:
-    """Return the number of class blocks, as given or as feature names tell; else None.
-
-    Parameters
+    Attributes
     ----------
+    rows : ndarray of float64, shape (n_models, n_classes * n_components)
+        Finite, or NaN where a model lacks a class.
+    present : ndarray of bool, shape (n_models, n_blocks)
+        Which class blocks each model has. Where NaN occurs and the number of classes is not
+        known, each column is a block of its own.
+    constant : ndarray of bool, shape (n_models,)
+        Models whose coefficients are all zero: they have no direction.
     n_classes : int or None
-    names : feature names, or None
-    width : number of columns
-    needed : who cannot do without it, for the error
+        Number of class blocks, if known.
+    name : str
+        What errors call these signatures.
+    names : ndarray of str objects, or None
+        Feature names, if known.
     """
-    told, digest = parse_feature_names(names)
-    asked = n_classes is not None or needed is not None
-    if asked and told is None and digest is not None:
-        raise ValueError(
-            "feature names tell that columns of the signatures were left out or moved, so class "
-            "blocks cannot be told apart. Pass all columns of LimeSignatureTransformer in order."
-        )
-    if n_classes is None:
-        if told is None and needed is not None:
+
+    rows: np.ndarray
+    present: np.ndarray
+    constant: np.ndarray
+    n_classes: int | None
+    name: str
+    names: np.ndarray | None
+
+    @classmethod
+    def of(
+        cls,
+        S: ArrayLike,
+        name: str,
+        *,
+        plan: QueryPlan | None = None,
+        n_classes: int | None = None,
+        names: np.ndarray | None = None,
+        needed: str | None = None,
+    ) -> Signatures:
+        """Check signatures.
+
+        Parameters
+        ----------
+        S : array-like of shape (n_models, n_classes * n_components) or (n_classes * n_components,)
+        name : str
+            What errors call `S`.
+        plan : QueryPlan, default=None
+            The questions that `S` answers; it determines the number of classes.
+        n_classes : int, default=None
+            Number of class blocks. If None, it is read from the plan or the feature names.
+        names : feature names, default=None
+            If None, those of `S` itself.
+        needed : str, default=None
+            What fails if the number of classes is unknown, for the error message.
+
+        Returns
+        -------
+        signatures : Signatures
+
+        Raises
+        ------
+        ValueError
+            If the width does not fit, a value is infinite, or a class is NaN in some of its
+            columns only.
+        DesignMismatchError
+            If feature names show that `S` does not answer the questions of `plan`.
+        """
+        names = names_of(S) if names is None else names
+        rows = _as_rows(S, name)
+        if plan is None:
+            n_classes = _n_classes(n_classes, names, rows.shape[1], needed)
+        else:
+            check_same_design(names, plan.digest, name, "plan")
+            n_classes = _n_classes_under(plan, rows.shape[1], name)
+        # One pass over ordinary rows; only those with NaN, zeros or huge values are looked through.
+        squares = row_squares(rows)
+        odd = np.flatnonzero(~((squares > 0) & (squares < np.inf)))
+        gone = np.isnan(rows[odd])
+        _refuse_infinite(rows, odd, name)
+        constant = np.zeros(len(rows), dtype=bool)
+        constant[odd] = ~((rows[odd] != 0) & ~gone).any(axis=1) & ~gone.all(axis=1)
+        present = np.ones((len(rows), n_classes or 1), dtype=bool)
+        if gone.any():
+            n_blocks = n_classes or rows.shape[1]
+            present = np.ones((len(rows), n_blocks), dtype=bool)
+            missing = gone.reshape(len(odd), n_blocks, -1).sum(axis=2)
+            _refuse_torn(missing, odd, rows.shape[1] // n_blocks, name, names)
+            present[odd] = missing == 0
+        return cls(rows, present, constant, n_classes, name, names)
+
+    @classmethod
+    def one(
+        cls, S: ArrayLike, name: str, plan: QueryPlan, names: np.ndarray | None = None
+    ) -> Signatures:
+        """Check the signature of a single model, a row or an array of one row."""
+        if np.ndim(S) > 1 and len(np.asarray(S)) != 1:
             raise ValueError(
-                f"{needed} must know the class blocks of a signature. Pass n_classes=, or a data "
-                "frame with the feature names of LimeSignatureTransformer "
-                "(set_output(transform='pandas'))."
+                f"{name} must be the signature of one model, a 1-D row; got shape {np.shape(S)}. "
+                "Pass one row of the matrix, such as S[0]."
             )
-        return told
-    n_classes = check_whole(n_classes, "n_classes")
-    if told not in (None, n_classes):
-        raise ValueError(f"n_classes={n_classes}, but feature names tell of {told} classes.")
-    if width % n_classes:
-        raise ValueError(
-            f"{width} columns cannot be n_classes={n_classes} blocks of one length. Pass the "
-            "number of classes that LimeSignatureTransformer has in n_classes_."
+        return cls.of(S, name, plan=plan, names=names)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def blocks(self) -> np.ndarray:
+        """The rows by class, shape (n_models, n_classes, n_components)."""
+        return self.rows.reshape(len(self), self.n_classes or 1, -1)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no model lacks a class."""
+        return bool(self.present.all())
+
+    @property
+    def defined(self) -> np.ndarray:
+        """Which models have a direction, shape (n_models,)."""
+        return self.present.any(axis=1) & ~self.constant
+
+    def only(self, which: np.ndarray) -> Signatures:
+        """The same of some of the models."""
+        return replace(
+            self,
+            rows=self.rows[which],
+            present=self.present[which],
+            constant=self.constant[which],
         )
-    return n_classes
+
+    def check_comparable(self, other: Signatures) -> None:
+        """Refuse signatures of another width, or with other feature names.
+
+        Raises
+        ------
+        ValueError, DesignMismatchError
+        """
+        check_same_columns(self.names, other.names, self.name, other.name)
+        if self.rows.shape[1] != other.rows.shape[1]:
+            raise ValueError(
+                f"{self.name} has {self.rows.shape[1]} columns and {other.name} has "
+                f"{other.rows.shape[1]}; signatures under one plan are equally wide. Transform "
+                "both with one fitted LimeSignatureTransformer."
+            )
 
 
-def present_classes(
-    X: np.ndarray, holes: np.ndarray, n_classes: int, name: str = "X"
+def check_pair(S1: ArrayLike, S2: ArrayLike, plan: QueryPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Two signatures under a plan as (n_classes, n_components) arrays."""
+    first, second = Signatures.one(S1, "S1", plan), Signatures.one(S2, "S2", plan)
+    first.check_comparable(second)
+    return first.blocks[0], second.blocks[0]
+
+
+def check_signature(
+    S: ArrayLike, name: str, plan: QueryPlan, names: np.ndarray | None = None
 ) -> np.ndarray:
-    """Which classes each model has, (n_models, n_classes).
+    """One signature under a plan as an (n_classes, n_components) array."""
+    return Signatures.one(S, name, plan, names).blocks[0]
 
-    Raises
-    ------
-    ValueError
-        If a class is NaN in some of its columns only.
-    """
-    present = np.ones((len(X), n_classes), dtype=bool)
-    rows = np.flatnonzero(holes)
-    if rows.size:
-        gone = np.isnan(X[rows]).reshape(len(rows), n_classes, -1)
-        missing = gone.sum(axis=2)
-        torn = np.argwhere((missing > 0) & (missing < gone.shape[2]))
-        if torn.size:
-            row, block = torn[0]
-            raise ValueError(
-                f"row {rows[row]} of {name} is NaN in {missing[row, block]} of the "
-                f"{gone.shape[2]} columns of class block {block}; a class that a model lacks is "
-                f"NaN in all of them, and no other value may be. Is n_classes={n_classes} right?"
-            )
-        present[rows] = missing == 0
-    return present
+
+def check_plan(plan: object, minimum: int = 1) -> QueryPlan:
+    """Refuse anything but a plan, and a plan with too few points."""
+    if not isinstance(plan, QueryPlan):
+        raise TypeError(
+            f"plan must be a QueryPlan, such as plan_ of the LimeSignatureTransformer that made "
+            f"the signatures; got {type(plan).__name__}."
+        )
+    if len(plan) < minimum:
+        raise ValueError(
+            f"the plan has {len(plan)} reference point{'' if len(plan) == 1 else 's'}; at least "
+            f"{minimum} are needed to see how much they differ. Raise n_reference."
+        )
+    return plan
 
 
 def check_points(
-    points: Any, method: str | None, n_components: int, names: np.ndarray | None
+    points: QueryPlan | ArrayLike | None,
+    alignment: str | None,
+    n_components: int,
+    names: np.ndarray | None,
 ) -> np.ndarray | None:
-    """Reference point of each component as whole numbers from 0, or None."""
+    """Reference point of each component, numbered from 0; None without `points`."""
     if points is None:
         return None
-    if method != "nearest":
+    if alignment != "nearest":
         raise ValueError(
-            f"points= goes with 'nearest', which matches classes inside each reference point; "
-            f"got {method!r}. Leave points out, or align with 'nearest'."
+            "points is used with alignment='nearest' only, which then matches classes inside each "
+            f"reference point; got alignment={alignment!r}. Leave points out, or align with "
+            "'nearest'."
         )
     check_same_design(names, getattr(points, "digest", None), "X", "points")
     point = np.asarray(getattr(points, "column_point", points))
@@ -149,3 +220,87 @@ def check_points(
             "each component (plan_.column_point)."
         )
     return np.unique(point, return_inverse=True)[1]
+
+
+# ---------------------------------------------------------------- values
+
+
+def _as_rows(S: ArrayLike, name: str) -> np.ndarray:
+    # check_array takes longer than the distance of two rows: skip it for what would pass anyway.
+    if not (type(S) is np.ndarray and S.dtype == np.float64 and 0 < S.ndim < 3 and S.size):
+        S = check_array(
+            S, dtype=np.float64, ensure_all_finite=False, ensure_2d=False, input_name=name
+        )
+    rows = np.atleast_2d(S)
+    # Only of contiguous rows does NumPy compute a symmetric product.
+    return rows if rows.flags.forc else np.ascontiguousarray(rows)
+
+
+def _refuse_infinite(rows: np.ndarray, odd: np.ndarray, name: str) -> None:
+    for row in odd:
+        columns = np.flatnonzero(np.isinf(rows[row]))
+        if columns.size:
+            raise ValueError(
+                f"row {row} of {name} is infinite in {columns.size} columns (the first is "
+                f"{columns[0]}). Coefficients must be finite; a class that a model lacks is NaN."
+            )
+
+
+def _refuse_torn(
+    missing: np.ndarray, odd: np.ndarray, width: int, name: str, names: np.ndarray | None
+) -> None:
+    """Refuse classes that are NaN in some of their columns only; `missing` (n_odd, n_classes)."""
+    torn = np.argwhere((missing > 0) & (missing < width))
+    if torn.size:
+        row, block = torn[0]
+        labels = class_labels(names)
+        label = "" if labels is None else f" ({labels[block]!r})"
+        raise ValueError(
+            f"row {odd[row]} of {name} is NaN in {missing[row, block]} of the {width} columns of "
+            f"class block {block}{label}; a class that a model lacks is NaN in all of them, and no "
+            f"other value may be NaN. Are {missing.shape[1]} classes right?"
+        )
+
+
+# ---------------------------------------------------------------- class blocks
+
+
+def _n_classes_under(plan: QueryPlan, width: int, name: str) -> int:
+    if width % plan.n_components:
+        raise ValueError(
+            f"{name} has {width} columns, and the plan {plan.n_components} components per class; "
+            "expected a multiple. Pass the plan_ of the transformer that made the signatures."
+        )
+    return width // plan.n_components
+
+
+def _n_classes(
+    n_classes: int | None, names: np.ndarray | None, width: int, needed: str | None
+) -> int | None:
+    """Number of class blocks, as given or as feature names tell; else None."""
+    named, digest = parse_feature_names(names)
+    if (n_classes is not None or needed is not None) and named is None and digest is not None:
+        raise ValueError(
+            "the feature names show that columns of the signatures were left out or moved, so the "
+            "class blocks are unknown. Pass all columns of LimeSignatureTransformer in order."
+        )
+    if n_classes is None:
+        if named is None and needed is not None:
+            raise ValueError(
+                f"{needed} must know the class blocks of a signature. Pass n_classes=, or a data "
+                "frame with the feature names of LimeSignatureTransformer "
+                "(set_output(transform='pandas'))."
+            )
+        return named
+    n_classes = check_whole(n_classes, "n_classes")
+    if named not in (None, n_classes):
+        raise ValueError(
+            f"n_classes={n_classes}, but the feature names have {named} classes. Leave n_classes "
+            "out, or pass that number."
+        )
+    if width % n_classes:
+        raise ValueError(
+            f"{width} columns cannot be n_classes={n_classes} blocks of one length. Pass the "
+            "number of classes that LimeSignatureTransformer has in n_classes_."
+        )
+    return n_classes

@@ -8,27 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..comparing import cosine_distance
+from ..comparing import jackknife_error
+from ..comparing import leave_one_out as of_points
 
 __all__ = ["jackknife_error", "log_ratio_error", "of_models", "of_points", "two_way"]
-
-
-def jackknife_error(without: np.ndarray) -> np.ndarray:
-    """Standard error from the values that leave out one item each, along the last axis."""
-    n = without.shape[-1]
-    gaps = without - without.mean(axis=-1, keepdims=True)
-    return np.sqrt((n - 1) / n * np.sum(gaps**2, axis=-1))
-
-
-def of_points(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (n_pairs,), and those without each point (n_pairs, n_points).
-
-    Parameters
-    ----------
-    sums : ndarray of shape (n_pairs, n_points, 3)
-    """
-    total = sums.sum(axis=1)
-    return cosine_distance(total), cosine_distance(total[:, None] - sums)
 
 
 def of_models(values: np.ndarray) -> float:

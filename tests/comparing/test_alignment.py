@@ -120,19 +120,21 @@ def permuted(seed, n_classes, n_components=6):
     return first, first[order] * rng.uniform(0.5, 2), np.argsort(order)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("alignment", METHODS)
 @given(seed=seeds, n_classes=st.integers(2, 100))
-def test_permuted_classes_find_each_other(method, seed, n_classes):
+def test_permuted_classes_find_each_other(alignment, seed, n_classes):
     first, second, place = permuted(seed, n_classes)
     S = np.stack([first.ravel(), second.ravel()])
-    aligner = ClassAligner(n_classes=n_classes, template=0, method=method)
+    aligner = ClassAligner(n_classes=n_classes, template=0, alignment=alignment)
     aligned = aligner.fit(S).transform(S)
     assert_array_equal(aligned[0], S[0])
     assert_array_equal(aligned[1], second[place].ravel())
     match = aligner.match(S)[1]
     assert_array_equal(match.classes, place)
     assert_allclose(match.distances, 0, atol=1e-30)
-    assert_allclose(zest_distances(S, n_classes=n_classes, alignment=method)[0, 1], 0, atol=1e-30)
+    assert_allclose(
+        zest_distances(S, n_classes=n_classes, alignment=alignment)[0, 1], 0, atol=1e-30
+    )
     if not np.array_equal(place, np.arange(n_classes)):
         assert zest_distances(S)[0, 1] > 1e-3
 
@@ -159,15 +161,18 @@ def test_classes_of_a_larger_model_are_left_over(seed, n_classes, extra):
     assert_array_equal(aligned[1], second[place].ravel())
 
 
-def test_methods_differ_on_signatures_too():
+def test_rules_differ_on_signatures_too():
     # Class rows in a plane, so that angles are costs.
     def rows(*angles):
         return np.column_stack([np.cos(angles), np.sin(angles)]).ravel()
 
     S = np.array([rows(0.5, 0.6, 2.0), rows(0.62, 0.0, 1.0)])
     met = {
-        method: ClassAligner(n_classes=3, template=0, method=method).fit(S).match(S)[1].classes
-        for method in [*METHODS, None]
+        alignment: ClassAligner(n_classes=3, template=0, alignment=alignment)
+        .fit(S)
+        .match(S)[1]
+        .classes
+        for alignment in [*METHODS, None]
     }
     assert met["greedy"].tolist() == [1, 0, 2]
     assert met["sequential"].tolist() == [0, 2, 1]
@@ -239,12 +244,12 @@ def by_point(n_classes=4, widths=(3, 1, 5), seed=0):
 def test_nearest_inside_points_undoes_a_permutation_of_each_point():
     first, second, points = by_point(widths=(3, 2, 5))
     S = np.stack([first.ravel(), second.ravel()])
-    aligner = ClassAligner(n_classes=4, template=0, method="nearest", points=points).fit(S)
+    aligner = ClassAligner(n_classes=4, template=0, alignment="nearest", points=points).fit(S)
     assert_array_equal(aligner.transform(S)[1], first.ravel())
     match = aligner.match(S)[1]
     assert match.classes.shape == match.distances.shape == (3, 4)
     assert_allclose(match.distances, 0, atol=1e-30)
-    whole = ClassAligner(n_classes=4, template=0, method="nearest").fit(S)
+    whole = ClassAligner(n_classes=4, template=0, alignment="nearest").fit(S)
     assert np.any(whole.transform(S)[1] != first.ravel())
 
 
@@ -259,7 +264,7 @@ def test_nearest_inside_points_is_algorithm_1(n_classes):
     expected = told.paper_distance_algorithm_1(*local)
     assert abs(expected - told.paper_distance_appendix_b(*S)) > 1e-2
     flat = S[:, :, shuffle].reshape(2, -1)
-    aligner = ClassAligner(n_classes, template=0, method="nearest", points=points[shuffle]).fit(
+    aligner = ClassAligner(n_classes, template=0, alignment="nearest", points=points[shuffle]).fit(
         flat
     )
     assert_allclose(zest_distances(*aligner.transform(flat)), expected, rtol=1e-12)
@@ -272,8 +277,8 @@ def test_points_may_be_a_plan():
     first, second, points = by_point()
     S = np.stack([first.ravel(), second.ravel()])
     plan = SimpleNamespace(column_point=points, digest="3f2a91bc")
-    by_plan = ClassAligner(4, template=0, method="nearest", points=plan).fit(S).transform(S)
-    by_array = ClassAligner(4, template=0, method="nearest", points=points).fit(S).transform(S)
+    by_plan = ClassAligner(4, template=0, alignment="nearest", points=plan).fit(S).transform(S)
+    by_array = ClassAligner(4, template=0, alignment="nearest", points=points).fit(S).transform(S)
     assert_array_equal(by_plan, by_array)
 
 
@@ -283,7 +288,7 @@ def test_points_of_another_plan_are_refused():
     S = pd.DataFrame(np.ones((2, 4 * len(points))), columns=names)
     plan = SimpleNamespace(column_point=points, digest="3f2a91bc")
     with pytest.raises(DesignMismatchError, match="X and points were asked different questions"):
-        ClassAligner(method="nearest", points=plan).fit(S)
+        ClassAligner(alignment="nearest", points=plan).fit(S)
 
 
 # ---------------------------------------------------------------- template and names
@@ -326,9 +331,9 @@ def test_model_with_fewer_classes_is_refused_with_both_counts():
         aligner.match(S[1:])
 
 
-def test_without_a_method_classes_correspond_by_position():
+def test_without_alignment_classes_correspond_by_position():
     S = zoo()
-    aligner = ClassAligner(n_classes=4, method=None).fit(S[[0, 1]])
+    aligner = ClassAligner(n_classes=4, alignment=None).fit(S[[0, 1]])
     assert_array_equal(aligner.transform(S[[0, 1]])[0], S[0].reshape(4, 5)[[1, 3]].ravel())
     assert aligner.match(S[:1])[0].classes.tolist() == [1, 3]
     with pytest.raises(ValueError, match="model 0 lacks class block 3 of the template"):
@@ -358,7 +363,7 @@ def test_match_prints_who_met_whom():
     assert str(match) == "1 - 1: 0\n3 - 3: 0"
     assert str(ClassAligner().fit(named(S)).match(named(S))[1]) == "dog - dog: 0\neel - eel: 0"
     points = [0, 0, 1, 1, 1]
-    aligner = ClassAligner(n_classes=4, method="nearest", points=points).fit(S)
+    aligner = ClassAligner(n_classes=4, alignment="nearest", points=points).fit(S)
     assert str(aligner.match(S)[1]).startswith("1 - 1 (2 of 2 points): 0")
 
 
@@ -377,9 +382,9 @@ def test_float32_stays_and_is_matched_in_float64():
 
 def test_clone_and_nested_parameters():
     points = np.repeat([0, 1], 3)
-    aligner = clone(ClassAligner(n_classes=3, method="nearest", points=points))
+    aligner = clone(ClassAligner(n_classes=3, alignment="nearest", points=points))
     assert_array_equal(aligner.points, points)
-    assert aligner.set_params(method=None, points=None).method is None
+    assert aligner.set_params(alignment=None, points=None).alignment is None
 
 
 # ---------------------------------------------------------------- refusals
@@ -395,14 +400,18 @@ def test_clone_and_nested_parameters():
         ({"n_classes": 4, "template": 3}, ValueError, "template=3, but X has only 3 rows"),
         ({"n_classes": 4, "template": "a"}, TypeError, "template must be the index of a row"),
         (
-            {"n_classes": 4, "method": "best"},
+            {"n_classes": 4, "alignment": "best"},
             ValueError,
-            "method must be one of 'greedy', .*'best'",
+            "alignment must be 'greedy', .* or None; got 'best'",
         ),
         ({"n_classes": 4, "distance": "l1"}, ValueError, "got 'l1'. You may mean 'cityblock'"),
-        ({"n_classes": 4, "points": [0] * 5}, ValueError, "points= goes with 'nearest'"),
         (
-            {"n_classes": 4, "points": [0] * 4, "method": "nearest"},
+            {"n_classes": 4, "points": [0] * 5},
+            ValueError,
+            "points is used with alignment='nearest' only",
+        ),
+        (
+            {"n_classes": 4, "points": [0] * 4, "alignment": "nearest"},
             ValueError,
             r"points has shape \(4,\); expected \(5,\)",
         ),
@@ -448,7 +457,7 @@ def test_signatures_of_another_design_are_refused():
     aligner = ClassAligner().fit(named(S))
     with pytest.raises(DesignMismatchError, match="template and X were asked different questions"):
         aligner.transform(named(S, digest="91bc0000"))
-    with pytest.raises(ValueError, match="n_classes=2, but feature names tell of 4 classes"):
+    with pytest.raises(ValueError, match="n_classes=2, but the feature names have 4 classes"):
         ClassAligner(n_classes=2).fit(named(S))
     with pytest.raises(ValueError, match="columns of the signatures were left out or moved"):
         ClassAligner(n_classes=3).fit(named(S).iloc[:, 2:17])
@@ -463,10 +472,10 @@ def test_callable_that_gives_no_number_for_class_rows_is_refused():
 @parametrize_with_checks(
     [
         ClassAligner(n_classes=1),
-        ClassAligner(n_classes=1, template=-1, method="sequential", distance="euclidean"),
-        ClassAligner(n_classes=1, method="nearest", distance="angular"),
-        ClassAligner(n_classes=1, method="optimal", distance="cityblock"),
-        ClassAligner(n_classes=1, method=None),
+        ClassAligner(n_classes=1, template=-1, alignment="sequential", distance="euclidean"),
+        ClassAligner(n_classes=1, alignment="nearest", distance="angular"),
+        ClassAligner(n_classes=1, alignment="optimal", distance="cityblock"),
+        ClassAligner(n_classes=1, alignment=None),
     ]
 )
 def test_aligner_passes_scikit_learn_checks(estimator, check):
