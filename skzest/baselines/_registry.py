@@ -30,6 +30,7 @@ _BOUNDARY_STEPS, _DDV_STEPS = 4, 20
 _SAC_POINTS = 1024
 
 _Distances = Callable[..., np.ndarray]
+_Arguments = dict[str, Any]
 _Count = Callable[[QueryPlan, int], int]
 
 
@@ -67,46 +68,37 @@ def _n_pairs(plan: QueryPlan, n_points: int) -> int:
     return min(plan.n_queries // 2, n_points)
 
 
-# ---------------------------------------------------------------- ways to call a function
+# ---------------------------------------------------------------- arguments beside the models
 
 
-def _call_with_nothing(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
-    return distances(models)
+def _no_arguments(given: _Given) -> _Arguments:
+    return {}
 
 
-def _call_with_plan(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
-    return distances(models, given.plan)
+def _the_plan(given: _Given) -> _Arguments:
+    return {"plan": given.plan}
 
 
-def _call_with_points(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
-    return distances(models, some_points(given.points, np.arange(given.n_queries)))
+def _first_points(given: _Given) -> _Arguments:
+    return {"points": some_points(given.points, np.arange(given.n_queries))}
 
 
-def _call_with_truth(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
-    points, y = given.points, given.y
-    return distances(models, points, y, victim=given.victim, n_points=given.n_queries)
+def _points_and_truth(given: _Given) -> _Arguments:
+    names = {"n_points": given.n_queries, "victim": given.victim}
+    return {"points": given.points, "y": given.y} | names
 
 
-def _call_boundary(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
-    return distances(
-        models,
-        given.points,
-        victim=given.victim,
-        n_points=given.n_queries,
-        n_steps=_BOUNDARY_STEPS,
-        random_state=given.random_state,
-    )
+def _boundary_search(given: _Given) -> _Arguments:
+    return _search(given) | {"n_points": given.n_queries, "n_steps": _BOUNDARY_STEPS}
 
 
-def _call_ddv(distances: _Distances, models: Any, given: _Given) -> np.ndarray:
-    return distances(
-        models,
-        given.points,
-        victim=given.victim,
-        n_pairs=given.n_queries // 2,
-        n_steps=_DDV_STEPS,
-        random_state=given.random_state,
-    )
+def _pair_search(given: _Given) -> _Arguments:
+    return _search(given) | {"n_pairs": given.n_queries // 2, "n_steps": _DDV_STEPS}
+
+
+def _search(given: _Given) -> _Arguments:
+    seed = {"random_state": given.random_state}
+    return {"points": given.points, "victim": given.victim} | seed
 
 
 @dataclass(frozen=True)
@@ -124,8 +116,8 @@ class Baseline:
     asks : {"copies", "points", "mistakes", "made points", "weights"}
         What the models are asked about. ``"mistakes"`` needs the labels of the points;
         ``"made points"`` are searched from the victim by mixing and moving points.
-    call : callable
-        Calls `function` with what it needs of the plan, the points and the victim.
+    arguments : callable
+        From the plan, the points and the victim to the arguments of `function`.
     questions : callable
         From a plan and a number of points to the number of questions for each model.
     search : callable
@@ -156,7 +148,7 @@ class Baseline:
     function: _Distances
     source: str
     asks: str
-    call: _Distances
+    arguments: Callable[[_Given], _Arguments]
     questions: _Count
     search: _Count = _no_questions
 
@@ -205,86 +197,33 @@ class Baseline:
         """
         points = plan.reference if points is None else points
         n = self.n_queries(plan, len(points))
-        return self.call(self.function, models, _Given(plan, points, y, n, victim, random_state))
+        given = _Given(plan, points, y, n, victim, random_state)
+        return self.function(models, **self.arguments(given))
 
 
+_JIA, _JIA_43 = "the questions of Jia et al., ICLR 2022", "Jia et al., ICLR 2022, section 4.3"
+_CAO = f"{_JIA_43}; Cao et al., AsiaCCS 2021"
+_OURS = "this library: main effects and interactions, each by itself"
+_COPIES = "copies", _the_plan, _budget
+
+# fmt: off
 _ALL = (
-    Baseline(
-        "passthrough",
-        passthrough_distances,
-        "the questions of Jia et al., ICLR 2022, without the regression",
-        "copies",
-        _call_with_plan,
-        _budget,
-    ),
-    Baseline(
-        "copy labels",
-        copy_label_distances,
-        "the questions of Jia et al., ICLR 2022, answered with labels",
-        "copies",
-        _call_with_plan,
-        _budget,
-    ),
-    Baseline(
-        "combined",
-        combined_distances,
-        "this library: main effects and interactions, each by itself",
-        "copies",
-        _call_with_plan,
-        _budget,
-    ),
-    Baseline(
-        "predictions",
-        prediction_distances,
-        "Jia et al., ICLR 2022, section 4.3",
-        "points",
-        _call_with_points,
-        _one_a_point,
-    ),
-    Baseline(
-        "boundary",
-        boundary_distances,
-        "Jia et al., ICLR 2022, section 4.3; Cao et al., AsiaCCS 2021",
-        "made points",
-        _call_boundary,
-        _budget,
-        lambda plan, n_points: n_points + -(-plan.n_queries // 2) * _BOUNDARY_STEPS,
-    ),
-    Baseline(
-        "ddv",
-        ddv_distances,
-        "Li et al., ISSTA 2021",
-        "made points",
-        _call_ddv,
-        _two_a_pair,
-        lambda plan, n_points: _n_pairs(plan, n_points) * (_DDV_STEPS + 1),
-    ),
-    Baseline(
-        "mistakes",
-        mistake_distances,
-        "Godinot et al., AAAI 2025",
-        "mistakes",
-        _call_with_truth,
-        _one_a_point,
-        lambda plan, n_points: n_points,
-    ),
-    Baseline(
-        "correlation",
-        correlation_distances,
-        "Guan et al., NeurIPS 2022",
-        "points",
-        _call_with_points,
-        lambda plan, n_points: min(_one_a_point(plan, n_points), _SAC_POINTS),
-    ),
-    Baseline(
-        "weights",
-        weight_distances,
-        "Jia et al., IEEE S&P 2021",
-        "weights",
-        _call_with_nothing,
-        _no_questions,
-    ),
+    Baseline("passthrough", passthrough_distances, f"{_JIA}, without the regression", *_COPIES),
+    Baseline("copy labels", copy_label_distances, f"{_JIA}, answered with labels", *_COPIES),
+    Baseline("combined", combined_distances, _OURS, *_COPIES),
+    Baseline("predictions", prediction_distances, _JIA_43, "points", _first_points, _one_a_point),
+    Baseline("boundary", boundary_distances, _CAO, "made points", _boundary_search, _budget,
+             lambda plan, n: n + -(-plan.n_queries // 2) * _BOUNDARY_STEPS),
+    Baseline("ddv", ddv_distances, "Li et al., ISSTA 2021", "made points", _pair_search,
+             _two_a_pair, lambda plan, n: _n_pairs(plan, n) * (_DDV_STEPS + 1)),
+    Baseline("mistakes", mistake_distances, "Godinot et al., AAAI 2025", "mistakes",
+             _points_and_truth, _one_a_point, lambda plan, n: n),
+    Baseline("correlation", correlation_distances, "Guan et al., NeurIPS 2022", "points",
+             _first_points, lambda plan, n: min(_one_a_point(plan, n), _SAC_POINTS)),
+    Baseline("weights", weight_distances, "Jia et al., IEEE S&P 2021", "weights",
+             _no_arguments, _no_questions),
 )
+# fmt: on
 
 BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
 

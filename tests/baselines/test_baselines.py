@@ -159,7 +159,7 @@ def test_a_new_baseline_is_one_row():
         first_labels,
         "this test",
         "points",
-        lambda distances, models, given: distances(models, given.points),
+        lambda given: {"points": given.points},
         lambda plan, n_points: 1,
     )
     assert row.n_queries(PLAN) == 1 and row.n_search(PLAN) == 0
@@ -278,7 +278,7 @@ def test_constant_model_is_nan_and_warned_of():
 
 
 def test_non_finite_scores_are_refused():
-    bad = CallableQuery(lambda X: np.where(X[:, :2] > X[0, 0], np.nan, X[:, :2]), output="logits")
+    bad = CallableQuery(lambda X: np.where(X[:, :3] > X[0, 0], np.nan, X[:, :3]), output="logits")
     with pytest.raises(ValueError, match=r"models\[1\] .*non-finite scores"):
         ask_copies([ZOO[0], bad], PLAN)
 
