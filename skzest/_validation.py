@@ -135,3 +135,18 @@ def check_n_reference(n_reference: Any, n_available: int) -> int:
             "Lower n_reference, or pass more points."
         )
     return n_reference
+
+
+def check_model_id(model_id: object) -> str | None:
+    """A name for a model: a string that is not empty and can be written to a file, or None."""
+    if model_id is not None and not (isinstance(model_id, str) and model_id):
+        raise TypeError(f"model_id must be a non-empty string or None; got {model_id!r}.")
+    try:
+        (model_id or "").encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"model_id={model_id!a} has a character that cannot be encoded, at position "
+            f"{error.start}, as file names in another encoding have. Pass "
+            'model_id.encode("ascii", "backslashreplace").decode().'
+        ) from error
+    return model_id

@@ -4,61 +4,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from .._points import is_frame, little_endian
-from ._base import register_fingerprint
+from ._base import Piece, register_fingerprint
+from ._installed import class_name
 
-__all__ = ["array_pieces", "register"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["register"]
 
 
 def register() -> None:
     """Make these kinds known."""
-    register_fingerprint(_is_labelled, _labelled)
-    register_fingerprint(is_frame, _frame)
-    register_fingerprint(_is_random, lambda value: ["random", type(value).__name__])
+    register_fingerprint(lambda value: isinstance(value, _RANDOM), lambda value: ["random"])
     register_fingerprint(lambda value: isinstance(value, np.dtype), lambda value: [repr(value)])
-    register_fingerprint(lambda value: isinstance(value, np.ufunc), _ufunc)
     register_fingerprint(sparse.issparse, _sparse)
     register_fingerprint(lambda value: isinstance(value, np.generic), _scalar)
-    register_fingerprint(lambda value: isinstance(value, np.ndarray), array_pieces)
+    register_fingerprint(lambda value: isinstance(value, np.ndarray), _array)
+    register_fingerprint(lambda value: _is_pandas(value) and is_frame(value), _frame)
+    register_fingerprint(
+        lambda value: _is_pandas(value) and hasattr(type(value), "array"), _labelled
+    )
 
 
-def array_pieces(array: np.ndarray) -> Iterator[Any]:
+# Their state moves on when a model is asked, and a model that uses it is not deterministic.
+_RANDOM = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
+
+
+def _array(array: np.ndarray) -> Iterator[Piece]:
     """Kind, shape and elements; a memory map is the array that it maps."""
     yield "array"
     if not isinstance(array, np.memmap) and type(array) is not np.ndarray:
-        yield type(array).__name__
+        yield class_name(array)
     if isinstance(array, np.ma.MaskedArray):
         yield ".mask", np.ma.getmaskarray(array)
         array = array.filled(0) if array.dtype.kind in "biufc" else array.data
     yield str(array.shape)
     array = np.asarray(array)
     if array.dtype.names:
-        # Field by field: what lies between fields is whatever was in memory before.
+        # Field by field: the bytes between fields are not set.
         for name in array.dtype.names:
             yield name
             yield f"[{name!r}]", array[name]
     elif array.dtype.hasobject:
         yield str(array.dtype)
-        for i, element in enumerate(array.ravel().tolist()):
-            yield f".flat[{i}]", element
+        yield ".flat", array.ravel().tolist()
     else:
         array = little_endian(array)
         yield array.dtype.str
         yield array.reshape(-1).view(np.uint8) if array.size else b""
 
 
-def _scalar(value: np.generic) -> list:
-    array = np.asarray(value)
-    return ["scalar", *array_pieces(array.reshape(1))]
+def _scalar(value: np.generic) -> list[Piece]:
+    return ["scalar", *_array(np.asarray(value).reshape(1))]
 
 
-def _sparse(matrix: Any) -> Iterator[Any]:
-    # Through a canonical copy: duplicates are summed and indices sorted in place, on first use.
+def _sparse(matrix: Any) -> Iterator[Piece]:
+    # Of a canonical copy: duplicates are summed and indices sorted in place, on first use.
     matrix = sparse.csr_array(matrix.reshape(1, -1) if matrix.ndim == 1 else matrix, copy=True)
     matrix.sum_duplicates()
     yield "sparse"
@@ -68,23 +75,12 @@ def _sparse(matrix: Any) -> Iterator[Any]:
     yield ".indptr", matrix.indptr.astype(np.int64)
 
 
-def _ufunc(value: np.ufunc) -> list:
-    return ["ufunc", value.__name__]
+def _is_pandas(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas"
 
 
-def _is_random(value: Any) -> bool:
-    # Their state moves on when a model is asked; a model that heeds it is not deterministic.
-    return isinstance(value, (np.random.RandomState, np.random.Generator, np.random.BitGenerator))
-
-
-def _is_labelled(value: Any) -> bool:
-    """Whether this is a Series or an Index of pandas, told by behaviour."""
-    # By the class: a MultiIndex has the attribute, and raises ValueError when it is read.
-    return all(hasattr(type(value), name) for name in ("to_numpy", "dtype", "array"))
-
-
-def _labelled(value: Any) -> Iterator[Any]:
-    yield type(value).__name__
+def _labelled(value: pd.Series | pd.Index) -> Iterator[Piece]:
+    yield class_name(value)
     yield str(value.dtype)
     yield ".name", value.name
     if hasattr(value.dtype, "categories"):
@@ -94,8 +90,8 @@ def _labelled(value: Any) -> Iterator[Any]:
     yield ".values", value.to_numpy()
 
 
-def _frame(frame: Any) -> Iterator[Any]:
-    yield "frame"
+def _frame(frame: pd.DataFrame) -> Iterator[Piece]:
+    yield class_name(frame)
     yield ".columns", frame.columns
     for i in range(len(frame.columns)):
         yield f".iloc[:, {i}]", frame.iloc[:, i]

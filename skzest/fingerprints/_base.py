@@ -1,42 +1,50 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The walk through a model: every value is hashed by its kind and the values inside it.
 
-A tree of hashes. How objects are shared, where they lie in memory and what unused bytes hold
-does not enter, and these are what changes when a model is copied, pickled or sent to another
-process (``joblib.hash`` sees them in forests and in torch modules).
+The result is a tree of hashes. How objects are shared, where they lie in memory and what unused
+bytes hold does not enter, since that changes when a model is copied, pickled or sent to another
+process (``joblib.hash`` sees it in forests and in torch modules).
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Walker", "fingerprint", "register_fingerprint"]
+import numpy as np
 
-# Goes into every fingerprint: to be raised when the meaning of one changes.
-_FORMAT = "skzest fingerprint 1"
+from ._installed import UnseenError, class_name, version_of
 
-_HANDLERS: list[tuple[Callable[[Any], bool], Callable[[Any], Iterable]]] = []
+__all__ = ["Piece", "attributes", "fingerprint", "register_fingerprint"]
+
+# Part of every fingerprint: raise it when the meaning of fingerprints changes.
+_FORMAT = "skzest fingerprint 2"
+
+Piece = str | bytes | np.ndarray | tuple[str, object]
+
+# Packages whose pickles were looked at, and hold all that decides an answer.
+_COMPLETE_PICKLES = {"joblib", "numpy", "pandas", "scipy", "skimage", "sklearn", "torch"}
+
+_HANDLERS: list[tuple[Callable[[Any], bool], Callable[[Any], Iterable[Piece]]]] = []
 
 
 def register_fingerprint(
-    predicate: Callable[[Any], bool], pieces: Callable[[Any], Iterable]
+    predicate: Callable[[Any], bool], pieces: Callable[[Any], Iterable[Piece]]
 ) -> None:
     """Teach :func:`fingerprint` another kind of object.
 
     Parameters
     ----------
     predicate : callable
-        ``predicate(value) -> bool``, tried before those registered earlier. It should look at
-        the type alone, as it is asked once for each, and import nothing.
+        ``predicate(value) -> bool``, tried before those registered earlier. It is called once
+        per type, so it should look at the type alone; it should import nothing.
     pieces : callable
-        ``pieces(value)`` gives, in a fixed order, all that decides what the object does: text
-        or bytes as they are, and ``(step, value)`` for what is to be walked in turn, where
-        ``step`` (such as ``".coef_"``) is how errors speak of it.
+        ``pieces(value)`` gives, in a fixed order, everything that decides what the object does:
+        strings or bytes, which are hashed as they are, and ``(step, value)`` for values to be
+        walked in turn, where ``step`` (such as ``".coef_"``) names the value in error messages.
 
     Examples
     --------
@@ -44,8 +52,8 @@ def register_fingerprint(
 
     >>> from skzest.fingerprints import fingerprint, register_fingerprint
     >>> class Remote:
-    ...     def __init__(self, version, session):
-    ...         self.version, self.session = version, session
+    ...     def __init__(self, version, connection):
+    ...         self.version, self.connection = version, connection
     >>> register_fingerprint(
     ...     lambda value: isinstance(value, Remote),
     ...     lambda remote: ["remote", (".version", remote.version)],
@@ -57,12 +65,12 @@ def register_fingerprint(
 
 
 def fingerprint(model: Any) -> str:
-    """SHA-256 of all that decides what a model answers, in hex.
+    """SHA-256 of everything that decides what a model answers, in hex.
 
-    Equal for copies, for a model that was pickled, and in another process or on another device.
-    Parameters and fitted attributes of scikit-learn estimators are walked; of torch modules the
-    state and the structure. The number of jobs, verbosity, the log of a search and the state of
-    random generators are left out.
+    Equal for copies and for a model that was pickled, on any device and in any process. It covers
+    parameters and fitted attributes of scikit-learn estimators, and state and structure of torch
+    modules. The number of jobs, verbosity, the log of a search and the state of random generators
+    are left out.
 
     Parameters
     ----------
@@ -75,15 +83,16 @@ def fingerprint(model: Any) -> str:
     Raises
     ------
     TypeError
-        If some part of it has no content that can be read: an open file, a lock, a connection.
-        The message says which.
+        If something in the model cannot be read completely: an object of a class, or a function,
+        that is not part of an installed package (defined in a script or notebook, a lambda, a
+        closure); an object whose package decides what a pickle of it holds; an open file, a lock,
+        a connection. The message says where it is.
 
     Notes
     -----
-    Classes and functions of the standard library, NumPy, SciPy, scikit-learn, torch and
-    skzest are known by name, all others by name and byte code. So fingerprints last over
-    upgrades of these libraries, but those of models of other classes, or with functions in
-    them, may not last over an upgrade of Python.
+    Classes and functions of installed packages are known by name and by the version of the
+    package, as their code may change with it. So a model has another fingerprint after its
+    package was upgraded.
 
     Examples
     --------
@@ -98,27 +107,21 @@ def fingerprint(model: Any) -> str:
     False
     """
     sha = hashlib.sha256(_FORMAT.encode())
-    sha.update(Walker(type(model).__name__).digest(model))
+    sha.update(_Walker(type(model).__name__).digest(model))
     return sha.hexdigest()
 
 
-class Walker:
-    """Digests of values, with the path to the one at hand.
-
-    Parameters
-    ----------
-    root : str
-        How errors name the value that the walk starts at.
-    """
+class _Walker:
+    """Digests of values, with the path to the current one."""
 
     def __init__(self, root: str):
         self._path = [root]
-        self._kinds: dict[type, Callable[[Any], Iterable] | None] = {}
+        self._kinds: dict[type, Callable[[Any], Iterable[Piece]]] = {}
         self._open: dict[int, int] = {}
-        # The object is kept beside its digest: were it freed, another could get its id.
-        self._done: dict[int, tuple[Any, bytes]] = {}
+        # The object is kept beside its digest: if it were freed, another could get its id.
+        self._done: dict[int, tuple[object, bytes]] = {}
 
-    def digest(self, value: Any) -> bytes:
+    def digest(self, value: object) -> bytes:
         """Digest of 32 bytes of a value and all that is inside it."""
         leaf = _leaf(value)
         if leaf is not None:
@@ -132,61 +135,42 @@ class Walker:
         self._open[key] = len(self._open)
         try:
             digest = self._node(value)
+        except UnseenError as error:
+            raise TypeError(self._refusal(str(error))) from error.__cause__
         except RecursionError:
             raise TypeError(self._refusal("is nested too deeply")) from None
         finally:
             del self._open[key]
-        if hasattr(value, "__dict__"):  # it may be met again; arrays made on the way may not
+        if hasattr(value, "__dict__"):  # may be met again, unlike arrays made during the walk
             self._done[key] = value, digest
         return digest
 
-    def _node(self, value: Any) -> bytes:
+    def _node(self, value: object) -> bytes:
         sha = hashlib.sha256()
-        for piece in self._pieces(value):
+        for piece in self._pieces_of(value)(value):
             if isinstance(piece, tuple):
                 step, child = piece
                 with self._at(step):
                     sha.update(b"@" + self.digest(child))
                 continue
-            raw = memoryview(piece.encode() if isinstance(piece, str) else piece).cast("B")
+            piece = piece.encode() if isinstance(piece, str) else piece
+            raw = memoryview(piece).cast("B")  # type: ignore[arg-type]
             sha.update(b"=%d:" % len(raw))
             sha.update(raw)
         return sha.digest()
 
-    def _pieces(self, value: Any) -> Iterable:
+    def _pieces_of(self, value: object) -> Callable[[Any], Iterable[Piece]]:
         kind = type(value)
         if kind not in self._kinds:
             known = (pieces for accepts, pieces in reversed(_HANDLERS) if accepts(value))
-            self._kinds[kind] = next(known, None)
-        pieces = self._kinds[kind]
-        if pieces is not None:
-            return pieces(value)
-        return _container(value) or self._reduced(value)
-
-    def _reduced(self, value: Any) -> Iterable:
-        """What pickle would write of an object of unknown kind, as pieces."""
-        try:
-            reduced = value.__reduce_ex__(4)
-        except Exception as error:
-            raise TypeError(self._refusal(f"has no content to read ({error})")) from error
-        if isinstance(reduced, str):
-            return ["global", type(value).__module__, reduced]
-        build, arguments, state, items, pairs = (*reduced, None, None, None, None)[:5]
-        pieces: list[Any] = ["object", (".__class__", type(value))]
-        if getattr(build, "__module__", None) != "copyreg":
-            pieces.append((".__reduce__", build))
-        # Without the class, which copyreg's functions take first and which is there already.
-        pieces += [(f".args[{i}]", a) for i, a in enumerate(arguments) if a is not type(value)]
-        if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
-            state = {**(state[0] or {}), **state[1]}  # attributes, and those in slots
-        pieces += _attributes(state) if isinstance(state, dict) else [(".state", state)]
-        pieces += [(f"[{i}]", item) for i, item in enumerate(items or ())]
-        return pieces + [(f"[{key!r}]", (key, item)) for key, item in pairs or ()]
+            self._kinds[kind] = next(known, _object_pieces)
+        return self._kinds[kind]
 
     def _refusal(self, fact: str) -> str:
         return (
-            f"{self._path[0]} has no fingerprint: {''.join(self._path)} {fact}. Name the model to "
-            "its query with model_id=, and change the name whenever the model changes."
+            f"{self._path[0]} has no fingerprint: {''.join(self._path)} {fact}. Give the model a "
+            'name, as in as_query(model, model_id="victim, version 3"), and change the name '
+            "whenever the model changes; or do not pass cache=."
         )
 
     @contextmanager
@@ -198,45 +182,58 @@ class Walker:
             self._path.pop()
 
 
-def _leaf(value: Any) -> bytes | None:
-    """Kind and value of what has nothing inside it, None for all else."""
-    kind = type(value)
-    if kind is float:
+def _leaf(value: object) -> bytes | None:
+    """Kind and value of plain values, None for everything else."""
+    if type(value) is float:
         return b"float" + struct.pack("<d", value) if value == value else b"floatnan"
-    if kind is str:
+    if type(value) is str:
         return b"str" + value.encode("utf-8", "surrogatepass")
-    if kind in (bool, int, type(None), type(...), type(NotImplemented), range, complex):
-        return f"{kind.__name__}{value!r}".encode()
-    if kind in (bytes, bytearray):
-        return b"bytes" + bytes(value)
-    if isinstance(value, enum.Enum):
-        return f"enum{kind.__module__}.{kind.__qualname__}.{value.name}".encode()
+    if type(value) in (bytes, bytearray):
+        return b"bytes" + bytes(value)  # type: ignore[call-overload]
+    if type(value) in (bool, int, type(None), type(...), type(NotImplemented), range, complex):
+        return f"{type(value).__name__}{value!r}".encode()
     return None
 
 
-def _container(value: Any) -> list | None:
-    """Pieces of Python's own containers, and of classes derived from them."""
-    kind = type(value)
-    is_builtin = kind.__module__ == "builtins"
-    pieces: list[Any] = [kind.__name__ if is_builtin else (".__class__", kind)]
-    if isinstance(value, dict):
-        # In order: models exist that run through a dictionary of layers.
-        for key, item in value.items():
-            pieces += [(f".key({key!r:.40})", key), (f"[{key!r:.40}]", item)]
-    elif isinstance(value, (list, tuple)):
-        pieces += [(f"[{i}]", item) for i, item in enumerate(value)]
-    elif isinstance(value, (set, frozenset)):
-        # No order, and the one that they show changes from process to process.
-        pieces += sorted(Walker("set").digest(item) for item in value)
-    else:
-        return None
-    if not is_builtin:
-        pieces += _attributes(getattr(value, "__dict__", {}))
-    return pieces
+def _object_pieces(value: object) -> Iterator[Piece]:
+    """Class and state of an object of no registered kind, as pickle would write them."""
+    yield "object"
+    yield class_name(value)
+    if _pickles_its_own_way(type(value)):
+        raise UnseenError(
+            f"is an instance of {type(value).__module__}.{type(value).__qualname__}, which "
+            "decides for itself what a pickle of it holds, and may leave out what decides its "
+            "answers"
+        )
+    try:
+        reduced = value.__reduce_ex__(4)
+    except Exception as error:
+        raise UnseenError(f"has no content that can be read ({error})") from error
+    if isinstance(reduced, str):
+        yield reduced
+        return
+    build, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+    if getattr(build, "__module__", None) != "copyreg":
+        yield ".__reduce__", build
+    # Without the class, which the functions of copyreg take first.
+    yield ".args", [argument for argument in arguments if argument is not type(value)]
+    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
+        state = {**(state[0] or {}), **state[1]}  # attributes, and those in slots
+    yield from attributes(state) if isinstance(state, dict) else [(".state", state)]
+    yield ".items", list(items or ())
+    yield ".pairs", list(pairs or ())
 
 
-def _attributes(state: dict) -> list:
+def _pickles_its_own_way(kind: type) -> bool:
+    top = kind.__module__.partition(".")[0]
+    if top in _COMPLETE_PICKLES or not version_of(top):
+        return False
+    ways = ("__reduce_ex__", "__reduce__", "__getstate__")
+    return any(getattr(kind, way, None) is not getattr(object, way, None) for way in ways)
+
+
+def attributes(state: dict[str, object]) -> Iterator[Piece]:
     """Attributes by name, whatever the order in which they were set."""
-    return [
-        piece for name in sorted(state, key=str) for piece in (str(name), (f".{name}", state[name]))
-    ]
+    for name in sorted(state, key=str):
+        yield str(name)
+        yield f".{name}", state[name]

@@ -10,11 +10,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from ._base import register_fingerprint
+from ._base import Piece, attributes, register_fingerprint
+from ._installed import class_name
 
 __all__ = ["register"]
 
-# How a model is run or how it was found, not what it answers.
+# How one of scikit-learn's own estimators is run or was found, not what it answers. In classes
+# of other packages these names may mean something else.
 _IRRELEVANT = {
     "_skl_callbacks",
     "cv_results_",
@@ -40,50 +42,46 @@ def register() -> None:
     """Make these kinds known."""
     register_fingerprint(_is_neighbour_tree, _neighbour_tree)
     register_fingerprint(_is_tree, _tree)
-    register_fingerprint(lambda value: isinstance(value, Bunch), lambda value: [("", {**value})])
+    register_fingerprint(lambda value: isinstance(value, Bunch), _bunch)
     register_fingerprint(lambda value: isinstance(value, BaseEstimator), _estimator)
 
 
-def _estimator(estimator: BaseEstimator) -> Iterator[Any]:
-    # Not __getstate__, which adds the version of scikit-learn.
+def _estimator(estimator: BaseEstimator) -> Iterator[Piece]:
+    # Not __getstate__, which a class may have made to leave something out.
     yield "estimator"
-    yield ".__class__", type(estimator)
-    for name in sorted(vars(estimator)):
-        if name not in _IRRELEVANT:
-            yield name
-            yield f".{name}", vars(estimator)[name]
+    yield class_name(estimator)
+    ignored = _IRRELEVANT if type(estimator).__module__.startswith("sklearn.") else set()
+    yield from attributes({k: v for k, v in vars(estimator).items() if k not in ignored})
 
 
-def _bases(value: Any) -> set[str]:
+def _bunch(bunch: Bunch) -> list[Piece]:
+    return [class_name(bunch), ("", {**bunch})]
+
+
+def _is_tree(value: object) -> bool:
     # By name, so that scikit-learn's submodules are not loaded to ask.
-    return {f"{cls.__module__}.{cls.__qualname__}" for cls in type(value).__mro__}
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}" == "sklearn.tree._tree.Tree"
 
 
-def _is_tree(value: Any) -> bool:
-    return "sklearn.tree._tree.Tree" in _bases(value)
-
-
-def _tree(tree: Any) -> Iterator[Any]:
-    """A decision tree: its nodes without what lies, unset, in the leaves."""
+def _tree(tree: Any) -> Iterator[Piece]:
+    """A decision tree, without the fields that are not set in its leaves."""
     _, arguments, state = tree.__reduce__()
+    nodes = state["nodes"].copy()
+    leaves = nodes["left_child"] == -1
+    for field in set(nodes.dtype.names) - _TREE_FIELDS:
+        nodes[field][leaves] = np.zeros((), dtype=nodes.dtype[field])
     yield "tree"
     yield ".args", arguments
-    for name, value in sorted(state.items()):
-        if name == "nodes":
-            value = value.copy()
-            leaves = value["left_child"] == -1
-            for field in set(value.dtype.names) - _TREE_FIELDS:
-                value[field][leaves] = np.zeros((), dtype=value.dtype[field])
-        yield name
-        yield f".{name}", value
+    yield from attributes({**state, "nodes": nodes})
 
 
-def _is_neighbour_tree(value: Any) -> bool:
-    return hasattr(value, "get_tree_stats") and hasattr(value, "get_arrays")
+def _is_neighbour_tree(value: object) -> bool:
+    return type(value).__module__.startswith("sklearn.") and hasattr(value, "get_tree_stats")
 
 
-def _neighbour_tree(tree: Any) -> list:
+def _neighbour_tree(tree: Any) -> list[Piece]:
     """KDTree and BallTree, without their counters of work done, which go up when asked."""
     state = tree.__getstate__()
     state = [*state[:7], *state[11:]]  # n_trims, n_leaves, n_splits, n_calls
-    return ["neighbours", (".__class__", type(tree)), (".state", state)]
+    return ["neighbours", class_name(tree), (".state", state)]

@@ -3,48 +3,54 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import operator
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._base import register_fingerprint
+from ._base import Piece, attributes, register_fingerprint
+from ._installed import UnseenError, class_name, named
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["register"]
+
+_PLAIN = ("dtype", "device", "Size", "layout", "memory_format")
 
 
 def register() -> None:
     """Make these kinds known."""
-    register_fingerprint(_is_plain, lambda value: ["torch", str(value)])
-    register_fingerprint(_is_generator, lambda value: ["random", type(value).__name__])
-    register_fingerprint(functools.partial(_is, "Tensor"), _tensor)
-    register_fingerprint(functools.partial(_is, "nn.Module"), _module)
+    register_fingerprint(functools.partial(_is, _PLAIN), lambda value: ["torch", str(value)])
+    register_fingerprint(functools.partial(_is, ("Generator",)), lambda value: ["random"])
+    register_fingerprint(functools.partial(_is, ("Tensor",)), _tensor)
+    register_fingerprint(functools.partial(_is, ("nn.Module",)), _module)
 
 
-def _is(name: str, value: Any) -> bool:
+def _is(names: tuple[str, ...], value: object) -> bool:
     """Whether this is one of torch's, which has no objects yet if it was never imported."""
     torch = sys.modules.get("torch")
-    kind: Any = torch
-    for part in name.split("."):
-        kind = getattr(kind, part, None)  # None as well while torch is being imported
-    return kind is not None and isinstance(value, kind)
+    for name in names:
+        kind: object = torch
+        for part in name.split("."):
+            kind = getattr(kind, part, None)  # None as well while torch is being imported
+        if isinstance(kind, type) and isinstance(value, kind):
+            return True
+    return False
 
 
-def _is_plain(value: Any) -> bool:
-    return any(_is(name, value) for name in ("dtype", "device", "Size", "layout", "memory_format"))
-
-
-def _is_generator(value: Any) -> bool:
-    return _is("Generator", value)
-
-
-def _tensor(tensor: Any) -> Iterator[Any]:
+def _tensor(tensor: torch.Tensor) -> Iterator[Piece]:
     import torch
 
     yield "tensor"
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+        yield class_name(tensor)
+        if hasattr(tensor, "__tensor_flatten__"):
+            yield from _tensors_within(tensor)
+            return
     yield f"{tensor.dtype} {tuple(tensor.shape)}"
     tensor = tensor.detach()
     if tensor.is_quantized:
@@ -54,49 +60,47 @@ def _tensor(tensor: Any) -> Iterator[Any]:
         yield str(tensor.layout)
         yield ".to_dense()", tensor.to_dense()
     else:
-        # Seen as bytes, so that kinds that NumPy lacks (bfloat16) pass as well.
+        # As bytes, so that kinds that NumPy lacks (bfloat16) pass as well.
         flat = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         yield flat.view(torch.uint8).numpy() if flat.numel() else np.zeros(0, dtype=np.uint8)
 
 
-def _module(module: Any) -> Iterator[Any]:
-    """Class, attributes, parameters, buffers and children; a compiled module is its original."""
-    from torch import nn
+def _tensors_within(tensor: torch.Tensor) -> Iterator[Piece]:
+    """A tensor that is made of others, such as a quantized weight and its scales."""
+    names, context = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
+    yield ".context", context
+    yield from attributes({name: getattr(tensor, name) for name in names})
 
-    original = getattr(module, "_orig_mod", None)
-    if original is not None:
-        yield "._orig_mod", original
+
+def _module(module: torch.nn.Module) -> Iterator[Piece]:
+    """Class, attributes, hooks, parameters, buffers and children."""
+    import torch
+    from torch.nn.utils import parametrize
+
+    if type(module).__module__.startswith("torch._dynamo"):  # compiled: it is its original
+        yield from _module(module._orig_mod)
         return
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UnseenError("is a TorchScript module, whose constants cannot be read")
     yield "module"
-    yield ".__class__", type(module)
-    if isinstance(getattr(type(module), "code", None), property):
-        yield str(module.code)  # traced, exported and scripted modules carry their program
-    ignored = {*vars(nn.Module()), "training"}
-    for name, value in sorted(vars(module).items()):
-        if name not in ignored:
-            yield name
-            yield f".{name}", value
+    ignored = {*vars(torch.nn.Module()), "training", "_is_torch_compile"}
+    if isinstance(module, torch.fx.GraphModule):
+        yield from _program(module)
+        ignored |= set(vars(module))
+    else:
+        yield named(parametrize.type_before_parametrizations(module), "an instance of ")
+    yield from attributes({k: v for k, v in vars(module).items() if k not in ignored})
     for kind in ("_parameters", "_buffers", "_modules"):
-        yield kind
-        for name, value in getattr(module, kind).items():
-            yield name
-            yield f".{name}", value
+        yield f".{kind}", dict(getattr(module, kind))
     for kind in ("_forward_pre_hooks", "_forward_hooks"):
-        for hook in getattr(module, kind).values():
-            # What it does, and numbers that it goes by; not all that it holds: hooks collect.
-            yield kind
-            yield f".{kind}", getattr(hook, "__code__", type(hook))
-            for name, value in sorted(_held(hook).items()):
-                if isinstance(value, (bool, int, float, str)):
-                    yield name
-                    yield f".{kind}.{name}", value
+        yield f".{kind}", list(getattr(module, kind).values())
 
 
-def _held(hook: Any) -> dict[str, Any]:
-    """What a hook has at hand: attributes, or variables of outer functions."""
-    held = dict(getattr(hook, "__dict__", {}))
-    names = getattr(getattr(hook, "__code__", None), "co_freevars", ())
-    for name, cell in zip(names, getattr(hook, "__closure__", None) or ()):
-        with contextlib.suppress(ValueError):  # a variable that has no value yet
-            held[name] = cell.cell_contents
-    return held
+def _program(module: torch.fx.GraphModule) -> Iterator[Piece]:
+    """The code of a traced or exported module, and what it refers to."""
+    yield str(module.code)
+    for node in module.graph.nodes:
+        if callable(node.target):
+            yield f".{node.name}", node.target
+        elif node.op == "get_attr":
+            yield f".{node.target}", operator.attrgetter(node.target)(module)

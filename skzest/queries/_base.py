@@ -14,6 +14,7 @@ from typing import Any
 import array_api_compat.numpy as _numpy
 import numpy as np
 
+from .._validation import check_model_id
 from ..exceptions import QueryError
 
 __all__ = ["HOST", "OUTPUTS", "Query", "Space", "as_numpy", "as_query", "register_query"]
@@ -163,7 +164,7 @@ class Query(ABC):
         self.model = model
         self.preprocess = preprocess
         self.deterministic = deterministic
-        self.model_id = _check_model_id(model_id)
+        self.model_id = check_model_id(model_id)
 
     @abstractmethod
     def ask(self, X: Any, output: str) -> Any:
@@ -288,16 +289,10 @@ def as_query(
         if accepts(model):
             query = factory(model, preprocess=preprocess, deterministic=deterministic)
             if model_id is not None:
-                query.model_id = _check_model_id(model_id)
+                query.model_id = check_model_id(model_id)
             return query
     raise TypeError(
         f"{type(model).__name__} cannot be asked: it is not callable and has none of "
         "predict_proba, decision_function and predict. Wrap a function of a batch in "
         "CallableQuery, or write a Query."
     )
-
-
-def _check_model_id(model_id: Any) -> str | None:
-    if model_id is None or (isinstance(model_id, str) and model_id):
-        return model_id
-    raise TypeError(f"model_id={model_id!r} is no name; pass a text that is not empty, or None.")

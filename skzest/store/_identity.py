@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Who answers: a model as it is asked, known by its content or by a name that is vouched for."""
+"""Which model an answer comes from: a model as it is asked, known by its content or by a name."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import types
 from dataclasses import dataclass
 from typing import Any
 
+from .._validation import check_model_id
 from ..fingerprints import fingerprint, register_fingerprint
 from ..queries import Query, as_query
 
@@ -17,7 +16,7 @@ __all__ = ["Identity"]
 
 def _pieces_of_query(query: Query) -> list:
     content = query.content()
-    return ["query", (".__class__", type(query)), *((f".{k}", content[k]) for k in sorted(content))]
+    return [(".__class__", type(query)), *((f".{name}", content[name]) for name in sorted(content))]
 
 
 register_fingerprint(lambda value: isinstance(value, Query), _pieces_of_query)
@@ -25,18 +24,18 @@ register_fingerprint(lambda value: isinstance(value, Query), _pieces_of_query)
 
 @dataclass(frozen=True)
 class Identity:
-    """A query under one of its outputs.
+    """A model, and which of its outputs is asked for.
 
     Attributes
     ----------
     key : bytes
-        What answers are stored under.
+        What answers are stored under: a digest of `text` and `output`.
     text : str
         ``id:`` and the query's ``model_id``, or ``content:`` and a fingerprint.
     label : str
-        For people.
+        For people who look into the file.
     output : str
-        What is asked for: "logits", "predict_proba", ...
+        "logits", "predict_proba", "decision_function" or "predict".
     """
 
     key: bytes
@@ -51,7 +50,7 @@ class Identity:
         Raises
         ------
         TypeError
-            If it has no ``model_id`` and its content cannot be read.
+            If it has no ``model_id``, and no fingerprint either.
         """
         text = cls.text_of(query)
         label = query.model_id or type(query.model).__name__
@@ -60,30 +59,14 @@ class Identity:
 
     @staticmethod
     def text_of(model: Any) -> str:
-        """What a model, a query or a ``model_id`` is filed under."""
-        if isinstance(model, str):
-            return f"id:{model}"
-        query = as_query(model)
-        if query.model_id is not None:
-            return f"id:{query.model_id}"
-        _refuse_functions(query)
+        """The `text` of a model, a query or a ``model_id``."""
+        query = None if isinstance(model, str) else as_query(model)
+        model_id = model if query is None else query.model_id
+        if model_id is not None:
+            return f"id:{check_model_id(model_id)}"
         return f"content:{fingerprint(query)}"
 
     @property
     def row(self) -> tuple[bytes, str, str, str]:
-        """As a row of a table."""
+        """Its row in the table of models."""
         return self.key, self.text, self.label, self.output
-
-
-def _refuse_functions(query: Query) -> None:
-    function = query.model
-    while isinstance(function, functools.partial):
-        function = function.func
-    if isinstance(function, (types.FunctionType, types.BuiltinFunctionType)):
-        name = getattr(function, "__qualname__", type(function).__name__)
-        raise TypeError(
-            f"{query!r} asks the function {name}, and what a function answers may come from "
-            "anywhere: its content does not tell. Name the model with model_id=, as in "
-            'CallableQuery(func, model_id="victim, version 3"), and change the name whenever the '
-            "model changes; or go without cache=."
-        )

@@ -148,23 +148,21 @@ def test_parameters_go_on_to_the_transformer():
         sequential_distance(a, b, PLAN, threshold=0.3, n_samples=10)
 
 
-ROWS = []  # outside of the model, whose fingerprint it would change
-
-
-class Noted(LogisticRegression):
-    def predict_proba(self, X):
-        ROWS.append(len(X))
-        return super().predict_proba(X)
-
-
 def test_with_a_cache_nothing_is_asked_twice(tmp_path):
     y = np.arange(len(X)) % 3
-    a, b = (Noted(C=C).fit(X, y) for C in (1.0, 1e-3))
+    rows = []
+
+    def noted(C):
+        model = LogisticRegression(C=C).fit(X, y)
+        ask = lambda batch: (rows.append(len(batch)), model.predict_proba(batch))[1]  # noqa: E731
+        return CallableQuery(ask, model_id=f"C={C}")
+
+    a, b = noted(1.0), noted(1e-3)
     spent = []
     for tol in (0.5, 1e-9, 1e-9):
-        ROWS.clear()
+        rows.clear()
         result = sequential_distance(a, b, PLAN, tol=tol, cache=tmp_path / "answers.sqlite")
-        spent.append((result.n_queries, sum(ROWS)))
+        spent.append((result.n_queries, sum(rows)))
     (few, _), (all_of_them, second), (again, third) = spent
     assert few < all_of_them == again == PLAN.n_queries
     checks = third  # answers that were there are looked at again, a few rows of each

@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skzest import ImageMasker, LimeSignatureTransformer
+from skzest.fingerprints import register_fingerprint
 from skzest.maskers import BaseMasker
 from skzest.plan._cuts import CutMemo, masker_key
 
@@ -29,6 +30,11 @@ class CountingMasker(BaseMasker):
 
 @pytest.fixture
 def calls():
+    # A masker of one's own has no fingerprint until it is registered.
+    register_fingerprint(
+        lambda value: isinstance(value, CountingMasker),
+        lambda masker: ["counting", ("", vars(masker))],
+    )
     CALLS.clear()
     return lambda: len(CALLS)
 
@@ -75,13 +81,26 @@ def test_what_a_masker_learned_is_part_of_the_key():
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_a_masker_without_a_fingerprint_keeps_nothing(calls):
-    masker = CountingMasker(shift=0)
-    masker.generator_ = (i for i in range(3))
+class OtherMasker(CountingMasker):
+    """A masker without a fingerprint."""
+
+
+@pytest.mark.parametrize(
+    "masker",
+    [ImageMasker(lambda image: np.arange(64).reshape(8, 8) // 32), OtherMasker()],
+    ids=["callable segmenter", "own class"],
+)
+def test_a_masker_without_a_fingerprint_cuts_every_time(masker):
     assert masker_key(masker) is None
+    first, second = (_fit(IMAGES, masker=masker) for _ in range(2))
+    assert all(map(np.array_equal, first.parts, second.parts))
+    assert first.digest == second.digest
+
+
+def test_nothing_is_kept_without_a_key(calls):
     memo = CutMemo(10**6)
     for _ in range(2):
-        memo.cut(None, masker, IMAGES[0])
+        memo.cut(None, CountingMasker(), IMAGES[0])
     assert calls() == 2
 
 

@@ -190,13 +190,18 @@ def test_models_are_told_apart_by_what_is_asked_and_how():
     assert named.key == keys[6].key, "the name stands for everything"
 
 
-def test_functions_have_to_be_named():
-    with pytest.raises(TypeError, match=r"asks the function .*<lambda>.*model_id="):
-        Identity.of(CallableQuery(lambda batch: batch), "predict_proba")
-    who = Identity.of(CallableQuery(lambda batch: batch, model_id="mine"), "predict_proba")
-    assert who.text == "id:mine"
-    with pytest.raises(TypeError, match="is no name"):
-        CallableQuery(lambda batch: batch, model_id=3)
+def test_a_model_id_must_be_a_string_that_can_be_written(store):
+    for model_id in (3, "", b"a"):
+        with pytest.raises(TypeError, match="model_id must be a non-empty string or None; got"):
+            CallableQuery(np.exp, model_id=model_id)
+    name = os.fsdecode(b"mod\xe8le.npz")
+    for give in (lambda name: CallableQuery(np.exp, model_id=name), store.forget):
+        with pytest.raises(ValueError, match=r"cannot be encoded, at position 3.*backslashreplace"):
+            give(name)
+    advised = name.encode("ascii", "backslashreplace").decode()
+    query = CallableQuery(lambda batch: batch, model_id=advised)
+    assert Identity.of(query, "predict_proba").text == f"id:{advised}"
+    assert store.forget(advised) == 0
 
 
 # --- the file -----------------------------------------------------------------------------
