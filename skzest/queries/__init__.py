@@ -13,6 +13,7 @@ from ._boosters import (
 from ._callable import CallableQuery
 from ._graph import GraphQuery
 from ._inputs import ImageNormalizer
+from ._keras import KerasQuery, is_keras
 from ._labels import check_comparable_columns
 from ._litert import LiteRTQuery
 from ._onnx import OnnxQuery, is_onnx
@@ -27,6 +28,7 @@ from ._response import (
 from ._scores import raw_scores
 from ._sklearn import SklearnQuery, nested_estimators, speaks_sklearn
 from ._torch import TorchQuery, is_torch_module
+from ._transformers import TransformersQuery, is_pipeline
 from .remote import HttpQuery, RemoteQuery, ServiceQuery
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "GraphQuery",
     "HttpQuery",
     "ImageNormalizer",
+    "KerasQuery",
     "LightGBMQuery",
     "LiteRTQuery",
     "OnnxQuery",
@@ -47,6 +50,7 @@ __all__ = [
     "SklearnQuery",
     "Space",
     "TorchQuery",
+    "TransformersQuery",
     "XGBoostQuery",
     "as_numpy",
     "as_query",
@@ -70,3 +74,5 @@ register_query(is_onnx, OnnxQuery)
 register_query(is_lightgbm, LightGBMQuery)
 register_query(is_xgboost, XGBoostQuery)
 register_query(is_catboost, CatBoostQuery)
+register_query(is_keras, KerasQuery)
+register_query(is_pipeline, TransformersQuery)

@@ -19,7 +19,7 @@ from ._base import OUTPUTS, Query
 from ._inputs import ImageNormalizer, Input, feeds_for
 from ._labels import as_classes
 
-__all__ = ["GraphQuery", "are_probabilities", "bytes_of", "threads_for"]
+__all__ = ["GraphQuery", "are_probabilities", "bytes_of", "threads_for", "two_columns"]
 
 _PROBE_ROWS = 8
 
@@ -138,7 +138,7 @@ class GraphQuery(Query):
             self._is_checked = True
             self._warn_of_range(prepared)
         answer = self._in_pieces(feeds, output)
-        return answer if output == "predict" else self._columns(answer, output)
+        return two_columns(answer, output, self.classes_)
 
     def _in_pieces(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
         """The answer, batch of fixed size by batch of fixed size; the last one is padded."""
@@ -150,17 +150,6 @@ class GraphQuery(Query):
             piece = {name: array[rows] for name, array in feeds.items()}
             pieces.append(self._run(piece, output)[: n - start])
         return np.concatenate(pieces)
-
-    def _columns(self, scores: np.ndarray, output: str) -> np.ndarray:
-        """One column as two where two classes are known, as a sigmoid means it."""
-        if self.classes_ is None or len(self.classes_) != 2 or scores[:1].size != 1:
-            return scores
-        scores = scores.reshape(-1)
-        if output == "decision_function":
-            return scores
-        if output == "logits":
-            return np.stack([-scores / 2, scores / 2], axis=1)
-        return np.stack([1 - scores, scores], axis=1)
 
     def _warn_of_range(self, prepared: Any) -> None:
         """Warn of copies that a quantised input cuts off."""
@@ -237,6 +226,20 @@ def are_probabilities(rows: np.ndarray, rounding: float = 0.0) -> bool:
         return False
     allowed = 1e-3 + rounding * rows.shape[1] / 2
     return bool(rows.min() >= -1e-6 and np.abs(rows.sum(axis=1) - 1).max() <= allowed)
+
+
+def two_columns(scores: np.ndarray, output: str, classes: np.ndarray | None) -> np.ndarray:
+    """One column as two where two classes are known; all other answers as they are.
+
+    A sigmoid is a softmax over half the log-odds and minus that.
+    """
+    one_column = scores.ndim == 1 or scores.shape[1:] == (1,)
+    if output == "predict" or classes is None or len(classes) != 2 or not one_column:
+        return scores
+    scores = scores.reshape(-1)
+    if output == "logits":
+        return np.stack([-scores / 2, scores / 2], axis=1)
+    return np.stack([1 - scores, scores], axis=1) if output == "predict_proba" else scores
 
 
 def threads_for(n_threads: int | None) -> int:
