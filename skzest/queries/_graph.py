@@ -19,7 +19,7 @@ from ._base import OUTPUTS, Query
 from ._inputs import ImageNormalizer, Input, feeds_for
 from ._labels import as_classes
 
-__all__ = ["GraphQuery", "are_probabilities", "bytes_of", "threads_for", "two_columns"]
+__all__ = ["GraphQuery", "bytes_of", "threads_for", "two_columns"]
 
 _PROBE_ROWS = 8
 
@@ -211,21 +211,6 @@ def bytes_of(model: Any) -> tuple[bytes, str]:
         path = Path(model)
         return path.read_bytes(), path.name
     raise TypeError(f"a model file is given by its path or its bytes; got {type(model).__name__}.")
-
-
-def are_probabilities(rows: np.ndarray, rounding: float = 0.0) -> bool:
-    """Whether rows are probabilities: never negative, and of sum 1.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, n_classes)
-    rounding : float
-        Step in which quantised answers are given.
-    """
-    if rows.ndim != 2 or rows.shape[1] < 2 or not np.isfinite(rows).all():
-        return False
-    allowed = 1e-3 + rounding * rows.shape[1] / 2
-    return bool(rows.min() >= -1e-6 and np.abs(rows.sum(axis=1) - 1).max() <= allowed)
 
 
 def two_columns(scores: np.ndarray, output: str, classes: np.ndarray | None) -> np.ndarray:

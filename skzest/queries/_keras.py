@@ -12,9 +12,9 @@ import numpy as np
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
 from ._base import OUTPUTS, Query, as_numpy
-from ._callable import _as_classes
 from ._graph import two_columns
 from ._inputs import Input, feeds_for
+from ._labels import as_classes
 
 __all__ = ["KerasQuery", "is_keras"]
 
@@ -77,7 +77,7 @@ class KerasQuery(Query):
         self.inputs = tuple(
             Input(one.name, tuple(one.shape), np.dtype(one.dtype)) for one in declared
         )
-        self.classes_ = None if classes is None else _as_classes(classes)
+        self.classes_ = None if classes is None else as_classes(classes)
         self.outputs = (_output_of(model) if output == "auto" else output,)
 
     def ask(self, X: Any, output: str) -> np.ndarray:
@@ -115,6 +115,8 @@ def _layers(model: Any) -> Iterator[Any]:
 
 def _output_of(model: Any) -> str:
     """What the last layer says that its numbers are."""
-    last = model.layers[-1]
+    last = model
+    while hasattr(last, "layers"):
+        last = last.layers[-1]
     activation = getattr(getattr(last, "activation", None), "__name__", type(last).__name__)
     return "predict_proba" if activation.lower() in ("softmax", "sigmoid") else "logits"

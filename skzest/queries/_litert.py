@@ -9,8 +9,9 @@ import numpy as np
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._graph import GraphQuery, are_probabilities, threads_for
+from ._graph import GraphQuery, threads_for
 from ._inputs import Input
+from ._probabilities import fault_of
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -124,8 +125,8 @@ class LiteRTQuery(GraphQuery):
         assert probe is not None
         rows = self._in_pieces(probe, "scores")
         in_unit = rows.shape[1] == 1 and rows.min() >= 0 and rows.max() <= 1
-        sums_to_one = are_probabilities(rows, rounding=self.rounding)
-        return "predict_proba" if in_unit or sums_to_one else "logits"
+        is_certain = in_unit or (rows.shape[1] > 1 and fault_of(rows) is None)
+        return "predict_proba" if is_certain else "logits"
 
     def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
         with self._lock:

@@ -12,9 +12,10 @@ import numpy as np
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._graph import GraphQuery, are_probabilities, threads_for
+from ._graph import GraphQuery, threads_for
 from ._inputs import Input
 from ._labels import as_classes
+from ._probabilities import fault_of
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -247,7 +248,7 @@ class OnnxQuery(GraphQuery):
         if probed is None:
             named = any(word in str(self._scores).lower() for word in ("prob", "softmax"))
             return "predict_proba" if named else "logits"
-        if are_probabilities(probed):
+        if probed.ndim == 2 and probed.shape[1] > 1 and fault_of(probed) is None:
             return "predict_proba"
         if probed.shape[1:] == (1,) and probed.min() >= 0 and probed.max() <= 1:
             return "predict_proba"  # a sigmoid

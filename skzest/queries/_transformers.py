@@ -78,8 +78,7 @@ class TransformersQuery(TorchQuery):
                 f"{type(model).__name__} needs the tokenizer or image processor that it was "
                 "trained with; pass processor=, or a pipeline."
             )
-        if classes is None:
-            classes = _labels(model)
+        _check_head(model)
         super().__init__(
             model,
             preprocess=Processor(processor, preprocess, options),
@@ -145,8 +144,8 @@ def _parts_of(pipeline: Any) -> tuple[Any, dict[str, Any]]:
     return pipeline.image_processor, {}
 
 
-def _labels(model: Any) -> list[str] | None:
-    """The names of the classes; None where the configuration has made them up."""
+def _check_head(model: Any) -> None:
+    """Refuse a model that does not answer for one set of classes."""
     config = model.config
     problem = getattr(config, "problem_type", None)
     if problem in ("regression", "multi_label_classification") or config.num_labels < 2:
@@ -155,6 +154,3 @@ def _labels(model: Any) -> list[str] | None:
             "labels, and a signature describes one set of classes. Wrap a function that gives the "
             "scores of one in CallableQuery."
         )
-    labels = [config.id2label[i] for i in range(config.num_labels)]
-    made_up = [f"LABEL_{i}" for i in range(len(labels))]
-    return None if labels == made_up else labels

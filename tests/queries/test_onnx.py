@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from skzest import LimeSignatureTransformer, zest_distances
 from skzest.exceptions import QueryError
@@ -35,6 +36,7 @@ def converted(model, labels=NAMES[SPECIES], **options):
 
 
 CLASSIFIERS = {
+    "tree": DecisionTreeClassifier(),  # answers with zeros and ones
     "forest": RandomForestClassifier(5, random_state=0),
     "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
     "network": MLPClassifier((8,), max_iter=2000, random_state=0),
