@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from ..comparing import ShownAsTable, TableText, interval_text, number
+from ..comparing import ShownAsTable, TableText, interval_text
 
 __all__ = [
     "LIKE_ORIGINAL",
@@ -56,14 +57,27 @@ class Decisions(ShownAsTable):
     def __len__(self) -> int:
         return len(self.decisions)
 
+    # What subclasses say: the kind of model, the question, the measured quantity, and the
+    # attributes that are columns of a DataFrame.
+    _kind: ClassVar[str]
+    _question: ClassVar[str]
+    _measured: ClassVar[tuple[str, str]]
+    _columns: ClassVar[tuple[str, ...]]
+
     @property
     def names(self) -> tuple[str, ...]:
         """The labels, or "suspect 0" and so on."""
-        return self.labels or tuple(f"{self._kind()} {i}" for i in range(len(self)))
+        return self.labels or tuple(f"{self._kind} {i}" for i in range(len(self)))
 
-    @staticmethod
-    def _kind() -> str:
-        return "model"
+    def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
+        return {name: getattr(self, name) for name in self._columns}, self.labels
+
+    def _text(self) -> TableText:
+        attribute, title = self._measured
+        values = map(interval_text, getattr(self, attribute), self.low, self.high)
+        columns = [self._kind, f"{title} ({self.level:.0%})", "decision", "because"]
+        rows = [list(row) for row in zip(self.names, values, self.decisions, self.reasons)]
+        return TableText(self._question, columns, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,35 +128,13 @@ class ReuseDecisions(Decisions):
     threshold: float | None = None
     n_reference: int | None = None
 
-    @staticmethod
-    def _kind() -> str:
-        return "suspect"
-
-    def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
-        return {
-            "decision": self.decisions,
-            "distance": self.d_suspects,
-            "relative": self.relative,
-            "low": self.low,
-            "high": self.high,
-            "p_value": self.p_values,
-            "adjusted_p_value": self.adjusted_p_values,
-            "reason": self.reasons,
-        }, self.labels
-
-    def _text(self) -> TableText:
-        columns = ["suspect", f"relative distance ({self.level:.0%})", "p", "decision", "because"]
-        rows = [
-            [
-                name,
-                interval_text(self.relative[i], self.low[i], self.high[i]),
-                number(self.adjusted_p_values[i], 2),
-                str(self.decisions[i]),
-                self.reasons[i],
-            ]
-            for i, name in enumerate(self.names)
-        ]
-        return TableText("Was it made from the owner's model?", columns, rows)
+    _kind = "suspect"
+    _question = "Was it made from the owner's model?"
+    _measured = "relative", "relative distance"
+    _columns = (
+        *("decisions", "d_suspects", "relative", "low", "high"),
+        *("p_values", "adjusted_p_values", "reasons"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,33 +164,13 @@ class UnlearningDecisions(Decisions):
     d_original: np.ndarray
     d_retrained: np.ndarray
 
-    @staticmethod
-    def _kind() -> str:
-        return "candidate"
-
-    def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
-        return {
-            "decision": self.decisions,
-            "trace_left": self.trace_left,
-            "low": self.low,
-            "high": self.high,
-            "d_original": self.d_original,
-            "d_retrained": self.d_retrained,
-            "reason": self.reasons,
-        }, self.labels
-
-    def _text(self) -> TableText:
-        columns = ["candidate", f"trace left ({self.level:.0%})", "decision", "because"]
-        rows = [
-            [
-                name,
-                interval_text(self.trace_left[i], self.low[i], self.high[i]),
-                str(self.decisions[i]),
-                self.reasons[i],
-            ]
-            for i, name in enumerate(self.names)
-        ]
-        return TableText("Was the data forgotten?", columns, rows)
+    _kind = "candidate"
+    _question = "Was the data forgotten?"
+    _measured = "trace_left", "trace left"
+    _columns = (
+        *("decisions", "trace_left", "low", "high"),
+        *("d_original", "d_retrained", "reasons"),
+    )
 
 
 def check_labels(labels: Sequence[object] | None, n_models: int) -> tuple[str, ...] | None:

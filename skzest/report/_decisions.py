@@ -87,5 +87,5 @@ def _unlearning(found: UnlearningDecisions) -> str:
 
 
 def _decision(found: Decisions, i: int) -> str:
-    reason = f'<br><span class="faint">{page.escape(found.reasons[i])}</span>'
+    reason = f'<span class="reason">{page.escape(found.reasons[i])}</span>'
     return f"<strong>{page.escape(found.decisions[i])}</strong>{reason}"

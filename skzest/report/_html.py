@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from ..comparing import escape
@@ -33,55 +34,7 @@ MOST_IN_ROW = 40
 # Nothing is loaded and nothing runs, even if something should get past the escaping.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --faint: #5c5c5c;
-  --line: #d4d4d4; --shade: #f4f4f4; --link: #0b5cad; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b;
-  --faint: #a8a8a8; --line: #44474b; --shade: #22252a; --link: #7db7f0; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main, header, footer { max-width: 60rem; margin: 0 auto; padding: 0 1.25rem; }
-header { padding-top: 2rem; } footer { padding-bottom: 3rem; color: var(--faint); }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: .5rem;
-  border-top: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
-p, li { max-width: 46rem; overflow-wrap: anywhere; } a { color: var(--link); }
-.faint { color: var(--faint); } .meta { color: var(--faint); margin-top: 0; }
-.scroll { overflow-x: auto; margin: .75rem 0; }
-.scroll:focus-visible { outline: 2px solid var(--link); }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--faint); padding-bottom: .35rem; }
-th, td { padding: .25rem .6rem; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--line); }
-thead th { border-bottom: 2px solid var(--line); background: var(--shade); }
-th[scope=row] { font-weight: 600; overflow-wrap: anywhere; min-width: 8rem; max-width: 22rem; }
-td { min-width: 4rem; max-width: 22rem; overflow-wrap: break-word; }
-td.number, th.number { text-align: right; white-space: nowrap; }
-table.matrix { font-size: .75rem; } table.matrix td { padding: .2rem .35rem; }
-dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem;
-  margin: .75rem 0; }
-dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
-code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .875em; }
-figure { margin: 1rem 0; } figcaption { font-size: .875rem; color: var(--faint); }
-.paper { background: #ffffff; color: #000000; border: 1px solid var(--line);
-  border-radius: 4px; padding: .5rem; max-width: 100%; }
-img.paper { height: auto; display: block; }
-.sample { padding: .75rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-.sample mark { color: #000000; border-radius: 2px; padding: 0 1px; }
-.row { display: flex; flex-wrap: wrap; gap: 1rem; } .row figure { flex: 0 1 auto; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
-@media print {
-  :root { --ink: #000000; --paper: #ffffff; --faint: #444444; --line: #bbbbbb;
-    --shade: #f4f4f4; --link: #000000; }
-  body { font-size: 10pt; } main, header, footer { max-width: none; padding: 0; }
-  figure, tr { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
-  thead { display: table-header-group; } .scroll { overflow: visible; }
-  table.matrix { font-size: 6pt; } table.matrix td { padding: 1pt 2pt; }
-  .sample mark { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-}
-"""
+_STYLE = resources.files(__package__).joinpath("style.css").read_text("utf-8")
 
 
 def name(text: object, most: int | None = None) -> str:
@@ -184,7 +137,7 @@ def page(title: str, head: str, body: str, foot: str) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
         f"<header><h1>{escape(title)}</h1>{head}</header>\n<main>\n{body}\n</main>\n"
         f"<footer>{foot}</footer>\n</body>\n</html>\n"
     )

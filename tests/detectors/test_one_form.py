@@ -132,7 +132,7 @@ def test_results_show_themselves(kind):
     found = judge.judge(d, labels=[EVIL, "b" * 200])
     frame = found.to_frame()
     assert isinstance(frame, pd.DataFrame) and list(frame.index) == [EVIL, "b" * 200]
-    assert frame["decision"].tolist() == found.decisions.tolist()
+    assert frame["decisions"].tolist() == found.decisions.tolist()
     assert_array_equal(frame["low"], found.low)
     markup = found._repr_html_()
     assert "<script" not in markup and "&lt;script&gt;" in markup
