@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """CIFAR-10 images and the ResNets of He et al. (2016, section 4.2), read from a folder.
 
-The folder (``--data DIR``) holds ``cifar10_train.npz`` and ``cifar10_test.npz`` (lossless WebP
-images one after another, ``offset``, ``label``) and ``resnet20_cifar10.safetensors``,
-``resnet32_cifar10.safetensors``, of akamaster/pytorch_resnet_cifar10. Without it the networks
-have random weights, and the images are pieces of the two photographs that scikit-learn brings
-along: good for timings, and for nothing else.
+The folder (``--data DIR``) holds ``cifar10_train.npz`` and ``cifar10_test.npz`` (concatenated
+lossless WebP images with ``offset`` and ``label``) and ``resnet20_cifar10.safetensors`` and
+``resnet32_cifar10.safetensors`` from akamaster/pytorch_resnet_cifar10. Without it the networks
+have random weights, and the images are crops of the two photographs that come with scikit-learn:
+good enough for timings, and for nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Shortcut(nn.Module):
-    """Option A: every second pixel, and zeros for the channels that are new."""
+    """Option A: every second pixel, and zeros for the new channels."""
 
     def __init__(self, n_new):
         super().__init__()
@@ -72,7 +72,7 @@ class ResNet(nn.Module):
 
 
 def network(data=None, depth=20, seed=0):
-    """ResNet-20 or ResNet-32, in eval mode: trained where the folder is given, else random."""
+    """ResNet-20 or ResNet-32 in eval mode: trained if the folder is given, else random."""
     torch.manual_seed(seed)
     net = ResNet((depth - 2) // 6)
     if data is None:
@@ -83,7 +83,7 @@ def network(data=None, depth=20, seed=0):
 
 
 def randomize_norms(net):
-    """Give batch norms statistics as training leaves them, so that folding has work to do."""
+    """Give batch norms statistics like those after training, so folding has work to do."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
@@ -122,7 +122,7 @@ def images(data=None, n=128, split="test"):
 
 
 def photographs(n, size, seed=0):
-    """Random square pieces of scikit-learn's two photographs, uint8 (n, size, size, 3)."""
+    """Random square crops of scikit-learn's two photographs, uint8 (n, size, size, 3)."""
     from sklearn.datasets import load_sample_images
 
     sources = load_sample_images().images

@@ -62,8 +62,8 @@ def train(network, X, y, epochs, seed, lr=2e-3):
 
 
 if DATA:
-    sys.path.append("../benchmarks")
-    from _cifar import MEAN, STD, images, network
+    sys.path.append("..")
+    from benchmarks._cifar import MEAN, STD, images, network
 
     X, y = images(DATA, 8000, "train")
     yours, n_epochs = network(DATA, 20), 3

@@ -137,4 +137,4 @@ plt.show()
 # from different seeds, come as close as a copy does to its parent, because digits leave them
 # little room to differ; a distance says more beside the distances of models known to be
 # unrelated. Forests answer with exact zeros, and for them the parameter ``clip`` decides. Both
-# are measured in ``benchmarks/families.py``.
+# are measured in ``benchmarks/decisions/families.py``.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from benchmarks._common import versions, write_table
 from benchmarks.paper.settings import Settings
 from benchmarks.paper.tasks import Task, image_task
 from benchmarks.paper.workshop import Workshop
@@ -152,12 +152,7 @@ class Bench:
 
     def write(self, name: str, rows: Sequence[dict]) -> None:
         """A table as CSV, five digits for each number."""
-        with open(self.results / f"{name}.csv", "w", newline="") as file:
-            names = list(dict.fromkeys(key for row in rows for key in row))
-            writer = csv.DictWriter(file, names, lineterminator="\n")
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({k: _digits(v) for k, v in row.items()})
+        write_table(self.results / f"{name}.csv", rows)
 
     def save_figure(self, name: str, figure) -> None:
         import matplotlib.pyplot as plt
@@ -172,6 +167,7 @@ class Bench:
             "task": self.task.name,
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "machine": self.machine,
+            "versions": versions(),
             "seconds": round(seconds),
             "findings": [{k: _digits(v) for k, v in vars(f).items()} for f in findings],
         }

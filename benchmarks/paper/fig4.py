@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figure 4 of the paper: related and unrelated models of text and audio, epoch by epoch.
-
-    python -m benchmarks.paper.fig4 --data DIR --out DIR [--seeds 5] [--points 128]
+"""The paper's figure 4: related and unrelated models of text and audio, epoch by epoch.
 
 Every recipe is trained from several seeds with a checkpoint after each epoch. At epoch ``e`` a
 model is compared with
 
-- a *related* one: its own checkpoint ``gap`` epochs on;
-- *unrelated* ones: the checkpoints of the other seeds at that same later epoch, so that both
-  sides have the same architecture, data and amount of training.
+- a *related* one: its own checkpoint ``gap`` epochs later;
+- *unrelated* ones: the checkpoints of the other seeds at that same later epoch, so both sides have
+  the same architecture, data and amount of training.
 
-Writes ``fig4.csv`` and ``fig4.png`` and prints the table: mean and standard deviation, of related
-distances over seeds, of unrelated ones over ordered pairs of seeds; "closer" is
-``1 - related / unrelated``. A dotted line is where the learning rate drops. The paper's networks
-are larger, and so are its data: AG News in full, and Speech Commands; here 6,000 articles, and
-1,200 spoken digits.
+It writes ``fig4.csv`` and ``fig4.png`` and prints the table: mean and standard deviation of related
+distances over seeds and of unrelated ones over ordered pairs of seeds; "closer" is
+``1 - related / unrelated``. A dotted line marks where the learning rate drops. The paper's networks
+and data are larger: all of AG News, and Speech Commands; here 6,000 articles and 1,200 spoken
+digits.
 
-What was trained and asked is kept under ``--out``; a run that was cut off goes on from there.
-Without ``--data`` stand-ins made of digits are used, to see that everything runs.
+Networks and answers are kept in the cache, so an interrupted run resumes. Without ``--data``
+stand-ins made of digits are used, to check that everything runs.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,9 +27,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._common import machine, write_table
 from benchmarks.paper.recipes import RECIPES, accuracy, ask, restore, train
 from benchmarks.paper.tasks import Task, ag_news, spoken_digits
 from skzest import AudioMasker, LimeSignatureTransformer, TextMasker, zest_distances
+
+TAKES = "3 h"
+NEEDS = "torch, matplotlib; --data with AG News and spoken digits (else stand-ins)"
+QUICK = {"seeds": 2, "points": 2, "only": ["text linear"]}
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,10 @@ def signatures(experiment: Experiment, task: Task, args, log: Callable) -> tuple
     ).fit([ask(restore(recipe, task), task)])
     log(f"{experiment.recipe}: {lime.plan_}")
     rows, right = [], []
-    for seed in range(args.seeds):
-        folder = args.out / "checkpoints" / name / f"seed{seed}"
+    for seed in range(args.seed, args.seed + args.seeds):
+        folder = args.cache / "fig4" / "checkpoints" / name / f"seed{seed}"
         states = train(recipe, task, seed, folder=folder, log=log)
-        path = args.out / "signatures" / f"{name}-{lime.plan_.digest[:8]}-seed{seed}.npz"
+        path = args.cache / "fig4" / "signatures" / f"{name}-{lime.plan_.digest[:8]}-seed{seed}.npz"
         if not path.exists():
             models = [restore(recipe, task, state) for state in states]
             start = time.perf_counter()
@@ -172,16 +171,14 @@ def draw(tables: list[tuple[Experiment, list[dict]]], path: Path) -> None:
     plt.close(fig)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="directory with ag_news.csv.gz and spoken_digits.npz")
-    parser.add_argument("--out", type=Path, default=Path("out/fig4"))
+def add_options(parser) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--points", type=int, default=128)
     names = [experiment.recipe for experiment in EXPERIMENTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
-    args = parser.parse_args()
 
+
+def main(args) -> None:
     begin = time.perf_counter()
 
     def log(line: str) -> None:
@@ -193,19 +190,9 @@ def main() -> None:
             task = experiment.load(args.data)
             S, right = signatures(experiment, task, args, log)
             tables.append((experiment, table(experiment, S, right)))
-    with open(args.out / "fig4.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, tables[0][1][0], lineterminator="\n")
-        writer.writeheader()
-        for _, rows in tables:
-            for row in rows:
-                numbers = {k: f"{v:.5f}" for k, v in row.items() if isinstance(v, float)}
-                writer.writerow(row | numbers)
-    draw(tables, args.out / "fig4.png")
+    write_table(args.results / "fig4.csv", [row for _, rows in tables for row in rows])
+    draw(tables, args.results / "fig4.png")
     for experiment, rows in tables:
         report(experiment, rows, args.seeds)
     today = time.strftime("%Y-%m-%d")
-    print(f"\n{today}, {platform.machine()}, {os.cpu_count()} cores; wrote {args.out / 'fig4.csv'}")
-
-
-if __name__ == "__main__":
-    main()
+    print(f"\n{today}, {machine()}; wrote {args.results / 'fig4.csv'}")

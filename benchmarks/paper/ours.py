@@ -3,7 +3,7 @@
 
 For each way to ask and to compare: the AUC over all pairs of an experiment, and how many
 standard deviations of the unrelated distances the related ones lie below their mean. Baselines ask
-no more questions; those that are made with one victim are in ``benchmarks/power.py``.
+no more questions; those that are made with one victim are in ``benchmarks/decisions/power.py``.
 """
 
 from __future__ import annotations

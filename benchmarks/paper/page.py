@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page: the paper's numbers and ours side by side, from the results that are there."""
+"""The page: the paper's numbers and ours side by side, from the results available."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks._common import read_table
 from benchmarks.paper.bench import Finding
 
 EXPERIMENTS = [
@@ -20,23 +20,23 @@ INTRODUCTION = """\
 # The paper, reproduced
 
 *A Zest of LIME: Towards Architecture-Independent Model Distances* (ICLR 2022), by
-`python -m benchmarks.paper`; this page is written by that command from the tables beside it.
-Numbers are means, in brackets the standard deviation over networks or pairs of them; "not run"
-is what no run has filled yet.
+`python -m benchmarks paper/suite`. That command writes this page from the tables next to it.
+Numbers are means, with the standard deviation over networks or pairs of networks in brackets;
+"not run" marks what no run has filled in yet.
 
 - **small**: {small}
-- **full**: the paper's setting, ResNet-20, 200 epochs, 128 points with 1,000 masks each, all of
-  the CIFAR-10 that the folder has; meant for one GPU.
+- **full**: the paper's setting, ResNet-20, 200 epochs, 128 points with 1,000 masks each, all
+  CIFAR-10 images in the folder; meant for one GPU.
 
-Seconds include the training of every network that an experiment uses, also of one that several
-share; answers that the store had already are not counted.
+Seconds include the training of every network an experiment uses, even when several experiments
+share it; answers already in the store are not counted.
 """
 SMALL = """residual networks of 8 layers (75,000 parameters, first convolution with stride 2), 6,000
   images of CIFAR-10, 24 epochs (learning rate 0.1, a tenth from epochs 13 and 19 on). Questions:
-  32 points, with 64 fold-over masks for one of 8 to 15 parts, 128 for one of 16 to 31.
-  The machine had other work as well: an epoch, 2.5 s on a free core, took 5 to 14."""
+  32 points, with 64 fold-over masks for a point with 8 to 15 parts and 128 for one with 16 to 31.
+  The machine was busy with other work: an epoch takes 2.5 s on a free core and took 5 to 14 s."""
 OF_DIGITS = (
-    "- **digits**: a stand-in, to see that everything runs; it says nothing about the paper.\n"
+    "- **digits**: a stand-in to check that everything runs; it says nothing about the paper.\n"
 )
 
 
@@ -106,19 +106,18 @@ def _section(results: Path, name: str, scales: list[str], notes: str) -> str:
 
 
 def _figure_4(results: Path, notes: str) -> str:
-    """Texts and sounds, from the table that ``benchmarks.paper.fig4`` writes."""
+    """Texts and sounds, from the table written by ``paper/fig4``."""
     paper = {"text LSTM": "92.68%", "text linear": "–", "audio M5": "81.17%"}
     last = {}
     path = results / "fig4.csv"
     if path.exists():
-        with open(path, newline="") as file:
-            last = {row["experiment"]: row for row in csv.DictReader(file)}
+        last = {row["experiment"]: row for row in read_table(path)}
     lines = ["## Figure 4: text and audio", "", _row(["", "paper", "small", "full"])]
     lines.append(_row(["---"] * 4))
     for name, of_paper in paper.items():
         ours = f"{float(last[name]['closer']):.2%}" if name in last else "not run"
         lines.append(_row([f"related closer, at the end, {name}", of_paper, ours, "not run"]))
-    lines += ["", "By `python -m benchmarks.paper.fig4`, 128 points, 5 seeds."]
+    lines += ["", "From `python -m benchmarks paper/fig4`, 128 points, 5 seeds."]
     if path.exists():
         lines += ["", "Table: [fig4.csv](fig4.csv)", "", "![Figure 4](fig4.png)"]
     return "\n".join([*lines, *(["", notes] if notes else []), ""])

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The suite on digits, and its recipes: ``python -m pytest benchmarks/paper``."""
+"""The suite on digits, and how its networks are made."""
 
 import copy
-import csv
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.paper import __main__ as command
+from benchmarks._common import read_table
+from benchmarks._registry import named
 from benchmarks.paper import page, relatives, unlearning
 from benchmarks.paper.bench import Finding
 from benchmarks.paper.settings import SCALES
@@ -137,17 +136,15 @@ def test_page_says_what_was_not_run(tmp_path):
     assert "digits" not in text
 
 
-def test_every_experiment_runs_on_digits(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["benchmarks.paper", "--out", str(tmp_path)])
-    command.main()
-    results = tmp_path / "results" / "digits"
+def test_every_experiment_runs_on_digits(tmp_path):
+    named("paper/suite").run(["--quick", "--cache", str(tmp_path)])
+    results = tmp_path / "quick" / "digits"
     for name in page.EXPERIMENTS:
         record = json.loads((results / f"{name}.json").read_text())
         assert record["task"] == "digits"
         assert record["findings"]
         assert all(np.isfinite(f["value"]) for f in record["findings"])
-        with open(results / f"{name}.csv") as file:
-            assert list(csv.DictReader(file))
-    text = (tmp_path / "results" / "README.md").read_text()
+        assert read_table(results / f"{name}.csv")
+    text = (tmp_path / "quick" / "README.md").read_text()
     for name in ("fig2", "fig3", "app_d", "fig5", "agreement", "fig6", "table1"):
         assert f"(digits/{name}.png)" in text

@@ -29,7 +29,7 @@ __all__ = ["TorchQuery", "TorchSpace", "is_torch_module"]
 _OUTPUTS = ("logits", "predict_proba", "decision_function")
 
 # Numbers in one batch. On a CPU one batch of copies and its first feature maps should stay in
-# the caches: ResNet-20 on 32 x 32 images is fastest at 64 copies, see benchmarks/bench_torch.py.
+# the caches: ResNet-20 on 32 x 32 images is fastest at 64 copies, see benchmarks/speed/networks.py.
 # A GPU wants to be filled.
 _CPU_NUMBERS = 2**18
 _GPU_NUMBERS = 2**23

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The only place where benchmarks reach below the public interface of skzest.
+
+Designs and estimators are compared piece by piece, and the cost of single steps is measured, so a
+few private names are needed. When one of them moves, this file changes and no benchmark does.
+"""
+
+from __future__ import annotations
+
+from skzest.comparing import cosine_distance, jackknife_t, point_sums
+from skzest.detectors._relative import from_sums as relative_from_sums
+from skzest.plan import SAMPLINGS, linear_operator, point_rng, redraw_masks
+from skzest.store import Identity, Piece, mask_keys
+
+__all__ = [
+    "SAMPLINGS",
+    "Identity",
+    "Piece",
+    "auto_rows",
+    "cosine_distance",
+    "forget_cuts",
+    "jackknife_t",
+    "linear_operator",
+    "mask_keys",
+    "point_rng",
+    "point_sums",
+    "ready_network",
+    "redraw_masks",
+    "relative_from_sums",
+    "render_copies",
+]
+
+
+def forget_cuts() -> None:
+    """Forget the parts of images cut earlier in this process."""
+    from skzest.plan import _building
+
+    _building._CUTS.clear()
+
+
+def render_copies(plan, n, space=None, count=None):
+    """The first masked copies of reference point `n` (default: all of them)."""
+    masks = plan.masks[n] if count is None else plan.masks[n][:count]
+    copies = plan.masker.render(plan.point(n), plan.parts[n].astype(int), plan.fills[n], masks)
+    return copies if space is None else space.asarray(copies)
+
+
+def auto_rows(plan, space) -> int:
+    """The number of copies in a batch under ``batch_size="auto"``."""
+    from skzest.asking import _batches
+
+    return _batches.auto_rows(plan, space)
+
+
+def ready_network(query, copies):
+    """The function a torch query calls on prepared inputs, after it has answered `copies` once."""
+    query.ask(query.space.asarray(copies), "logits")
+    return query._ready
