@@ -137,7 +137,8 @@ def crossvalidated_distances(
     It helps where there are few masks and many points, and the *size* of a distance matters: when
     it is compared with a fixed threshold, or across designs and numbers of masks. With two
     fractional halves it costs nothing elsewhere: on CIFAR-10 networks the standard deviation was
-    hardly larger than that of the plain distance from as many masks (benchmarks/questions/noise_bias.py).
+    hardly larger than that of the plain distance from as many masks (``python -m benchmarks
+    noise_bias``).
 
     It does not help where the choice of points matters more than the bias, as it does below some
     hundred points; where all ``2 ** n_parts`` masks are used, as there is no noise then; and with

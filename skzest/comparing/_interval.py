@@ -166,7 +166,7 @@ def jackknife_t(sums: np.ndarray, level: float) -> DistanceInterval:
         low = high = 0.0
     else:
         # On the logarithm, as a distance is positive and varies more the larger it is. Measured
-        # on both scales (benchmarks/questions/interval_coverage.py): this one is closer to the level.
+        # on both scales (benchmark interval_coverage): this coverage is closer to the level.
         with np.errstate(divide="ignore"):
             reach = float(stdtrit(n - 1, (1 + level) / 2) * jackknife_error(np.log(without)))
         low = estimate * np.exp(-reach)
