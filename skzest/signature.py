@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._progress import CallbackSupportMixin, FitStages, Progress, with_callbacks
-from ._validation import check_models, check_n_reference, check_whole, name_model
-from .asking import Answer, Recall, ask_zoo, probe, sessions
-from .exceptions import QueryError, UndefinedSignatureWarning
+from ._progress import CallbackSupportMixin, Progress, with_callbacks
+from ._validation import check_models, check_n_reference, check_whole
+from .asking import Panel, queries_of
 from .maskers import masker_for
 from .plan import (
     QueryPlan,
@@ -27,7 +23,7 @@ from .plan import (
     feature_names,
     order_rng,
 )
-from .queries import as_query, check_comparable_columns, check_response, choose_output
+from .queries import Query, as_query, check_response
 from .store import check_cache
 
 __all__ = ["LimeSignatureTransformer"]
@@ -246,38 +242,34 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             If a parameter is out of range, or a point cannot be cut into parts.
         """
         queries, names = self._queries(models, reset=True)
-        stages = FitStages(self, 1)
-        with sessions(queries):
-            self._set_up(queries, names, stages)
-        stages.end()
+        with Progress(self.verbose, self, n_stages=1) as progress:
+            self.plan_ = self._plan(progress)
+            with self._panel(queries, names) as panel:
+                self._set_classes(panel)
         return self
 
     @with_callbacks
     def fit_transform(self, X: Sequence[Any], y: Any = None, **fit_params: Any) -> np.ndarray:
         """Fit to the models ``X`` and return their signatures; see :meth:`transform`."""
         queries, names = self._queries(X, reset=True)
-        stages = FitStages(self, 2)
-        with sessions(queries):
-            recall = self._set_up(queries, names, stages)
-            signatures = self._signatures(queries, names, recall, stages)
-        stages.end()
-        return signatures
+        with Progress(self.verbose, self, n_stages=2) as progress:
+            self.plan_ = self._plan(progress)
+            with self._panel(queries, names) as panel:
+                self._set_classes(panel)
+                return self._signatures(panel, progress)
 
-    def _set_up(self, queries: list, names: list[str], stages: FitStages) -> Recall | None:
-        check_cache(self.cache)  # before the points are cut
-        self.plan_ = self._plan(stages)
-        recall = self._recall(queries, names)
-        self.classes_ = self._union_of_classes(queries, names, recall)
+    def _panel(self, queries: list[Query], names: list[str]) -> Panel:
+        return Panel(self.plan_, queries, names, check_cache(self.cache), self._batch_size())
+
+    def _set_classes(self, panel: Panel) -> None:
+        self.classes_ = panel.classes(self.n_classes)
         self.n_classes_ = len(self.classes_)
         self.n_components_ = self.plan_.n_components
         self._n_features_out = self.n_classes_ * self.n_components_
-        return recall
 
-    def _recall(self, queries: list, names: list[str]) -> Recall | None:
-        store = check_cache(self.cache)
-        return None if store is None else Recall(store, self.plan_, queries, names)
-
-    def _plan(self, stages: FitStages) -> QueryPlan:
+    def _plan(self, progress: Progress) -> QueryPlan:
+        check_cache(self.cache)  # before the points are cut
+        self._batch_size()
         if isinstance(self.reference, QueryPlan):
             n_reference = len(self.reference)
             if self.n_reference is not None:
@@ -293,8 +285,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         seed = self._seed()
         # One permutation whatever n_reference: the first k points of more are the same k.
         order = order_rng(seed).permutation(len(reference))
-        with stages.stage("cut", n_reference) as listener:
-            progress = Progress("points cut", n_reference, self.verbose, listener)
+        with progress.stage("points cut", n_reference) as report:
             return build_plan(
                 reference,
                 masker,
@@ -303,7 +294,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 sampling=self.sampling,
                 seed=seed,
                 n_jobs=self.n_jobs,
-                report=progress.report,
+                report=report,
                 surrogate=surrogate if isinstance(surrogate, str) else clone(surrogate),
                 kernel_width=kernel_width,
                 response=self.response,
@@ -343,30 +334,6 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             return check_whole(self.random_state, "random_state", minimum=0)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _width(self, i: int, query: Any, name: str, recall: Recall | None) -> int:
-        """Number of columns of a model's scores, and whether it repeats its answers."""
-        if recall is not None:
-            return recall.probe(i)
-        size = self._batch_size()
-        return probe(self.plan_, name, query, size if isinstance(size, int) else None)
-
-    def _union_of_classes(
-        self, queries: list, names: list[str], recall: Recall | None
-    ) -> np.ndarray:
-        if self.n_classes is not None:
-            return np.arange(check_whole(self.n_classes, "n_classes", minimum=2))
-        # A model is asked first: the columns of a data frame name its classes.
-        asked = {
-            i: self._width(i, query, names[i], recall)
-            for i, query in enumerate(queries)
-            if query.classes_ is None
-        }
-        classes = [query.classes_ for query in queries]
-        widths = [asked.get(i, len(() if c is None else c)) for i, c in enumerate(classes)]
-        check_comparable_columns(names, classes, widths)
-        labels = [np.arange(w) if c is None else c for c, w in zip(classes, widths, strict=True)]
-        return np.unique(np.concatenate(labels))
-
     # --- transform ------------------------------------------------------------------------
 
     def transform(self, models: Sequence[Any]) -> np.ndarray:
@@ -398,53 +365,24 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             If a model is constant.
         """
         check_is_fitted(self, "plan_")
-        queries, names = self._queries(models, reset=False)
-        with sessions(queries):
-            return self._signatures(queries, names, self._recall(queries, names))
+        with self._panel(*self._queries(models, reset=False)) as panel:
+            return self._signatures(panel, Progress(self.verbose))
 
-    def _signatures(
-        self,
-        queries: list,
-        names: list[str],
-        recall: Recall | None,
-        stages: FitStages | None = None,
-    ) -> np.ndarray:
-        with nullcontext() if recall is None else recall.held_open():
-            answers, places = self._ask(queries, names, recall, stages)
-        signatures = np.full((len(queries), self.n_classes_, self.n_components_), np.nan)
-        constant = []
-        for i, answer in enumerate(answers):
-            is_constant = answer.is_constant
-            signatures[i, places[i]] = 0.0 if is_constant else answer.coef
-            constant += [names[i]] if is_constant else []
-        _warn_of_constant(constant)
-        return signatures.reshape(len(queries), -1)
+    def _signatures(self, panel: Panel, progress: Progress) -> np.ndarray:
+        columns = panel.class_columns(self.classes_, self._remedy_for_classes)
+        with progress.stage("questions answered", panel.n_questions) as report:
+            answers = panel.coefficients(self.n_jobs, report)
+        signatures = np.full((len(panel), self.n_classes_, self.n_components_), np.nan)
+        for signature, answer, its_columns in zip(signatures, answers, columns, strict=True):
+            signature[its_columns] = 0.0 if answer.is_constant else answer.coef
+        panel.warn_of_constant(answers)
+        return signatures.reshape(len(panel), -1)
 
-    def _ask(
-        self,
-        queries: list,
-        names: list[str],
-        recall: Recall | None,
-        stages: FitStages | None,
-    ) -> tuple[list[Answer], list[np.ndarray]]:
-        """Answers of all models, and which class blocks those of each belong to."""
-        widths = [self._width(i, q, names[i], recall) for i, q in enumerate(queries)]
-        places = [self._places(n, q, w) for n, q, w in zip(names, queries, widths, strict=True)]
-        total = self.plan_.n_queries * len(queries)
-        with nullcontext() if stages is None else stages.stage("ask", total) as listener:
-            progress = Progress("questions answered", total, self.verbose, listener)
-            answers = ask_zoo(
-                self.plan_,
-                queries,
-                names,
-                widths,
-                batch_size=self._batch_size(),
-                n_jobs=self.n_jobs,
-                report=progress.report,
-                recall=recall,
-            )
-            progress.finish()
-        return answers, places
+    @property
+    def _remedy_for_classes(self) -> str:
+        if self.n_classes is None:
+            return "Fit on models that have all labels."
+        return "n_classes= means the labels 0, 1, ...; leave it out to use the models' own."
 
     def _batch_size(self) -> int | str | None:
         if _is_auto(self.batch_size):
@@ -453,53 +391,22 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             return self.batch_size
         return check_whole(self.batch_size, "batch_size")
 
-    def _places(self, name: str, query: Any, width: int) -> np.ndarray:
-        """Which class block each of a model's columns belongs to."""
-        labels = np.arange(width) if query.classes_ is None else np.asarray(query.classes_)
-        lookup = {label: place for place, label in enumerate(self.classes_.tolist())}
-        unknown = [label for label in labels.tolist() if label not in lookup]
-        if unknown:
-            remedy = (
-                "Fit on models that have all labels."
-                if self.n_classes is None
-                else "n_classes= means the labels 0, 1, ...; leave it out to use the models' own."
-            )
-            raise ValueError(
-                f"{name} has classes {unknown[:5]} that are not in classes_ "
-                f"({self.n_classes_} classes: {self.classes_[:5].tolist()} ...). {remedy}"
-            )
-        return np.array([lookup[label] for label in labels.tolist()], dtype=int)
-
     # --- models to queries ----------------------------------------------------------------
 
     def _takes_rows(self) -> bool:
         return bool(getattr(self.adapter, "takes_rows", False))
 
-    def _queries(self, models: Any, *, reset: bool) -> tuple[list, list[str]]:
+    def _queries(self, models: Any, *, reset: bool) -> tuple[list[Query], list[str]]:
         if self._takes_rows():
             zoo = list(validate_data(self, models, dtype=np.float64, reset=reset))
         else:
             zoo = check_models(models)
-        names = [name_model(i, model) for i, model in enumerate(zoo)]
-        adapter: Callable = as_query if _is_auto(self.adapter) else self.adapter
+        adapter = as_query if _is_auto(self.adapter) else self.adapter
         if not callable(adapter):
             raise TypeError(f"adapter must be 'auto' or a callable; got {adapter!r}.")
         check_response(self.response, self.clip)
-        is_plan = isinstance(self.reference, QueryPlan)
-        response = self.reference.response if is_plan else self.response
-        queries = []
-        for name, model in zip(names, zoo, strict=True):
-            try:
-                query = as_query(adapter(model))
-                choose_output(query, response)
-            except (NotFittedError, QueryError, TypeError) as error:
-                raise type(error)(f"{name}: {error}") from error
-            except Exception as error:
-                if hasattr(error, "add_note"):  # Python 3.11
-                    error.add_note(f"skzest was making a query of {name}.")
-                raise
-            queries.append(query)
-        return queries, names
+        settled = isinstance(self.reference, QueryPlan)
+        return queries_of(zoo, self.reference.response if settled else self.response, adapter)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name each column by class, reference point and part, with the plan's digest.
@@ -540,13 +447,3 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
 def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def _warn_of_constant(names: list[str]) -> None:
-    if names:
-        warnings.warn(
-            f"{', '.join(names)} gave the same scores to every question; the signature is a row "
-            "of zeros and its distances are NaN.",
-            UndefinedSignatureWarning,
-            stacklevel=3,
-        )

@@ -8,102 +8,234 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
 
 from .. import _points
 from ..plan import QueryPlan, closed_form, coefficients, kernel_weights
-from ..queries import HOST
-from ._batches import BatchSize, after, auto_rows, batches_of, place_point, render_batch
-from ._guard import Asked, scores_of
-from ._threads import one_thread
+from ..queries import HOST, Space
+from ._batches import (
+    Batch,
+    BatchSize,
+    Piece,
+    Renderer,
+    auto_rows,
+    batches_of,
+    whole_points,
+)
+from ._guard import Respondent, Witness, check_witness, guarded_scores, rounding
 
 logger = logging.getLogger("skzest")
 
-__all__ = ["Answer", "Asker", "stays_here", "tuned_rows"]
+__all__ = ["Asker", "PointCoefficients", "tuned_rows"]
+
+# Questions that are asked again as a run goes on: at most this share, and in one batch so many.
+_AGAIN, _AGAIN_AT_ONCE = 0.02, 8
 
 
 @dataclass
-class Answer:
-    """What one model said to a run of points.
+class PointCoefficients:
+    """What one model's answers about a run of points come down to.
 
-    ``coef`` has shape (n_classes, n_components of these points); ``first``, of shape
-    (n_classes,), is the first row of scores; no score is farther from it than ``spread``.
-    ``eps`` is the rounding unit of the scores.
+    Attributes
+    ----------
+    coef : ndarray of shape (n_classes, n_columns of these points)
+        Coefficients, or the scores themselves where they are kept.
+    first : ndarray of shape (n_classes,)
+        Scores of the first question.
+    deviation : float
+        No score is farther from those of the first question.
+    eps : float
+        Rounding unit of the scores.
     """
 
     coef: np.ndarray
     first: np.ndarray
-    spread: float
+    deviation: float
     eps: float
 
     @property
     def is_constant(self) -> bool:
         """Whether the scores move no more than rounding does."""
-        return self.spread <= 16 * self.eps * float(np.max(np.abs(self.first)))
+        return self.deviation <= rounding(self.eps, float(np.max(np.abs(self.first))))
 
     @classmethod
-    def join(cls, answers: Sequence[Answer]) -> Answer:
-        """Answers to consecutive runs as one."""
-        first = answers[0].first
+    def join(cls, runs: Sequence[PointCoefficients]) -> PointCoefficients:
+        """Those of consecutive runs of points as one."""
+        first = runs[0].first
         return cls(
-            coef=np.concatenate([a.coef for a in answers], axis=1),
+            coef=np.concatenate([run.coef for run in runs], axis=1),
             first=first,
-            spread=max(a.spread + float(np.max(np.abs(a.first - first))) for a in answers),
-            eps=max(a.eps for a in answers),
+            deviation=max(r.deviation + float(np.max(np.abs(r.first - first))) for r in runs),
+            eps=max(run.eps for run in runs),
         )
 
 
-def stays_here(space: Any) -> bool:
-    """Whether models of a space are asked in this process only, as on a GPU."""
-    return bool(getattr(space, "stays_here", False))
+class Check(NamedTuple):
+    """Answers to rows of a model's witness, from ``start`` on, in a batch of ``n_rows``."""
+
+    asked: Respondent
+    start: int
+    scores: Any
+    n_rows: int
 
 
 class Asker:
-    """Puts units of one plan to the models of one space."""
+    """Puts units of one plan to the models of one array space.
 
-    def __init__(self, plan: QueryPlan, asked: list[Asked], size: BatchSize, space: Any):
-        self.plan, self.asked, self.size, self.space = plan, asked, size, space
-        self.form = None if plan.is_passthrough else closed_form(plan.surrogate)
-        # One point: of its masks a batch takes the next part, or all and those of the next point.
-        self.place = lru_cache(maxsize=1)(partial(place_point, plan, space))
+    Parameters
+    ----------
+    plan : QueryPlan
+    respondents : list of Respondent
+    size : BatchSize
+    space : Space
+    keep_scores : bool, default=False
+        Keep the scores of all masks as they are, in place of coefficients.
+    """
 
-    def answers(self, units: Sequence[tuple[int, int]]) -> Iterator[list[Answer]]:
-        """Answers of all models, unit by unit."""
-        # A device of its own goes on with one unit while the one before is looked at here.
-        ahead = int(stays_here(self.space))
-        waiting: deque[tuple[int, list]] = deque()
+    def __init__(
+        self,
+        plan: QueryPlan,
+        respondents: list[Respondent],
+        size: BatchSize,
+        space: Space,
+        keep_scores: bool = False,
+    ):
+        self.plan, self.respondents, self.size, self.space = plan, respondents, size, space
+        self.keep_scores = keep_scores
+        fitted = not (keep_scores or plan.is_passthrough)
+        self.form = closed_form(plan.surrogate) if fitted else None
+        self.render = Renderer(plan, space)
+        self._due, self._turn = 0.0, 0  # questions to ask again, and which comes next
+        self._checks: list[Check] = []
+
+    def coefficients(self, units: Sequence[tuple[int, int]]) -> Iterator[list[PointCoefficients]]:
+        """Unit by unit, what the answers of each model come down to."""
+        # A device works on the next unit while the scores of the last are brought to the host.
+        ahead = 0 if self.space == HOST else 1
+        waiting: deque[tuple[int, list[list[Any]], list[Check]]] = deque()
         for start, stop in units:
-            waiting.append((start, self.scores(start, stop)))
+            self._checks = []
+            scores = self.scores(start, stop)
+            waiting.append((start, scores, self._checks))
             if len(waiting) > ahead:
                 yield self._settle(*waiting.popleft())
         while waiting:
             yield self._settle(*waiting.popleft())
 
-    def _settle(self, start: int, scores: list[list[Any]]) -> list[Answer]:
-        """From the scores of a unit, whose first point is ``start``, to answers."""
-        answers = []
+    # --- asking ---------------------------------------------------------------------------
+
+    def scores(self, start: int, stop: int) -> list[list[Any]]:
+        """Per point and model, scores of shape (n_questions, n_classes)."""
+        pieces = whole_points(self.plan.n_questions[start:stop], start)
+        answers = [answer for _, answer in self.answers(pieces, self.respondents)]
+        per_model = [_points.concatenate(list(of_one)) for of_one in zip(*answers, strict=True)]
+        by_point = (Batch(tuple(pieces)).by_piece(Z) for Z in per_model)
+        return [[Z for _, Z in of_point] for of_point in zip(*by_point, strict=True)]
+
+    def answers(
+        self, pieces: Sequence[Piece], respondents: list[Respondent]
+    ) -> Iterator[tuple[Batch, list[Any]]]:
+        """Batch by batch, scores of some models; smaller batches where memory runs out."""
+        left = Batch(tuple(pieces))
+        while left.pieces:
+            batch = next(batches_of(left.pieces, self.size.fitting))
+            try:
+                scores = self.ask(batch, respondents)
+            except self._memory_errors(respondents) as error:
+                if batch.n_rows == 1:
+                    raise
+                # What was found too large meanwhile, by another task, is not tried again.
+                half = self.size.fitting = min(-(-batch.n_rows // 2), self.size.fitting)
+                logger.warning("out of memory at %d copies (%s); now %d", batch.n_rows, error, half)
+                continue
+            yield batch, scores
+            left = left.without(batch.n_rows)
+
+    def ask(self, batch: Batch, respondents: list[Respondent]) -> list[Any]:
+        """Scores of some models for one batch, which is rendered once."""
+        witness = next((r.witness for r in respondents if r.witness is not None), None)
+        again = slice(0, 0) if witness is None else self._next_again(batch.n_rows, respondents)
+        extra = witness.rows(again) if witness is not None and again.stop else None
+        copies = self.render(batch, extra)
+        scores = []
+        for asked in respondents:
+            given, n_rows = self._with_witness(asked, copies, batch.n_rows, witness, again)
+            raw, is_intact = guarded_scores(asked, given, n_rows)
+            if n_rows > batch.n_rows:
+                # Compared with the scores: a device need not be waited for now.
+                told = asked.scores_from(raw[batch.n_rows :])
+                self._checks.append(Check(asked, again.start, told, n_rows))
+            scores.append(self.received(asked, batch, raw[: batch.n_rows]))
+            if not is_intact:
+                copies = self.render(batch, extra)
+        if self._due > 2 * _AGAIN_AT_ONCE:  # no batch has room
+            self._due = 0.0
+            for asked in respondents:
+                if asked.witness is not None:
+                    n_rows = len(asked.witness.scores)
+                    raw, _ = guarded_scores(asked, asked.witness.copies, n_rows)
+                    self._checks.append(Check(asked, 0, asked.scores_from(raw), n_rows))
+        return scores
+
+    def received(self, asked: Respondent, batch: Batch, raw: Any) -> Any:
+        """What is kept of the raw scores of a batch."""
+        return asked.scores_from(raw)
+
+    def _next_again(self, n_rows: int, respondents: list[Respondent]) -> slice:
+        """Which rows of the witness go along with a batch, so that a change is noticed."""
+        n_known = min(len(r.witness.scores) for r in respondents if r.witness is not None)
+        room = self.size.fitting - n_rows if self.size.is_limit else _AGAIN_AT_ONCE
+        again = max(min(int(self._due), room, n_known), 0)
+        self._due += _AGAIN * n_rows - again
+        start = self._turn if self._turn + again <= n_known else 0
+        self._turn = start + again
+        return slice(start, start + again) if again else slice(0, 0)
+
+    def _with_witness(
+        self, asked: Respondent, copies: Any, n_rows: int, witness: Witness | None, again: slice
+    ) -> tuple[Any, int]:
+        """The batch for one model, whose witness may not be the one behind the copies."""
+        if witness is None or not again.stop:
+            return copies, n_rows
+        if asked.witness is None:
+            return _points.rows(copies, 0, n_rows), n_rows
+        n_again = again.stop - again.start
+        if asked.witness.questions != witness.questions:
+            parts = [_points.rows(copies, 0, n_rows), asked.witness.rows(again)]
+            return _points.concatenate(parts), n_rows + n_again
+        return copies, n_rows + n_again
+
+    def _memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
+        return tuple({error for r in respondents for error in r.memory_errors})
+
+    # --- from scores to coefficients ------------------------------------------------------
+
+    def _settle(
+        self, start: int, scores: list[list[Any]], checks: list[Check]
+    ) -> list[PointCoefficients]:
+        """From the scores of a unit, whose first point is ``start``, to coefficients."""
+        for check in checks:
+            scores_again = self.space.to_numpy(check.scores)
+            check_witness(check.asked, check.start, scores_again, check.n_rows)
+        per_point = []
         for n, of_point in enumerate(scores, start):
             operator = None if self.form is None else self._operator(n)
             centre = self._centre(n)
-            each = zip(self.asked, of_point, strict=True)
-            answers.append([self._answer(n, a.name, Z, operator, centre) for a, Z in each])
-        return [Answer.join(of_one) for of_one in zip(*answers, strict=True)]
+            each = zip(self.respondents, of_point, strict=True)
+            per_point.append([self._of_point(n, r.name, Z, operator, centre) for r, Z in each])
+        return [PointCoefficients.join(of_one) for of_one in zip(*per_point, strict=True)]
 
     def _operator(self, n: int) -> Any:
-        """What takes scores to coefficients, in the space where the scores are.
+        """Matrix from scores to coefficients, in the space where the scores are.
 
         Worked out on the host: a device takes longer for small eigenvalue problems, and is
         busy with the next unit.
         """
-        if self.space == HOST:
-            return self.plan.operator(n)
-        with one_thread([HOST]):
-            operator = self.plan.operator(n)
-        return self.space.asarray(operator) if self.space.has_float64 else operator
+        operator = self.plan.operator(n)
+        return self.space.asarray(operator) if self._on_device else operator
 
     def _centre(self, n: int) -> Any:
         """Weights of the mean that is taken off the scores, shape (1, n_masks), or None.
@@ -117,82 +249,45 @@ class Asker:
         weights = kernel_weights(self.plan.masks[n], self.plan.kernel_width)
         assert weights is not None
         centre = (weights / weights.sum())[None, :]
-        return self.space.asarray(centre) if self.space.has_float64 else centre
+        return self.space.asarray(centre) if self._on_device else centre
 
-    def scores(self, start: int, stop: int) -> list[list[Any]]:
-        """Per point and model, scores of shape (n_masks, n_classes)."""
-        counts = self.plan.masks.n_masks[start:stop]
-        whole = [(n, 0, count) for n, count in zip(range(start, stop), counts, strict=True)]
-        per_batch = [self._ask(batch) for batch in batches_of(whole, self.size.fitting)]
-        stops = np.cumsum(counts)
-        scores: list[list[Any]] = [[] for _ in counts]
-        for i in range(len(self.asked)):
-            Z = _points.concatenate([batch[i] for batch in per_batch])
-            for p, (high, count) in enumerate(zip(stops, counts, strict=True)):
-                scores[p].append(Z[int(high) - count : int(high)])
-        return scores
+    @property
+    def _on_device(self) -> bool:
+        return self.space != HOST and self.space.has_float64
 
-    def _ask(
-        self, batch: list[tuple[int, int, int]], asked: list[Asked] | None = None
-    ) -> list[Any]:
-        """Scores of the models for one batch; halved for as long as memory runs out."""
-        asked = self.asked if asked is None else asked
-        n_rows = sum(b - a for _, a, b in batch)
-        try:
-            copies = render_batch(self.plan, batch, self.space, self.place)
-            return [self._put_to(a, batch, copies) for a in asked]
-        except self._memory_errors() as error:
-            if n_rows == 1:
-                raise
-            # What was found too large meanwhile, by a batch before, is not tried again.
-            half = self.size.fitting = min(-(-n_rows // 2), self.size.fitting)
-            logger.warning("out of memory at %d copies (%s); now %d", n_rows, error, half)
-        halves, left = [], batch
-        while left:
-            smaller = next(batches_of(left, self.size.fitting))
-            halves.append(self._ask(smaller, asked))
-            left = after(left, sum(b - a for _, a, b in smaller))
-        return [_points.concatenate(list(of_one)) for of_one in zip(*halves, strict=True)]
-
-    def _put_to(self, asked: Asked, batch: list[tuple[int, int, int]], copies: Any) -> Any:
-        """Scores of one model for the copies of one batch."""
-        return scores_of(self.plan, asked, copies, sum(b - a for _, a, b in batch))
-
-    def _memory_errors(self) -> tuple[type[BaseException], ...]:
-        extra = (getattr(a.query, "memory_errors", ()) for a in self.asked)
-        return (MemoryError, *(e for errors in extra for e in errors))
-
-    def _answer(self, n: int, name: str, Z: Any, operator: Any, centre: Any) -> Answer:
-        """One point, one model: scores to coefficients and extent."""
+    def _of_point(self, n: int, name: str, Z: Any, operator: Any, centre: Any) -> PointCoefficients:
+        """One point, one model: scores of its questions to coefficients and extent."""
         space = self.space
         if not space.has_float64:
             Z, space = space.to_numpy(Z), HOST
         xp = array_api_compat.array_namespace(Z)
         # One pass for two questions: NaN and infinity carry through to the maximum.
         with np.errstate(invalid="ignore", over="ignore"):
-            spread = float(xp.max(xp.abs(Z - Z[:1])))
-        if not np.isfinite(spread):
-            self.refuse_non_finite(n, name, space.to_numpy(Z))
-        if self.plan.is_passthrough:
-            Z = xp.astype(Z, xp.float64, copy=False)
-            centred = Z - xp.mean(Z, axis=0)
-            coef = space.to_numpy(centred - xp.mean(centred, axis=1, keepdims=True)).T
-        elif operator is not None:
-            scores = xp.astype(Z, operator.dtype, copy=False)
-            if centre is not None:
-                scores = scores - centre @ scores
-            coef = space.to_numpy(operator @ scores).T
-        else:
-            masks = self.plan.masks[n]
-            weights = kernel_weights(masks, self.plan.kernel_width)
-            scores = np.asarray(space.to_numpy(Z), dtype=np.float64)
-            coef = coefficients(self.plan.surrogate, masks, scores, weights).T
-        first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
+            deviation = float(xp.max(xp.abs(Z - Z[:1])))
+        if not np.isfinite(deviation):
+            self._refuse_non_finite(n, name, space.to_numpy(Z))
         eps = float(xp.finfo(Z.dtype).eps)
-        return Answer(np.asarray(coef, dtype=np.float64), first, spread, eps)
+        first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
+        Z = self.plan.for_each_mask(n, Z)
+        if operator is not None:
+            Z = xp.astype(Z, operator.dtype, copy=False)
+            coef = space.to_numpy(operator @ (Z if centre is None else Z - centre @ Z))
+        else:
+            coef = self._without_operator(n, np.asarray(space.to_numpy(Z), dtype=np.float64))
+        return PointCoefficients(np.asarray(coef.T, dtype=np.float64), first, deviation, eps)
 
-    def refuse_non_finite(self, n: int, name: str, Z: np.ndarray) -> None:
-        """Raise ValueError: a model gave scores at point ``n`` that are not finite."""
+    def _without_operator(self, n: int, Z: np.ndarray) -> np.ndarray:
+        """Scores kept or centred, or the coefficients of a regressor that has no closed form."""
+        if self.keep_scores:
+            return Z
+        if self.plan.is_passthrough:
+            centred = Z - Z.mean(axis=0)
+            return centred - centred.mean(axis=1, keepdims=True)
+        masks = self.plan.masks[n]
+        weights = kernel_weights(masks, self.plan.kernel_width)
+        return coefficients(self.plan.surrogate, masks, Z, weights)
+
+    def _refuse_non_finite(self, n: int, name: str, Z: np.ndarray) -> None:
         bad = Z.size - np.count_nonzero(np.isfinite(Z))
         raise ValueError(
             f"{name} gave {bad} non-finite scores of {Z.size} at reference point "
@@ -201,29 +296,27 @@ class Asker:
         )
 
 
-def tuned_rows(plan: QueryPlan, asked: list[Asked], space: Any) -> int:
-    """Copies per batch that go quickest per copy, of a quarter of the usual to four times it.
+def tuned_rows(plan: QueryPlan, respondents: list[Respondent], space: Space) -> int:
+    """Copies per batch that take the least time per copy, a quarter of the usual to four times it.
 
-    Asks each model about three times as many copies as are in the largest batch.
+    Asks each model about three times as many copies as the largest batch holds.
     """
-    asker = Asker(plan, asked, BatchSize(auto_rows(plan, space)), space)
+    asker = Asker(plan, respondents, BatchSize(auto_rows(plan, space)), space)
     usual = asker.size.wanted
     paces: dict[int, float] = {}
-    whole = [(n, 0, count) for n, count in enumerate(plan.masks.n_masks)]
     for rows in (usual // 4, usual // 2, usual, 2 * usual, 4 * usual):
-        batch = next(batches_of(whole, max(rows, 1)))
-        n_rows = sum(b - a for _, a, b in batch)
-        if n_rows in paces:
+        batch = next(batches_of(whole_points(plan.n_questions), max(rows, 1)))
+        if batch.n_rows in paces:
             continue
-        took = min(_seconds(asker, batch, space) for _ in range(2 if paces else 3))
-        if asker.size.fitting < n_rows:
+        took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
+        if asker.size.fitting < min(batch.n_rows, usual):
             break  # memory ran out
-        paces[n_rows] = took / n_rows
+        paces[batch.n_rows] = took / batch.n_rows
     return min(paces, key=paces.__getitem__, default=asker.size.fitting)
 
 
-def _seconds(asker: Asker, batch: list[tuple[int, int, int]], space: Any) -> float:
+def _seconds(asker: Asker, batch: Batch) -> float:
     start = time.perf_counter()
-    for Z in asker._ask(batch):
-        space.to_numpy(Z)  # waits for a device
+    for Z in asker.ask(batch, asker.respondents):
+        asker.space.to_numpy(Z)  # waits for a device
     return time.perf_counter() - start

@@ -1,134 +1,213 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Batches of masked copies: how many rows, of which points, rendered where the models are."""
+"""Batches of masked copies: their questions, their size, and how they are rendered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _points
 from ..plan import QueryPlan
-from ..queries import HOST
+from ..queries import HOST, Space
 
 __all__ = [
+    "Batch",
     "BatchSize",
-    "after",
+    "Piece",
+    "Renderer",
     "auto_batch_size",
     "auto_rows",
     "batches_of",
-    "place_point",
-    "render_batch",
+    "spaced_questions",
+    "units_of",
+    "whole_points",
 ]
-
 
 _AUTO_BYTES = 8 * 2**20
 _AUTO_ROWS = 16384
 
 
+class Piece(NamedTuple):
+    """Questions ``start:stop`` about one reference point."""
+
+    point: int
+    start: int
+    stop: int
+
+    @property
+    def n_rows(self) -> int:
+        """Number of questions."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Questions that are put to a model in one call: pieces of one or more points."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of questions."""
+        return sum(piece.n_rows for piece in self.pieces)
+
+    def by_piece(self, scores: Any) -> Iterator[tuple[Piece, Any]]:
+        """The rows of an answer that belong to each piece."""
+        start = 0
+        for piece in self.pieces:
+            yield piece, scores[start : start + piece.n_rows]
+            start += piece.n_rows
+
+    def without(self, n_rows: int) -> Batch:
+        """What is left after the first ``n_rows`` questions."""
+        left = []
+        for piece in self.pieces:
+            skipped = min(n_rows, piece.n_rows)
+            n_rows -= skipped
+            if skipped < piece.n_rows:
+                left.append(piece._replace(start=piece.start + skipped))
+        return Batch(tuple(left))
+
+
+def batches_of(pieces: Iterable[Piece], rows: int) -> Iterator[Batch]:
+    """Cut pieces into batches of at most ``rows`` questions, in order."""
+    held: list[Piece] = []
+    room = rows
+    for point, start, stop in pieces:
+        while start < stop:
+            taken = min(room, stop - start)
+            held.append(Piece(point, start, start + taken))
+            start, room = start + taken, room - taken
+            if room == 0:
+                yield Batch(tuple(held))
+                held, room = [], rows
+    if held:
+        yield Batch(tuple(held))
+
+
+def whole_points(n_questions: Sequence[int], start: int = 0) -> list[Piece]:
+    """One piece for each point, counted from ``start``, with all its questions."""
+    return [Piece(n, 0, int(count)) for n, count in enumerate(n_questions, start)]
+
+
+def units_of(n_questions: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+    """Runs of whole points that fit in a batch; a point larger than a batch is a run of its own."""
+    start, filled = 0, 0
+    for n, count in enumerate(n_questions):
+        if n > start and filled + count > rows:
+            yield start, n
+            start, filled = n, 0
+        filled += count
+    yield start, len(n_questions)
+
+
+def spaced_questions(n_questions: Sequence[int], n: int) -> Batch:
+    """At most ``n`` questions, spread evenly over all of a plan; the first is among them."""
+    stops = np.cumsum(n_questions)
+    chosen = np.unique(np.linspace(0, stops[-1] - 1, n).astype(int))
+    points = np.searchsorted(stops, chosen, side="right")
+    rows = chosen - (stops[points] - np.asarray(n_questions)[points])
+    return Batch(tuple(Piece(p, k, k + 1) for p, k in zip(points.tolist(), rows.tolist())))
+
+
+# --- sizes ----------------------------------------------------------------------------------
+
+
 @dataclass
 class BatchSize:
-    """Copies per batch: what was asked for, and what memory turned out to hold."""
+    """Copies per batch: the size that was wanted, and the size that fits into memory.
+
+    ``is_limit`` says that the caller set the size, and no batch may be larger by a few rows.
+    """
 
     wanted: int
+    is_limit: bool = False
     fitting: int = 0
 
     def __post_init__(self) -> None:
         self.fitting = self.fitting or self.wanted
 
 
-def auto_batch_size(point: Any, space: Any = HOST) -> int:
-    """Copies per batch from the size of one copy and the device alone.
+def auto_batch_size(point: Any, space: Space = HOST) -> int:
+    """Copies per batch from the size of one copy and the device alone, so that results repeat.
 
-    So results repeat to the bit. On the host 8 MiB of copies, and at most 16,384 of them: a
-    forest takes milliseconds before its first answer, and a linear model soon leaves the
-    processor's caches. Other spaces have rules of their own, ``auto_rows``.
+    On the host 8 MiB of copies, and at most 16,384 of them: a forest takes milliseconds before
+    its first answer, and a linear model soon leaves the processor's caches. Other spaces have
+    rules of their own, ``auto_rows``.
     """
     if isinstance(point, str):
-        # A network makes some thousand numbers of a text, as of an image of 32 x 32. An LSTM on
-        # a CPU is quickest with 64 texts, by 5% before 256 and by a half before 1,024.
-        return space.auto_rows(3072) if hasattr(space, "auto_rows") else 1024
-    if _points.is_frame(point):
-        nbytes, size = point.memory_usage(deep=True).sum(), point.size
+        # A network makes a few thousand numbers of a text, as of an image of 32 x 32. An LSTM on
+        # a CPU is quickest with 64 texts, by 5% over 256 and by half over 1,024.
+        size, n_bytes = 3072, _AUTO_BYTES // 1024
+    elif _points.is_frame(point):
+        size, n_bytes = point.size, point.memory_usage(deep=True).sum()
     else:
-        nbytes, size = point.nbytes, point.size
+        size, n_bytes = point.size, point.nbytes
     if hasattr(space, "auto_rows"):
         return space.auto_rows(int(size))
-    return int(np.clip(_AUTO_BYTES // max(int(nbytes), 1), 1, _AUTO_ROWS))
+    return int(np.clip(_AUTO_BYTES // max(int(n_bytes), 1), 1, _AUTO_ROWS))
 
 
-def auto_rows(plan: QueryPlan, space: Any) -> int:
-    """Copies per batch: points of one shape are like the first, else the largest decides."""
+def auto_rows(plan: QueryPlan, space: Space) -> int:
+    """Copies per batch for a plan: the largest point decides."""
     n_points = len(plan) if isinstance(plan.reference, list) else 1
     return min(auto_batch_size(plan.point(n), space) for n in range(n_points))
 
 
-def batches_of(pieces: list, rows: int) -> Iterator[list[tuple[int, int, int]]]:
-    """Cut (point, first row, last row) pieces into batches of at most ``rows`` rows."""
-    batch: list[tuple[int, int, int]] = []
-    room = rows
-    for n, start, stop in pieces:
-        while start < stop:
-            taken = min(room, stop - start)
-            batch.append((n, start, start + taken))
-            start, room = start + taken, room - taken
-            if room == 0:
-                yield batch
-                batch, room = [], rows
-    if batch:
-        yield batch
+# --- rendering ------------------------------------------------------------------------------
 
 
-def after(pieces: list[tuple[int, int, int]], rows: int) -> list[tuple[int, int, int]]:
-    """What is left of pieces without their first ``rows`` rows."""
-    left = []
-    for n, start, stop in pieces:
-        skipped = min(rows, stop - start)
-        rows -= skipped
-        if start + skipped < stop:
-            left.append((n, start + skipped, stop))
-    return left
+class Renderer:
+    """Makes the masked copies of one plan in the array space of the models."""
 
+    def __init__(self, plan: QueryPlan, space: Space):
+        self.plan, self.space = plan, space
+        # The last point only: a batch takes more of its questions, or goes on to the next point.
+        self._held: tuple[int, tuple[Any, Any, Any, Any]] | None = None
 
-def place_point(plan: QueryPlan, space: Any, n: int) -> tuple[Any, Any, Any, Any]:
-    """A point, its parts, its fill and its masks, where the models want them."""
-    point, parts, fill, masks = plan.point(n), plan.parts[n], plan.fills[n], plan.masks[n]
-    if plan.array_points:
-        arrays = (point, parts.astype(np.int64), fill, masks)
-        point, parts, fill, masks = (space.asarray(a) for a in arrays)
-    return point, parts, fill, masks
+    def __call__(self, batch: Batch, extra: Any = None) -> Any:
+        """Masked copies of a batch, with the copies ``extra`` behind them."""
+        with self.space.rendering():
+            return self._rendered(batch, extra)
 
+    def _rendered(self, batch: Batch, extra: Any) -> Any:
+        plan = self.plan
+        pieces = (self._copies(piece) for piece in batch.pieces)
+        behind = [] if extra is None else [extra]
+        on_host = plan.array_points and not isinstance(plan.reference, list) and self.space == HOST
+        if not on_host or len(batch.pieces) + len(behind) == 1:
+            return _points.concatenate([*pieces, *behind])
+        # Piece by piece into one array: each leaves its memory, still in the cache, to the next.
+        # Making all and then joining them takes three times as long.
+        first = next(pieces)
+        n_rows = batch.n_rows + sum(len(copies) for copies in behind)
+        copies = np.empty((n_rows, *first.shape[1:]), dtype=first.dtype)
+        copies[: len(first)] = first
+        filled = len(first)
+        for more in (*pieces, *behind):
+            copies[filled : filled + len(more)] = more
+            filled += len(more)
+        return copies
 
-def render_batch(
-    plan: QueryPlan, batch: list[tuple[int, int, int]], space: Any, place: Any = None
-) -> Any:
-    """Masked copies of one batch, where the models want them."""
-    place = partial(place_point, plan, space) if place is None else place
-    if len(batch) == 1:
-        return _render_piece(plan, batch[0], place)
-    pieces = (_render_piece(plan, piece, place) for piece in batch)
-    if not plan.array_points or isinstance(plan.reference, list) or space != HOST:
-        return _points.concatenate(list(pieces))
-    # Piece by piece into one array: each leaves its memory, still in the cache, to the next.
-    # Making all and then joining them takes three times as long.
-    first = next(pieces)
-    copies = np.empty((sum(b - a for _, a, b in batch), *first.shape[1:]), dtype=first.dtype)
-    copies[: len(first)] = first
-    filled = len(first)
-    for piece in pieces:
-        copies[filled : filled + len(piece)] = piece
-        filled += len(piece)
-    return copies
+    def _copies(self, piece: Piece) -> Any:
+        point, parts, fill, masks = self._arrays(piece.point)
+        copies = self.plan.masker.render(point, parts, fill, masks[piece.start : piece.stop])
+        # Points of different shapes: a batch is a list of copies, even if those that happen to
+        # share it have one shape.
+        return list(copies) if isinstance(self.plan.reference, list) else copies
 
-
-def _render_piece(plan: QueryPlan, piece: tuple[int, int, int], place: Any) -> Any:
-    """Masked copies ``start:stop`` of one point."""
-    n, start, stop = piece
-    point, parts, fill, masks = place(n)
-    copies = plan.masker.render(point, parts, fill, masks[start:stop])
-    # Points of different shapes: a batch is a list of copies, even if those that happen to share
-    # it are of one shape.
-    return list(copies) if isinstance(plan.reference, list) else copies
+    def _arrays(self, n: int) -> tuple[Any, Any, Any, Any]:
+        """A point, its parts, its fill and its distinct masks, in the space of the models."""
+        if self._held is None or self._held[0] != n:
+            plan = self.plan
+            arrays = (plan.point(n), plan.parts[n], plan.fills[n], plan.questions(n))
+            if plan.array_points:
+                point, parts, fill, masks = arrays
+                arrays = tuple(
+                    self.space.asarray(a) for a in (point, parts.astype(np.int64), fill, masks)
+                )
+            self._held = n, arrays
+        return self._held[1]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Asking a zoo with a store of answers: look up first, ask what is missing, store as it comes."""
+"""Asking with a store of answers: look up first, ask what is missing, store it as it arrives."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,251 +13,250 @@ import numpy as np
 
 from ..exceptions import ModelChangedError
 from ..plan import QueryPlan
-from ..queries import as_response, choose_output
-from ..store import AnswerStore, Connection, Identity, Piece, mask_keys
+from ..store import AnswerStore, Connection, Identity, mask_keys
+from ..store import Piece as StoredPiece
 from ._asker import Asker
-from ._batches import batches_of, render_batch
-from ._guard import Asked, Gap, probe, scores_of, sessions
+from ._batches import Batch, Piece, Renderer
+from ._guard import (
+    FIRST_LOOK_ROWS,
+    Gap,
+    Respondent,
+    Witness,
+    first_look,
+    guarded_scores,
+    move_with_the_batch,
+)
 
-__all__ = ["Recall"]
-
-_CHECK_ROWS = 8
+__all__ = ["CachedAnswers", "CachedTask"]
 
 
-class Recall:
-    """What a store knows of some models and the points of a plan.
+class CachedAnswers:
+    """What a store knows about some models and the points of a plan.
 
     Parameters
     ----------
     store : AnswerStore
     plan : QueryPlan
-    queries : sequence of Query
-    names : sequence of str
-        How errors speak of each.
+    respondents : list of Respondent
     """
 
-    def __init__(
-        self, store: AnswerStore, plan: QueryPlan, queries: Sequence[Any], names: Sequence[str]
-    ):
-        self.store = store
-        self._plan = plan
-        self._zoo = [Asked(name, query) for name, query in zip(names, queries, strict=True)]
-        self._widths: dict[int, int] = {}
+    def __init__(self, store: AnswerStore, plan: QueryPlan, respondents: list[Respondent]):
+        self.store, self._plan, self._respondents = store, plan, respondents
 
     @cached_property
-    def whos(self) -> list[Identity]:
+    def identities(self) -> list[Identity]:
         """Per model, what its answers are filed under."""
-        whos = []
-        for name, query in ((a.name, a.query) for a in self._zoo):
+        found = []
+        for asked in self._respondents:
             try:
-                whos.append(Identity.of(query, choose_output(query, self._plan.response)))
+                found.append(Identity.of(asked.query, asked.output))
             except TypeError as error:
-                raise TypeError(f"{name}: {error}") from error
-        return whos
+                raise TypeError(f"{asked.name}: {error}") from error
+        return found
 
     @cached_property
-    def questions(self) -> list[bytes]:
-        """Per point, what answers at it are filed under."""
+    def point_digests(self) -> list[bytes]:
+        """Per point, what answers about it are filed under."""
         return [self._plan.point_digest(n) for n in range(len(self._plan))]
 
-    def held_open(self) -> Connection:
-        """A connection for the whole run: SQLite clears up when the last one closes."""
+    def kept_open(self) -> Connection:
+        """A connection that outlives those of the tasks: SQLite clears up when the last closes."""
         return self.store.connect()
 
-    def part(self, start: int, stop: int, chosen: Sequence[int]) -> _Part:
-        """What a task needs to know that puts points ``start:stop`` to the chosen models."""
-        return _Part(self.store, [self.whos[i] for i in chosen], self.questions[start:stop])
+    def for_task(self, start: int, stop: int, members: Sequence[int]) -> CachedTask:
+        """What a task needs that puts points ``start:stop`` to some of the models."""
+        identities = [self.identities[i] for i in members]
+        return CachedTask(self.store, identities, self.point_digests[start:stop])
 
     # --- before the long run --------------------------------------------------------------
 
-    def probe(self, i: int) -> int:
-        """Number of classes of model ``i``, and whether it still answers as it did.
-
-        Where answers are stored, a few of them are asked again; else the model is probed as one
-        that was never met.
+    def look(self, i: int, full_rows: int | None, questions: Batch) -> None:
+        """The first look at model ``i``; where it has stored answers, a few are asked again.
 
         Raises
         ------
         ModelChangedError
             If answers differ from those that are stored.
         """
-        if i not in self._widths:
-            with self.store.connect() as connection:
-                self._widths[i] = self._check(connection, i)
-                self._refuse_double(i)
-        return self._widths[i]
+        asked = self._respondents[i]
+        with self.store.connect() as connection:
+            stored_questions, stored = self._sample(connection, i)
+            if stored is None:
+                first_look(asked, questions, Renderer(self._plan, asked.query.space), full_rows)
+            elif not asked.query.deterministic:
+                asked.n_columns = stored.shape[1]
+            else:
+                self._compare(i, stored_questions, stored)
+            self._refuse_double(i)
 
-    def _refuse_double(self, i: int) -> None:
-        """Two models of one zoo with one identity would be given each other's answers."""
-        first = next(j for j, who in enumerate(self.whos) if who.key == self.whos[i].key)
-        a, b = self._zoo[first], self._zoo[i]
-        if a.query is b.query or not (a.query.deterministic and b.query.deterministic):
-            return
-        n_points = min(len(self._plan), _CHECK_ROWS)
-        middles = [(n, self._plan.masks.n_masks[n] // 2) for n in range(n_points)]
-        places = [(n, k, k + 1) for n, k in middles]
-        answers = [self._answer_to(places, asked) for asked in (a, b)]
-        gap = Gap.between(*answers)
-        if not gap.size <= gap.allowed(self.store.tolerance):
-            raise ValueError(
-                f"{a.name} and {b.name} are filed under one {self._identity(i)}, and answer "
-                f"differently: {n_points} scores are up to {gap.size:.3g} apart, of "
-                f"{gap.spread:.3g}. Give each model a model_id of its own, or go without cache=."
-            )
-
-    def _check(self, connection: Connection, i: int) -> int:
-        plan, a = self._plan, self._zoo[i]
-        places, stored = self._sample(connection, i)
-        if stored is None:
-            return probe(plan, a.name, a.query)
-        if not a.query.deterministic:
-            return stored.shape[1]
-        answer = self._answer_to(places, a)
+    def _compare(self, i: int, questions: Batch, stored: np.ndarray) -> None:
+        """Whether a model still gives the answers that are stored."""
+        asked = self._respondents[i]
+        answer, copies = self._answers(asked, questions)
         if answer.shape[1] != stored.shape[1]:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
             raise ModelChangedError(self._changed(i, fact))
         gap = Gap.between(stored, answer)
-        if not gap.size <= gap.allowed(self.store.tolerance):
-            fact = (
-                f"{len(places)} scores asked again are up to {gap.size:.3g} off, of "
-                f"{gap.spread:.3g}"
-            )
+        asked.n_columns, asked.witness = answer.shape[1], Witness(questions, copies, answer)
+        if not gap.exceeds(self.store.tolerance):
+            return
+        # Was the model changed, or does it answer differently in other batches?
+        if gap.exceeds(10 * move_with_the_batch(asked)):
+            fact = f"{questions.n_rows} scores asked again are {gap}"
             raise ModelChangedError(self._changed(i, fact))
-        return stored.shape[1]
+        warnings.warn(
+            f"{asked.name} gives a different answer to the same input when the rest of the batch "
+            f"changes: {questions.n_rows} stored answers and new ones are {gap}. Both are used.",
+            UserWarning,
+            stacklevel=2,
+        )
 
-    def _answer_to(self, places: list[tuple[int, int, int]], asked: Asked) -> np.ndarray:
-        """Scores of a model for a few copies, one at each place."""
+    def _answers(self, asked: Respondent, questions: Batch) -> tuple[np.ndarray, Any]:
+        """Scores of a model for a few questions, and the copies."""
         space = asked.query.space
-        with sessions([asked.query]):
-            copies = render_batch(self._plan, places, space)
-            return space.to_numpy(scores_of(self._plan, asked, copies, len(places)))
+        copies = Renderer(self._plan, space)(questions)
+        raw, is_intact = guarded_scores(asked, copies, questions.n_rows)
+        if not is_intact:
+            copies = Renderer(self._plan, space)(questions)
+        return np.array(space.to_numpy(asked.scores_from(raw))), copies
 
-    def _sample(
-        self, connection: Connection, i: int
-    ) -> tuple[list[tuple[int, int, int]], np.ndarray | None]:
-        """A few questions that model ``i`` has answered, at as many points, and its scores."""
-        plan, who = self._plan, self.whos[i]
+    def _refuse_double(self, i: int) -> None:
+        """Two models of one zoo with one identity would be given each other's answers."""
+        keys = [identity.key for identity in self.identities]
+        first = keys.index(keys[i])
+        a, b = self._respondents[first], self._respondents[i]
+        if a.query is b.query or not (a.query.deterministic and b.query.deterministic):
+            return
+        n_points = min(len(self._plan), FIRST_LOOK_ROWS)
+        middles = [(n, self._plan.n_questions[n] // 2) for n in range(n_points)]
+        questions = Batch(tuple(Piece(n, k, k + 1) for n, k in middles))
+        gap = Gap.between(*(self._answers(asked, questions)[0] for asked in (a, b)))
+        if not gap.size <= gap.allowed(self.store.tolerance):
+            raise ValueError(
+                f"{a.name} and {b.name} are stored under the same {self._identity(i)}, and answer "
+                f"differently: {n_points} scores are {gap}. Give each model its own model_id, or "
+                "leave out cache=."
+            )
+
+    def _sample(self, connection: Connection, i: int) -> tuple[Batch, np.ndarray | None]:
+        """A few questions that model ``i`` has answered, about as many points, and its scores."""
+        plan, identity = self._plan, self.identities[i]
         rng = np.random.default_rng(0)
-        places, rows = [], []
+        pieces, rows = [], []
         for n in rng.permutation(len(plan)).tolist():
-            scores, known = connection.find(who, self.questions[n], mask_keys(plan.masks[n]))
+            scores, known = connection.find(
+                identity, self.point_digests[n], mask_keys(plan.questions(n))
+            )
             if scores is not None:
                 row = int(rng.choice(np.flatnonzero(known)))
-                places.append((n, row, row + 1))
+                pieces.append(Piece(n, row, row + 1))
                 rows.append(scores[row : row + 1])
-            if len(places) == _CHECK_ROWS:
+            if len(pieces) == FIRST_LOOK_ROWS:
                 break
         if len({row.shape[1] for row in rows}) > 1:
             raise ModelChangedError(self._changed(i, "answers of different widths are stored"))
+        questions = Batch(tuple(pieces))
         if not rows:
-            return [], None
-        stored = _as_float(np.concatenate(rows), who)
-        return places, _as_response(stored, who, plan)
+            return questions, None
+        return questions, self._respondents[i].scores_from(
+            _as_float(np.concatenate(rows), identity)
+        )
 
     def _identity(self, i: int) -> str:
-        text = self.whos[i].text
+        text = self.identities[i].text
         return f"model_id={text[3:]!r}" if text.startswith("id:") else f"fingerprint {text[8:16]}"
 
     def _changed(self, i: int, fact: str) -> str:
         return (
-            f"{self._zoo[i].name} ({self._identity(i)}) no longer gives the answers in "
+            f"{self._respondents[i].name} ({self._identity(i)}) no longer gives the answers in "
             f"{self.store.path}: {fact}. If it is another model, give it another model_id. If the "
             "stored answers are to go, AnswerStore(path).forget(model). If it runs on other "
             f"hardware, raise AnswerStore(path, tolerance={self.store.tolerance:g})."
         )
 
 
-class _Part:
-    """What one task needs of a :class:`Recall`; it travels to other processes."""
+class CachedTask:
+    """What one task needs of :class:`CachedAnswers`; it travels to other processes."""
 
-    def __init__(self, store: AnswerStore, whos: list[Identity], questions: list[bytes]):
-        self.store, self.whos, self.questions = store, whos, questions
+    def __init__(self, store: AnswerStore, identities: list[Identity], point_digests: list[bytes]):
+        self.store, self.identities, self.point_digests = store, identities, point_digests
 
     @contextmanager
-    def asker(self, *args: Any) -> Iterator[Asker]:
-        """What asks the models of the task, and looks answers up first."""
+    def asker(self, *settings: Any) -> Iterator[CachingAsker]:
+        """What asks the models of the task, and looks up answers first."""
         with self.store.connect() as connection:
-            yield _RecallingAsker(self, connection, *args)
+            yield CachingAsker(self, connection, *settings)
 
 
-class _RecallingAsker(Asker):
-    """Asks for what is not stored, and stores it batch by batch and model by model."""
+class CachingAsker(Asker):
+    """Asks for the answers that are missing, and stores them batch by batch, model by model."""
 
-    def __init__(self, part: _Part, connection: Connection, *args: Any):
-        super().__init__(*args)
-        self.connection, self.whos, self.questions = connection, part.whos, part.questions
-        self.keys: dict[int, np.ndarray] = {}
+    def __init__(self, task: CachedTask, connection: Connection, *settings: Any):
+        super().__init__(*settings)
+        self._connection, self._point_digests = connection, task.point_digests
+        self._identities = dict(zip(map(id, self.respondents), task.identities, strict=True))
+        self._keys: dict[int, np.ndarray] = {}
 
     def scores(self, start: int, stop: int) -> list[list[Any]]:
         """As those of :class:`Asker`, looked up first."""
         points = range(start, stop)
-        self.keys = {n: mask_keys(self.plan.masks[n]) for n in points}
-        found = {(n, i): self._find(n, i) for n in points for i in range(len(self.asked))}
-        missing: dict[tuple, list[int]] = {}
-        for i in range(len(self.asked)):
-            gaps = tuple((n, a, b) for n in points for a, b in _gaps(found[n, i][1]))
+        self._keys = {n: mask_keys(self.plan.questions(n)) for n in points}
+        found = {(n, i): self._find(n, i) for n in points for i in range(len(self.respondents))}
+        missing: dict[tuple[Piece, ...], list[int]] = {}
+        for i in range(len(self.respondents)):
+            gaps = tuple(Piece(n, a, b) for n in points for a, b in _gaps(found[n, i][1]))
             missing.setdefault(gaps, []).append(i)
         for gaps, members in missing.items():
-            for batch in batches_of(list(gaps), self.size.fitting):
-                answers = self._ask(batch, [self.asked[i] for i in members])
+            for batch, answers in self.answers(gaps, [self.respondents[i] for i in members]):
                 for i, Z in zip(members, answers, strict=True):
-                    for (n, a, b), rows in _cut(batch, Z):
+                    for piece, rows in batch.by_piece(Z):
+                        n, a, b = piece
                         found[n, i] = _filled(*found[n, i], a, b, rows)
         return [
-            [self._response(found[n, i][0], who) for i, who in enumerate(self.whos)] for n in points
+            [self._response(found[n, i][0], r) for i, r in enumerate(self.respondents)]
+            for n in points
         ]
 
     def _find(self, n: int, i: int) -> tuple[np.ndarray | None, np.ndarray]:
-        scores, known = self.connection.find(self.whos[i], self.questions[n], self.keys[n])
-        width = self.asked[i].width
-        if scores is not None and width is not None and scores.shape[1] != width:
+        asked = self.respondents[i]
+        identity = self._identities[id(asked)]
+        scores, known = self._connection.find(identity, self._point_digests[n], self._keys[n])
+        if scores is not None and asked.n_columns not in (None, scores.shape[1]):
             return None, np.zeros_like(known)
-        self.connection.count_reused(int(known.sum()))
+        self._connection.count_reused(int(known.sum()))
         return scores, known
 
-    def _put_to(self, asked: Asked, batch: list[tuple[int, int, int]], copies: Any) -> np.ndarray:
-        n_rows = sum(b - a for _, a, b in batch)
-        who = self.whos[self.asked.index(asked)]
-        Z = self.space.to_numpy(scores_of(self.plan, asked, copies, n_rows, raw=who.output))
-        Z = Z.astype(np.uint8) if who.output == "predict" else np.ascontiguousarray(Z)
-        # What is not finite is refused by the caller, and may be an accident: ask again then.
-        self.connection.put(
+    def received(self, asked: Respondent, batch: Batch, raw: Any) -> np.ndarray:
+        """The raw scores of a batch, stored."""
+        identity = self._identities[id(asked)]
+        Z = self.space.to_numpy(raw)
+        Z = Z.astype(np.uint8) if asked.output == "predict" else np.array(Z)
+        # Scores that are not finite are refused by the caller, and may be an accident: these
+        # questions are asked again the next time.
+        self._connection.put(
             [
-                Piece(who, self.questions[n], a, self.keys[n][a:b], rows)
-                for (n, a, b), rows in _cut(batch, Z)
+                StoredPiece(identity, self._point_digests[n], a, self._keys[n][a:b], rows)
+                for (n, a, b), rows in batch.by_piece(Z)
                 if np.isfinite(rows).all()
             ]
         )
         return Z
 
-    def _response(self, scores: np.ndarray | None, who: Identity) -> Any:
+    def _response(self, scores: np.ndarray | None, asked: Respondent) -> Any:
         assert scores is not None
-        # Point by point whether stored or new, so that the last bits do not tell which.
-        return _as_response(self.space.asarray(_as_float(scores, who)), who, self.plan)
+        # Point by point whether stored or new, so that both have the same last bits.
+        Z = self.space.asarray(_as_float(scores, self._identities[id(asked)]))
+        return asked.scores_from(Z)
 
 
-def _as_response(scores: Any, who: Identity, plan: QueryPlan) -> Any:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return as_response(scores, who.output, plan.response, plan.clip)
-
-
-def _as_float(scores: np.ndarray, who: Identity) -> np.ndarray:
-    return scores.astype(np.float64) if who.output == "predict" else scores
+def _as_float(scores: np.ndarray, identity: Identity) -> np.ndarray:
+    return scores.astype(np.float64) if identity.output == "predict" else scores
 
 
 def _gaps(known: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Runs of rows that are not known."""
+    """Runs of rows whose answers are missing."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(np.int8)))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
-def _cut(batch: list[tuple[int, int, int]], Z: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-    """The rows of a batch, point by point."""
-    start = 0
-    for piece in batch:
-        stop = start + piece[2] - piece[1]
-        yield piece, Z[start:stop]
-        start = stop
 
 
 def _filled(

@@ -1,68 +1,153 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One batch, one model: scores, guarded against what models do to what they are given."""
+"""One batch, one model: what is given to the model is protected, what it answers is checked."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from .. import _points
 from ..exceptions import QueryError
-from ..plan import QueryPlan
-from ..queries import raw_scores, respond
-from ._batches import render_batch
+from ..queries import Query, as_response, raw_scores
+from ._batches import Batch, Renderer
 
-__all__ = ["PROBE_ROWS", "Asked", "Gap", "probe", "scores_of", "sessions"]
+__all__ = [
+    "FIRST_LOOK_ROWS",
+    "Gap",
+    "Respondent",
+    "Witness",
+    "check_witness",
+    "first_look",
+    "guarded_scores",
+    "move_with_the_batch",
+    "rounding",
+    "sessions",
+]
 
+FIRST_LOOK_ROWS = 8
 
-PROBE_ROWS = 8
+# Of the range of the scores: two answers to one question further apart than this differ; and a
+# model whose answers move by more than this with the rest of the batch is warned of.
 _DETERMINISM = 1e-4
 _OF_BATCH = 2e-2
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A query with its place in the zoo, so that errors can name it."""
-
-    name: str
-    query: Any
-    width: int | None = None
+def rounding(eps: float, largest: float) -> float:
+    """How far apart rounding may take two scores of this size."""
+    return 16 * eps * largest
 
 
 @dataclass(frozen=True)
 class Gap:
-    """How far two answers to the same copies are apart, the range of the first, and rounding."""
+    """How far apart two answers to the same copies are, beside their range and rounding."""
 
     size: float
-    spread: float
+    range: float
     rounding: float
 
     @classmethod
     def between(cls, first: np.ndarray, second: np.ndarray) -> Gap:
-        """Scores of shape (n, n_classes); infinite where the shapes differ."""
-        apart = first.shape != second.shape
-        size = np.inf if apart else float(np.max(np.abs(second - first)))
-        rounding = 16 * float(np.finfo(first.dtype).eps) * float(np.max(np.abs(first)))
-        return cls(size, float(np.ptp(first)), rounding)
+        """Scores of shape (n, n_classes); infinitely far where the shapes differ."""
+        size = np.inf if first.shape != second.shape else float(np.max(np.abs(second - first)))
+        eps = float(np.finfo(first.dtype).eps)
+        return cls(size, float(np.ptp(first)), rounding(eps, float(np.max(np.abs(first)))))
 
     def allowed(self, tolerance: float) -> float:
-        """The size up to which two answers are the same: a part of the range, or rounding."""
-        return max(tolerance * self.spread, self.rounding)
+        """The size up to which two answers are the same: a share of the range, or rounding."""
+        return max(tolerance * self.range, self.rounding)
+
+    def exceeds(self, tolerance: float) -> bool:
+        """Whether the answers differ; not so for NaN, which is reported elsewhere."""
+        return self.size > self.allowed(tolerance)
+
+    def __str__(self) -> str:
+        return f"up to {self.size:.3g} apart, and their range is {self.range:.3g}"
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A few questions with the answers that a model gave: they are asked again later."""
+
+    questions: Batch
+    copies: Any
+    scores: np.ndarray
+
+    def rows(self, which: slice) -> Any:
+        """Some of the copies."""
+        return _points.rows(self.copies, which.start, which.stop)
+
+
+@dataclass
+class Respondent:
+    """A model as it is asked: its query, its name in errors, and what the first look showed.
+
+    Attributes
+    ----------
+    name : str
+    query : Query
+    output : str
+        What it is asked for: "logits", "predict_proba", "decision_function" or "predict".
+    response : str
+        What its answers are turned into; see :func:`~skzest.queries.respond`.
+    clip : float
+        Smallest probability under "logit".
+    n_columns : int or None
+        Number of columns of its scores; None before the first look.
+    witness : Witness or None
+        None before the first look, and for models that need not repeat their answers.
+    full_rows : int or None
+        Rows of every call, for a model that takes batches of one size only.
+    own_copies : bool
+        Whether it changes the batches it is given, and so gets copies of its own.
+    """
+
+    name: str
+    query: Query
+    output: str
+    response: str
+    clip: float
+    n_columns: int | None = None
+    witness: Witness | None = field(default=None, repr=False)
+    full_rows: int | None = None
+    own_copies: bool = False
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Label of each column of the scores; unnamed columns count from 0."""
+        if self.query.classes_ is None:
+            return np.arange(self.n_columns or 0)
+        return np.asarray(self.query.classes_)
+
+    def scores_from(self, raw: Any) -> Any:
+        """Scores of the response from what the model answered, in memory of their own."""
+        # Infinite scores are reported with their reference point, not as a NumPy warning.
+        with np.errstate(invalid="ignore", over="ignore"):
+            return as_response(raw, self.output, self.response, self.clip)
+
+    @cached_property
+    def is_careful(self) -> bool:
+        """Whether the model is known to leave its batch as it is."""
+        return _is_careful(self.query)
+
+    @property
+    def memory_errors(self) -> tuple[type[BaseException], ...]:
+        """What tells that a batch was too large."""
+        return (MemoryError, *getattr(self.query, "memory_errors", ()))
 
 
 _ENTERED: ContextVar[frozenset[int]] = ContextVar("queries in session", default=frozenset())
 
 
 @contextmanager
-def sessions(queries: Sequence[Any]) -> Iterator[None]:
-    """Enter the session of every query, but of those that are in one: once around a whole run."""
+def sessions(queries: Sequence[Query]) -> Iterator[None]:
+    """Enter the session of every query that is not in one: once around a whole run."""
     with ExitStack() as stack:
         entered = _ENTERED.get()
         for query in queries:
@@ -74,128 +159,246 @@ def sessions(queries: Sequence[Any]) -> Iterator[None]:
         yield
 
 
-def scores_of(
-    plan: QueryPlan, asked: Asked, copies: Any, n_rows: int, raw: str | None = None
-) -> Any:
-    """Scores of one model for some copies; under ``raw`` that output as it comes."""
-    try:
-        # Infinite logits are reported with their reference point, not as a NumPy warning.
-        with np.errstate(invalid="ignore", over="ignore"):
-            scores = _guarded(plan, asked.query, copies, n_rows, raw)
-    except QueryError as error:
-        raise QueryError(f"{asked.name}: {error}") from error
-    except Exception as error:
-        if hasattr(error, "add_note"):  # Python 3.11
-            error.add_note(f"skzest was asking {asked.name}.")
-        raise
-    if asked.width is not None and scores.shape[1] != asked.width:
-        raise QueryError(
-            f"{asked.name} gave {scores.shape[1]} columns of scores to {n_rows} copies, and "
-            f"{asked.width} before. Its classes must not depend on the batch."
-        )
-    return scores
+# --- one answer -----------------------------------------------------------------------------
 
 
-def _guarded(plan: QueryPlan, query: Any, copies: Any, n_rows: int, raw: str | None) -> Any:
-    """Scores for a batch that the model cannot spoil for those who come after it.
+def guarded_scores(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, bool]:
+    """Ask one model about some copies, and protect them for the models that are asked next.
 
-    Steps with ``copy=False`` write into what they are given. NumPy batches are therefore
-    read-only, which scikit-learn heeds; a model that insists, and any that is asked with
-    data frames or lists, gets a copy of its own.
+    Returns
+    -------
+    scores : array of shape (n_rows, n_columns)
+        As the model gives them. They may lie in memory that it uses again for its next answer.
+    is_intact : bool
+        False if the model changed the copies in spite of all.
     """
-
-    def scores_of(batch: Any) -> Any:
-        if raw is None:
-            return respond(query, batch, plan.response, plan.clip, n=n_rows)
-        scores = raw_scores(query, batch, raw, n_rows)
-        # A copy: some runtimes answer every batch with the same memory.
-        return array_api_compat.array_namespace(scores).asarray(scores, copy=True)
-
-    if _points.is_frame(copies):
-        return scores_of(copies.copy())
-    if isinstance(copies, list):
-        return scores_of([_own(c) for c in copies])
-    if not isinstance(copies, np.ndarray):
-        return scores_of(copies)
-    copies.flags.writeable = False
+    given, n_given = _given(asked, copies, n_rows)
+    is_intact = _watch(given) if given is copies and not asked.is_careful else _always
     try:
-        return scores_of(copies)
-    except ValueError as error:
-        if "read-only" not in str(error):
-            raise
-        return scores_of(copies.copy())
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = raw_scores(asked.query, given, asked.output, n_given)[:n_rows]
+    except asked.memory_errors:
+        raise
+    except Exception as error:
+        if given is copies and isinstance(error, ValueError) and "read-only" in str(error):
+            asked.own_copies = True  # a step with copy=False writes into what it is given
+            return guarded_scores(asked, copies, n_rows)
+        raise _named(error, asked, n_rows) from error.__cause__
+    if asked.n_columns is not None and scores.shape[1] != asked.n_columns:
+        raise QueryError(
+            f"{asked.name} gave {scores.shape[1]} columns of scores for {n_rows} copies, and "
+            f"{asked.n_columns} before. Its classes must not depend on the batch."
+        )
+    if is_intact():
+        return scores, True
+    asked.own_copies = True
+    warnings.warn(
+        f"{asked.name} changed the batch of {n_rows} copies that it was given. From now on it "
+        "gets copies of its own, which takes time; a preprocess= that copies its input does so "
+        "without this warning.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return scores, False
 
 
-def _own(copy: Any) -> Any:
-    """An array or tensor in memory of its own; texts as they are."""
-    if isinstance(copy, np.ndarray):
-        return copy.copy()
-    return copy.clone() if hasattr(copy, "clone") else copy
+def _given(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, int]:
+    """The batch that the model gets, and its number of rows.
+
+    NumPy batches are read-only, which scikit-learn heeds. Data frames and lists, and all that
+    goes to a model that writes into its batch, are copied. A model that takes batches of one
+    size only gets rows repeated up to that size.
+    """
+    full = asked.full_rows
+    if full is not None and n_rows < full:
+        repeated = [copies] * (full // n_rows) + [_points.rows(copies, 0, full % n_rows)]
+        return _points.concatenate(repeated if full % n_rows else repeated[:-1]), full
+    if asked.own_copies or not hasattr(copies, "dtype"):
+        return _own(copies), n_rows
+    if isinstance(copies, np.ndarray):
+        copies.flags.writeable = False
+    return copies, n_rows
 
 
-def probe(plan: QueryPlan, name: str, query: Any, batch_size: int | None = None) -> int:
-    """Ask a few copies twice: the number of classes, and whether answers repeat.
+def _own(copies: Any) -> Any:
+    """A batch in memory of its own."""
+    if isinstance(copies, list):
+        return [_own(copy) if hasattr(copy, "dtype") else copy for copy in copies]
+    return copies.clone() if hasattr(copies, "clone") else copies.copy()
 
-    Returns the number of columns of the model's scores.
+
+def _named(error: Exception, asked: Respondent, n_rows: int) -> Exception:
+    """The same error, which now says which model was asked."""
+    if isinstance(error, QueryError):
+        return QueryError(f"{asked.name}: {error}")
+    if hasattr(error, "add_note"):  # Python 3.11
+        error.add_note(f"skzest was asking {asked.name} about {n_rows} masked copies.")
+    return error
+
+
+# --- whether a model changed its batch ------------------------------------------------------
+
+
+def _always() -> bool:
+    return True
+
+
+def _watch(copies: Any) -> Callable[[], bool]:
+    """Note what a batch holds; what is returned tells whether it still does."""
+    if isinstance(copies, np.ndarray):
+        before = _sum_of_words(copies)
+        return lambda: _sum_of_words(copies) == before
+    if hasattr(copies, "is_inference") and not copies.is_inference():
+        version = copies._version  # torch counts what is written into a tensor
+        return lambda: copies._version == version
+    return _always  # data frames, lists and texts: every model has copies of its own
+
+
+def _sum_of_words(copies: np.ndarray) -> int:
+    """Sum of a batch read as whole numbers, which costs a fraction of copying it."""
+    data = np.ascontiguousarray(copies).reshape(-1).view(np.uint8)
+    words = data[: data.size // 8 * 8].view(np.uint64)
+    return int(np.add.reduce(words)) + int(data[words.size * 8 :].sum())
+
+
+def _is_careful(query: Query) -> bool:
+    """Whether a model is scikit-learn's through and through, which heeds read-only arrays."""
+    model = query.model
+    if query.preprocess is not None or not hasattr(model, "get_params"):
+        return False
+    parts = [model, *model.get_params().values()]
+    return not any(callable(p) or isinstance(p, type) for p in parts) and all(
+        type(p).__module__.partition(".")[0] in ("sklearn", "numpy", "builtins") for p in parts
+    )
+
+
+# --- the first look -------------------------------------------------------------------------
+
+
+def first_look(
+    asked: Respondent, questions: Batch, render: Renderer, full_rows: int | None = None
+) -> None:
+    """Ask a few questions twice: how many columns there are, and whether answers repeat.
+
+    Sets ``n_columns`` and ``witness`` of the model. ``full_rows`` is the batch size that the
+    caller insists on: a model that refuses fewer rows gets that many.
 
     Raises
     ------
     ValueError
-        If the answers differ by more than 1e-4 of their range.
+        If two answers to the same copies are more than 1e-4 of their range apart.
 
     Warns
     -----
     UserWarning
-        If a copy's answer depends on what else is in the batch.
+        If the answer to a copy depends on the rest of the batch.
     """
-    asked = Asked(name, query)
-    n_rows = min(PROBE_ROWS, plan.masks.n_masks[0], batch_size or PROBE_ROWS)
-    with sessions([query]):
-        while True:
-            copies = render_batch(plan, [(0, 0, n_rows)], query.space)
-            try:
-                first = query.space.to_numpy(scores_of(plan, asked, copies, n_rows))
-                break
-            except (MemoryError, *query.memory_errors):
-                if n_rows == 1:
-                    raise
-                n_rows //= 2
-        if query.deterministic:
-            # A copy: a model may answer twice with the same memory.
-            _check_repeats(plan, asked, copies, first.copy())
-    return first.shape[1]
+    copies = render(questions)
+    raw, intact = _first_answer(asked, copies, questions.n_rows, full_rows)
+    first = _as_numpy(asked, asked.scores_from(raw))
+    asked.n_columns = first.shape[1]
+    if asked.query.deterministic:
+        asked.witness = Witness(questions, copies if intact else render(questions), first)
+        _check_repeats(asked)
 
 
-def _check_repeats(plan: QueryPlan, asked: Asked, copies: Any, first: np.ndarray) -> None:
-    """Ask again in two halves, which shows chance, and answers that depend on the batch."""
-    name, n_rows, space = asked.name, len(first), asked.query.space
+def _first_answer(
+    asked: Respondent, copies: Any, n_rows: int, full_rows: int | None
+) -> tuple[Any, bool]:
+    try:
+        return guarded_scores(asked, copies, n_rows)
+    except Exception as error:
+        if full_rows is None or n_rows >= full_rows or isinstance(error, asked.memory_errors):
+            raise
+        asked.full_rows = full_rows
+        try:
+            return guarded_scores(asked, copies, n_rows)
+        except Exception:
+            raise error from None
+
+
+def _as_numpy(asked: Respondent, scores: Any) -> np.ndarray:
+    """The scores in NumPy's memory, and no longer in the model's."""
+    return np.array(asked.query.space.to_numpy(scores))
+
+
+def _again(asked: Respondent, start: int, stop: int) -> np.ndarray:
+    """Answers to rows of the witness, asked once more."""
+    assert asked.witness is not None
+    copies = _points.rows(asked.witness.copies, start, stop)
+    raw, _ = guarded_scores(asked, copies, stop - start)
+    return _as_numpy(asked, asked.scores_from(raw))
+
+
+def _by_halves(asked: Respondent) -> Gap:
+    """The witness asked in two halves, beside the answers to the whole."""
+    assert asked.witness is not None
+    n_rows = len(asked.witness.scores)
     middle = n_rows // 2
     halves = [(0, middle), (middle, n_rows)] if middle else [(0, n_rows)]
-    again = np.concatenate(
-        [
-            space.to_numpy(scores_of(plan, asked, _points.rows(copies, a, b), b - a)).copy()
-            for a, b in halves
-        ]
-    )
-    of_batch = Gap.between(first, again)
-    if of_batch.size <= of_batch.allowed(_DETERMINISM):
+    again = np.concatenate([_again(asked, *half) for half in halves])
+    return Gap.between(asked.witness.scores, again)
+
+
+def move_with_the_batch(asked: Respondent) -> float:
+    """By which share of their range the answers to the witness depend on the batch."""
+    gap = _by_halves(asked)
+    return gap.size / gap.range if gap.exceeds(_DETERMINISM) and gap.range else 0.0
+
+
+def _check_repeats(asked: Respondent) -> None:
+    """Ask again in two halves, which shows chance, and answers that depend on the batch."""
+    assert asked.witness is not None
+    first, n_rows = asked.witness.scores, len(asked.witness.scores)
+    by_halves = _by_halves(asked)
+    if not by_halves.exceeds(_DETERMINISM):
         return
-    gap = Gap.between(first, space.to_numpy(scores_of(plan, asked, copies, n_rows)))
-    if gap.size > gap.allowed(_DETERMINISM):  # not so for NaN, which the caller reports
+    gap = Gap.between(first, _again(asked, 0, n_rows))
+    if gap.exceeds(_DETERMINISM):
         raise ValueError(
-            f"{name} answers the same question differently: two answers to the same "
-            f"{len(first)} copies are up to {gap.size:.3g} apart, their range is "
-            f"{gap.spread:.3g}. Is "
-            "dropout or another source of chance left on? Turn it off, or accept the noise "
-            "with adapter=functools.partial(as_query, deterministic=False)."
+            f"{asked.name} answers the same question differently: two answers to the same "
+            f"{n_rows} copies are {gap}. Is dropout or another source of chance left on? Turn it "
+            "off, or accept the noise with "
+            "adapter=functools.partial(as_query, deterministic=False)."
         )
-    # Kernels for other sizes of batch round otherwise, and short floats do so visibly.
-    if of_batch.size > _OF_BATCH * of_batch.spread:
+    # Kernels for other batch sizes round differently, and short floats do so visibly.
+    if by_halves.exceeds(_OF_BATCH):
         warnings.warn(
-            f"{name} answers a question differently in other company: {n_rows} copies asked at "
-            f"once and in two halves are up to {of_batch.size:.3g} apart, their range is "
-            f"{of_batch.spread:.3g}. Is a batch norm in training mode, or are texts padded to the "
-            "longest of a batch? As it is, distances depend on batch_size.",
+            f"{asked.name} gives a different answer to the same input when the rest of the batch "
+            f"changes: answers to {n_rows} copies at once and in two halves are {by_halves}. Is "
+            "a batch norm in training mode, or are texts padded to the longest of a batch? As "
+            "it is, distances depend on batch_size.",
             UserWarning,
             stacklevel=2,
         )
+
+
+# --- later on -------------------------------------------------------------------------------
+
+
+def check_witness(asked: Respondent, start: int, again: np.ndarray, n_rows: int) -> None:
+    """Compare answers to rows of the witness from ``start`` on, asked in a batch of ``n_rows``.
+
+    Raises
+    ------
+    QueryError
+        If the model no longer answers as it did.
+    """
+    assert asked.witness is not None
+    scores = asked.witness.scores
+    gap = replace(
+        Gap.between(scores[start : start + len(again)], again), range=float(np.ptp(scores))
+    )
+    if not gap.exceeds(_DETERMINISM):
+        return
+    if not gap.exceeds(_OF_BATCH):
+        # Perhaps the rest of the batch matters: does the question alone get the same answer?
+        alone = Gap.between(scores, _again(asked, 0, len(scores)))
+        if not alone.exceeds(_DETERMINISM):
+            return
+    raise QueryError(
+        f"{asked.name} no longer answers as it did at the start: in a batch of {n_rows} copies, "
+        f"the answers to {len(again)} that it had been asked before are {gap}. Was it replaced, "
+        "or does it mix up answers under load? Ask again in smaller batches (batch_size=), or "
+        "accept the noise with adapter=functools.partial(as_query, deterministic=False)."
+    )

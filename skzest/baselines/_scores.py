@@ -13,13 +13,14 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .. import _points
-from .._validation import check_whole
-from ..asking import Asked, BatchSize, asker_for, auto_rows, one_thread, sessions, units_of
+from .._validation import check_models, check_whole
+from ..asking import Panel, queries_of
 from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning
 from ..maskers import BaseMasker, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
-from ..signature import LimeSignatureTransformer
+from ..queries import as_query
+from ..store import check_cache
 
 __all__ = [
     "Scores",
@@ -42,7 +43,7 @@ class Scores:
 
     Attributes
     ----------
-    values : ndarray of shape (n_models, n_questions, n_classes)
+    values : ndarray of shape (n_models, n_masks, n_classes)
         Scores of the kind that the plan asks for. A class that a model lacks is NaN.
     classes : ndarray of shape (n_classes,)
         Labels of the columns.
@@ -139,51 +140,17 @@ def ask_copies(
     True
     """
     plan = replace(check_plan(plan), surrogate=PASSTHROUGH, kernel_width=None)
-    adapting = LimeSignatureTransformer.from_plan(plan, adapter=adapter)
-    queries, names = adapting._queries(models, reset=True)
-    lime = LimeSignatureTransformer.from_plan(plan, n_classes=n_classes, cache=cache)
-    with sessions(queries):
-        lime.fit(queries)
-        recall = lime._recall(queries, names)
-        widths = [lime._width(i, q, names[i], recall) for i, q in enumerate(queries)]
-        places = [lime._places(*one) for one in zip(names, queries, widths, strict=True)]
-        values = np.full((len(queries), plan.n_queries, lime.n_classes_), np.nan)
-        constant = np.zeros(len(queries), dtype=bool)
-        asked = [Asked(*one) for one in zip(names, queries, widths, strict=True)]
-        for space in dict.fromkeys(q.space for q in queries):
-            members = [i for i, q in enumerate(queries) if q.space == space]
-            known = None if recall is None else recall.part(0, len(plan), members)
-            eps = _ask_together(plan, asked, members, places, space, known, values)
-            for i, unit in zip(members, eps, strict=True):
-                constant[i] = _is_constant(values[i, :, places[i]], unit)
-    return Scores(values, lime.classes_, plan, constant)
-
-
-def _ask_together(plan, asked, members, places, space, known, values) -> list[float]:
-    """Ask the models of one space; returns the rounding unit of each one's scores."""
-    rows = auto_rows(plan, space)
-    starts = np.concatenate([[0], np.cumsum(plan.masks.n_masks)])
-    eps = [0.0] * len(members)
-    zoo = [asked[i] for i in members]
-    with (
-        one_thread([space]),
-        asker_for(plan, zoo, BatchSize(rows), space, known) as asker,
-    ):
-        for start, stop in units_of(plan.masks.n_masks, rows):
-            for n, of_point in enumerate(asker.scores(start, stop), start):
-                for k, (i, Z) in enumerate(zip(members, of_point, strict=True)):
-                    Z = space.to_numpy(Z)
-                    if not np.isfinite(Z).all():
-                        asker.refuse_non_finite(n, asked[i].name, Z)
-                    values[i, starts[n] : starts[n + 1], places[i]] = Z.T
-                    eps[k] = max(eps[k], float(np.finfo(Z.dtype).eps))
-    return eps
-
-
-def _is_constant(Z: np.ndarray, eps: float) -> bool:
-    """Whether scores (n_classes, n_questions) move no more than rounding does."""
-    first = Z[:, :1]
-    return bool(np.max(np.abs(Z - first)) <= 16 * eps * np.max(np.abs(first)))
+    adapter = as_query if isinstance(adapter, str) and adapter == "auto" else adapter
+    queries, names = queries_of(check_models(models), plan.response, adapter)
+    with Panel(plan, queries, names, check_cache(cache)) as panel:
+        classes = panel.classes(n_classes)
+        columns = panel.class_columns(classes, "Leave n_classes= out to use the models' own.")
+        answers = panel.scores()
+    values = np.full((len(answers), plan.n_components, len(classes)), np.nan)
+    for of_one, answer, its_columns in zip(values, answers, columns, strict=True):
+        of_one[:, its_columns] = answer.coef.T
+    constant = np.array([answer.is_constant for answer in answers])
+    return Scores(values, classes, plan, constant)
 
 
 def ask_points(
@@ -294,9 +261,9 @@ def plan_of(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> QueryPlan
     """The plan that models are going to answer, or that scores have answered."""
     if not isinstance(models, Scores):
         return check_plan(plan)
-    if plan is not None and plan.n_queries != models.values.shape[1]:
+    if plan is not None and sum(plan.masks.n_masks) != models.values.shape[1]:
         raise ValueError(
-            f"plan has {plan.n_queries} questions, but the scores answer "
+            f"plan has {sum(plan.masks.n_masks)} masks, but the scores answer "
             f"{models.values.shape[1]}. Scores know their plan: omit plan."
         )
     return models.plan

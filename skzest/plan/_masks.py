@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,43 @@ class PackedMasks(Sequence):
     def n_masks(self) -> tuple[int, ...]:
         """Number of masks of each point."""
         return tuple(len(p) for p in self._packed)
+
+    @property
+    def n_distinct(self) -> tuple[int, ...]:
+        """Number of different masks of each point."""
+        return tuple(
+            len(packed) if repeats is None else len(repeats[0])
+            for packed, repeats in zip(self._packed, self._repeats, strict=True)
+        )
+
+    def distinct(self, n: int) -> np.ndarray:
+        """The different masks of one point, in the order in which they first appear."""
+        repeats = self._repeats[n]
+        return self[n] if repeats is None else self[n][repeats[0]]
+
+    def positions(self, n: int) -> np.ndarray | None:
+        """Position among :meth:`distinct` of each mask of one point; None if no mask repeats."""
+        repeats = self._repeats[n]
+        return None if repeats is None else repeats[1]
+
+    @cached_property
+    def _repeats(self) -> tuple[tuple[np.ndarray, np.ndarray] | None, ...]:
+        return tuple(_repeats(packed) for packed in self._packed)
+
+
+def _repeats(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """First row of each different mask, and which of these each row is; None if none repeats."""
+    head = np.zeros((len(packed), 8), dtype=np.uint8)
+    head[:, : packed.shape[1]] = packed[:, :8]
+    keys = head.view(np.uint64).ravel()
+    if len(np.unique(keys)) == len(keys):  # most designs: the first 64 parts tell all masks apart
+        return None
+    if packed.shape[1] > 8:
+        keys = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) == len(keys):
+        return None
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[which.ravel()]

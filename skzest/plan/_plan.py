@@ -107,9 +107,14 @@ class QueryPlan:
         return int(self.n_columns.sum())
 
     @property
+    def n_questions(self) -> tuple[int, ...]:
+        """Questions about each point: its different masks, as a repeated one shares its answer."""
+        return self.masks.n_distinct
+
+    @property
     def n_queries(self) -> int:
-        """Questions asked of each model."""
-        return sum(self.masks.n_masks)
+        """Questions asked of each model; known without asking any."""
+        return sum(self.n_questions)
 
     @cached_property
     def column_point(self) -> np.ndarray:
@@ -157,17 +162,30 @@ class QueryPlan:
             )
         return self.masker.picture(self.reference, n, self.parts[n])
 
-    def operator(self, n: int, space: Any = None) -> Any:
-        """Matrix (n_parts, n_masks) from scores to coefficients, for closed-form surrogates.
+    def questions(self, n: int) -> np.ndarray:
+        """The different masks of the point at position ``n``, shape (n_questions, n_parts)."""
+        return self.masks.distinct(n)
 
-        ``space`` says where it is made and stays; None is NumPy.
+    def for_each_mask(self, n: int, scores: Any) -> Any:
+        """From scores of the questions about point ``n`` to scores of all its masks.
+
+        Parameters
+        ----------
+        n : int
+        scores : array of shape (n_questions, n_classes)
+
+        Returns
+        -------
+        scores : array of shape (n_masks, n_classes)
         """
+        positions = self.masks.positions(n)
+        return scores if positions is None else scores[positions]
+
+    def operator(self, n: int) -> np.ndarray:
+        """Matrix (n_parts, n_masks) from scores to coefficients, for closed-form surrogates."""
         masks = self.masks[n]
         weights = kernel_weights(masks, self.kernel_width)
         masks = masks.astype(np.float64)
-        if space is not None:
-            masks = space.asarray(masks)
-            weights = None if weights is None else space.asarray(weights)
         form = closed_form(self.surrogate)
         if form is None:
             raise TypeError(f"{self.surrogate!r} has no closed form: fit it to the scores instead.")

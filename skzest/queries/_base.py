@@ -72,6 +72,10 @@ class Space:
         """Whether arrays here can hold, and compute in, float64."""
         return True
 
+    def rendering(self) -> AbstractContextManager[object]:
+        """Context in which batches are made here."""
+        return nullcontext()
+
     def asarray(self, array: Any) -> Any:
         """Array of this space that holds the numbers of a NumPy array."""
         if self.device is None:

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The models that answer one plan: their queries, their names, their answers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from .._validation import check_whole, listed, name_model
+from ..exceptions import QueryError, UndefinedSignatureWarning
+from ..plan import QueryPlan
+from ..queries import Query, as_query, choose_output
+from ..store import AnswerStore
+from ._asker import PointCoefficients
+from ._batches import Batch, Renderer, spaced_questions
+from ._cached import CachedAnswers
+from ._guard import FIRST_LOOK_ROWS, Respondent, first_look, sessions
+from ._schedule import answer_plan
+
+__all__ = ["Panel", "queries_of"]
+
+
+def queries_of(
+    models: Sequence[Any], response: str, adapter: Callable[[Any], Any] = as_query
+) -> tuple[list[Query], list[str]]:
+    """The query of each model, and what errors call it.
+
+    Raises
+    ------
+    TypeError, QueryError, sklearn.exceptions.NotFittedError
+        If a model cannot be asked, or not for this response; the message names it.
+    """
+    names = [name_model(i, model) for i, model in enumerate(models)]
+    queries = []
+    for name, model in zip(names, models, strict=True):
+        try:
+            query = as_query(adapter(model))
+            choose_output(query, response)
+        except (NotFittedError, QueryError, TypeError) as error:
+            raise type(error)(f"{name}: {error}") from error
+        except Exception as error:
+            if hasattr(error, "add_note"):  # Python 3.11
+                error.add_note(f"skzest was making a query of {name}.")
+            raise
+        queries.append(query)
+    return queries, names
+
+
+class Panel:
+    """The models that answer one plan; each is looked at once.
+
+    A context manager: inside it the sessions of the queries are open, and so is the store.
+
+    Parameters
+    ----------
+    plan : QueryPlan
+    queries : sequence of Query
+    names : sequence of str
+        What errors call each model.
+    store : AnswerStore or None, default=None
+    batch_size : int, "tune" or None, default=None
+        Copies per call of a model; None goes by the size of a copy and the device.
+
+    Attributes
+    ----------
+    plan : QueryPlan
+    respondents : list of Respondent
+        The models.
+    """
+
+    def __init__(
+        self,
+        plan: QueryPlan,
+        queries: Sequence[Query],
+        names: Sequence[str],
+        store: AnswerStore | None = None,
+        batch_size: int | str | None = None,
+    ):
+        self.plan, self._batch_size = plan, batch_size
+        self.respondents = [
+            Respondent(name, query, choose_output(query, plan.response), plan.response, plan.clip)
+            for name, query in zip(names, queries, strict=True)
+        ]
+        self._cached = None if store is None else CachedAnswers(store, plan, self.respondents)
+        self._stack = ExitStack()
+
+    def __len__(self) -> int:
+        return len(self.respondents)
+
+    def __enter__(self) -> Panel:
+        with ExitStack() as stack:
+            stack.enter_context(sessions([r.query for r in self.respondents]))
+            if self._cached is not None:
+                stack.enter_context(self._cached.kept_open())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def n_questions(self) -> int:
+        """Questions of the plan, put to all models together."""
+        return self.plan.n_queries * len(self)
+
+    def look(self, i: int) -> Respondent:
+        """Model ``i``, after a first look at its answers."""
+        asked = self.respondents[i]
+        if asked.n_columns is None:
+            full_rows = self._batch_size if isinstance(self._batch_size, int) else None
+            # Few where there is little to ask: it costs twice as many questions.
+            n_rows = max(min(self.plan.n_queries // 8, FIRST_LOOK_ROWS), 1)
+            n_rows = min(n_rows, full_rows or n_rows)
+            while True:
+                questions = spaced_questions(self.plan.n_questions, n_rows)
+                try:
+                    self._look(i, questions, full_rows)
+                    break
+                except asked.memory_errors:
+                    if n_rows == 1:
+                        raise
+                    n_rows //= 2
+        return asked
+
+    def _look(self, i: int, questions: Batch, full_rows: int | None) -> None:
+        if self._cached is not None:
+            self._cached.look(i, full_rows, questions)
+            return
+        asked = self.respondents[i]
+        first_look(asked, questions, Renderer(self.plan, asked.query.space), full_rows)
+
+    def classes(self, n_classes: int | None = None) -> np.ndarray:
+        """The labels of all models together, sorted; or 0 to ``n_classes - 1``.
+
+        Only models with unnamed columns are looked at.
+        """
+        if n_classes is not None:
+            return np.arange(check_whole(n_classes, "n_classes", minimum=2))
+        labels = [
+            (self.look(i) if r.query.classes_ is None else r).labels
+            for i, r in enumerate(self.respondents)
+        ]
+        texts = {isinstance(x, (str, bytes)) for of_one in labels for x in of_one.tolist()}
+        if len(texts) > 1:
+            raise ValueError(
+                "some models have text labels and others numbers, so their classes cannot be "
+                "matched by label. Train them on the same labels, or wrap the others as "
+                "CallableQuery(model.predict_proba, classes=...) with theirs."
+            )
+        return np.unique(np.concatenate(labels))
+
+    def class_columns(self, classes: np.ndarray, remedy: str) -> list[np.ndarray]:
+        """Which of the classes each column of each model is.
+
+        Raises
+        ------
+        ValueError
+            If a model has another class; the message ends with ``remedy``.
+        """
+        position = {label: i for i, label in enumerate(classes.tolist())}
+        found = []
+        for i in range(len(self)):
+            asked = self.look(i)
+            labels = asked.labels.tolist()
+            unknown = [label for label in labels if label not in position]
+            if unknown:
+                raise ValueError(
+                    f"{asked.name} has classes {unknown[:5]} that are not in classes_ "
+                    f"({len(classes)} classes: {classes[:5].tolist()} ...). {remedy}"
+                )
+            found.append(np.array([position[label] for label in labels], dtype=int))
+        return found
+
+    def coefficients(
+        self, n_jobs: int | None = None, report: Callable[[int], None] | None = None
+    ) -> list[PointCoefficients]:
+        """Ask the whole plan; per model, its coefficients at all points."""
+        return self._answers(n_jobs, report, keep_scores=False)
+
+    def scores(self, n_jobs: int | None = None) -> list[PointCoefficients]:
+        """Ask the whole plan; per model, its scores for all masks in place of coefficients."""
+        return self._answers(n_jobs, None, keep_scores=True)
+
+    def _answers(
+        self, n_jobs: int | None, report: Callable[[int], None] | None, keep_scores: bool
+    ) -> list[PointCoefficients]:
+        return answer_plan(
+            self.plan,
+            [self.look(i) for i in range(len(self))],
+            batch_size=self._batch_size,
+            n_jobs=n_jobs,
+            report=report,
+            keep_scores=keep_scores,
+            cached=self._cached,
+        )
+
+    def warn_of_constant(self, answers: Sequence[PointCoefficients]) -> None:
+        """Name the models that gave the same scores to every question.
+
+        Warns
+        -----
+        UndefinedSignatureWarning
+        """
+        constant = [r.name for r, a in zip(self.respondents, answers) if a.is_constant]
+        if constant:
+            warnings.warn(
+                f"{listed(constant)} gave the same scores to every question; the signature is a "
+                "row of zeros and its distances are NaN.",
+                UndefinedSignatureWarning,
+                stacklevel=4,
+            )
