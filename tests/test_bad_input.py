@@ -112,7 +112,7 @@ def test_non_finite_scores_name_model_point_and_count():
 
     first = _lime().fit([GOOD]).plan_.indices[0]
     message = (
-        rf"models\[1\] \(CallableQuery\) gave 3 non-finite scores of 90 at reference point {first}"
+        rf"models\[1\] \(CallableQuery\) gave 3 non-finite scores of 72 at reference point {first}"
     )
     with pytest.raises(ValueError, match=message):
         _ask(broken)

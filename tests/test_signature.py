@@ -364,9 +364,9 @@ def test_scikit_learns_callbacks_follow_the_fit(zoo):
             seen.append("teardown")
 
     _lime(batch_size=50).set_callbacks(Recorder()).fit_transform(zoo)
-    assert seen[:3] == ["setup", "fit", "cut"]
-    assert seen.count("cut part") == 6
-    assert seen.count("ask part") == 100
+    assert seen[:3] == ["setup", "fit", "points cut"]
+    assert seen.count("points cut part") == 6
+    assert seen.count("questions answered part") == 100
     assert seen[-1] == "teardown"
 
 

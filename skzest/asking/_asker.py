@@ -130,7 +130,9 @@ class Asker:
     def scores(self, start: int, stop: int) -> list[list[Any]]:
         """Per point and model, scores of shape (n_questions, n_classes)."""
         pieces = whole_points(self.plan.n_questions[start:stop], start)
-        answers = [answer for _, answer in self.answers(pieces, self.respondents)]
+        answers = []
+        for _, answer in self.answers(pieces, self.respondents):
+            answers.append(answer)
         per_model = [_points.concatenate(list(of_one)) for of_one in zip(*answers, strict=True)]
         by_point = (Batch(tuple(pieces)).by_piece(Z) for Z in per_model)
         return [[Z for _, Z in of_point] for of_point in zip(*by_point, strict=True)]

@@ -22,9 +22,10 @@ from ._guard import (
     Gap,
     Respondent,
     Witness,
+    by_halves_of,
     first_look,
     guarded_scores,
-    move_with_the_batch,
+    tolerance_of,
 )
 
 __all__ = ["CachedAnswers", "CachedTask"]
@@ -101,7 +102,8 @@ class CachedAnswers:
         if not gap.exceeds(self.store.tolerance):
             return
         # Was the model changed, or does it answer differently in other batches?
-        if gap.exceeds(10 * move_with_the_batch(asked)):
+        by_halves = by_halves_of(asked)
+        if not by_halves.exceeds(1e-4) or gap.exceeds(tolerance_of(by_halves)):
             fact = f"{questions.n_rows} scores asked again are {gap}"
             raise ModelChangedError(self._changed(i, fact))
         warnings.warn(

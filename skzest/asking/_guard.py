@@ -23,12 +23,13 @@ __all__ = [
     "Gap",
     "Respondent",
     "Witness",
+    "by_halves_of",
     "check_witness",
     "first_look",
     "guarded_scores",
-    "move_with_the_batch",
     "rounding",
     "sessions",
+    "tolerance_of",
 ]
 
 FIRST_LOOK_ROWS = 8
@@ -73,11 +74,15 @@ class Gap:
 
 @dataclass(frozen=True)
 class Witness:
-    """A few questions with the answers that a model gave: they are asked again later."""
+    """A few questions with the answers that a model gave: they are asked again later.
+
+    In other batches the answers may be apart by ``tolerance`` of their range.
+    """
 
     questions: Batch
     copies: Any
     scores: np.ndarray
+    tolerance: float = _OF_BATCH
 
     def rows(self, which: slice) -> Any:
         """Some of the copies."""
@@ -330,7 +335,7 @@ def _again(asked: Respondent, start: int, stop: int) -> np.ndarray:
     return _as_numpy(asked, asked.scores_from(raw))
 
 
-def _by_halves(asked: Respondent) -> Gap:
+def by_halves_of(asked: Respondent) -> Gap:
     """The witness asked in two halves, beside the answers to the whole."""
     assert asked.witness is not None
     n_rows = len(asked.witness.scores)
@@ -340,17 +345,17 @@ def _by_halves(asked: Respondent) -> Gap:
     return Gap.between(asked.witness.scores, again)
 
 
-def move_with_the_batch(asked: Respondent) -> float:
-    """By which share of their range the answers to the witness depend on the batch."""
-    gap = _by_halves(asked)
-    return gap.size / gap.range if gap.exceeds(_DETERMINISM) and gap.range else 0.0
+def tolerance_of(by_halves: Gap) -> float:
+    """How far apart answers in other batches may be, of a model that depends on the batch."""
+    moves = by_halves.exceeds(_DETERMINISM) and by_halves.range > 0
+    return max(_OF_BATCH, 10 * by_halves.size / by_halves.range) if moves else _OF_BATCH
 
 
 def _check_repeats(asked: Respondent) -> None:
     """Ask again in two halves, which shows chance, and answers that depend on the batch."""
     assert asked.witness is not None
     first, n_rows = asked.witness.scores, len(asked.witness.scores)
-    by_halves = _by_halves(asked)
+    by_halves = by_halves_of(asked)
     if not by_halves.exceeds(_DETERMINISM):
         return
     gap = Gap.between(first, _again(asked, 0, n_rows))
@@ -362,7 +367,9 @@ def _check_repeats(asked: Respondent) -> None:
             "adapter=functools.partial(as_query, deterministic=False)."
         )
     # Kernels for other batch sizes round differently, and short floats do so visibly.
+    asked.witness = replace(asked.witness, tolerance=tolerance_of(by_halves))
     if by_halves.exceeds(_OF_BATCH):
+        asked.witness = None
         warnings.warn(
             f"{asked.name} gives a different answer to the same input when the rest of the batch "
             f"changes: answers to {n_rows} copies at once and in two halves are {by_halves}. Is "
@@ -391,7 +398,7 @@ def check_witness(asked: Respondent, start: int, again: np.ndarray, n_rows: int)
     )
     if not gap.exceeds(_DETERMINISM):
         return
-    if not gap.exceeds(_OF_BATCH):
+    if not gap.exceeds(asked.witness.tolerance):
         # Perhaps the rest of the batch matters: does the question alone get the same answer?
         alone = Gap.between(scores, _again(asked, 0, len(scores)))
         if not alone.exceeds(_DETERMINISM):

@@ -183,18 +183,16 @@ class Panel:
         return found
 
     def coefficients(
-        self, n_jobs: int | None = None, report: Callable[[int], None] | None = None
+        self,
+        n_jobs: int | None = None,
+        report: Callable[[int], None] | None = None,
+        *,
+        keep_scores: bool = False,
     ) -> list[PointCoefficients]:
-        """Ask the whole plan; per model, its coefficients at all points."""
-        return self._answers(n_jobs, report, keep_scores=False)
+        """Ask the whole plan; per model, its coefficients at all points.
 
-    def scores(self, n_jobs: int | None = None) -> list[PointCoefficients]:
-        """Ask the whole plan; per model, its scores for all masks in place of coefficients."""
-        return self._answers(n_jobs, None, keep_scores=True)
-
-    def _answers(
-        self, n_jobs: int | None, report: Callable[[int], None] | None, keep_scores: bool
-    ) -> list[PointCoefficients]:
+        With ``keep_scores`` its scores for all masks take their place.
+        """
         return answer_plan(
             self.plan,
             [self.look(i) for i in range(len(self))],
@@ -204,6 +202,23 @@ class Panel:
             keep_scores=keep_scores,
             cached=self._cached,
         )
+
+    def scores(self, classes: np.ndarray, remedy: str) -> tuple[np.ndarray, np.ndarray]:
+        """Ask the whole plan; scores for all masks, and which models are constant.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_models, n_masks, n_classes)
+            Masks of all points one after another; a class that a model lacks is NaN.
+        constant : ndarray of bool, shape (n_models,)
+            Models whose scores move no more than rounding does.
+        """
+        columns = self.class_columns(classes, remedy)
+        answers = self.coefficients(keep_scores=True)
+        scores = np.full((len(self), sum(self.plan.masks.n_masks), len(classes)), np.nan)
+        for of_one, answer, its_columns in zip(scores, answers, columns, strict=True):
+            of_one[:, its_columns] = answer.coef.T
+        return scores, np.array([answer.is_constant for answer in answers])
 
     def warn_of_constant(self, answers: Sequence[PointCoefficients]) -> None:
         """Name the models that gave the same scores to every question.

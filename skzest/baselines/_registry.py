@@ -295,7 +295,9 @@ def baseline_distances(
     distances = {}
     for b in chosen:
         if b.asks in shared:
-            scores = _first(shared[b.asks], b.n_queries(plan, len(points)))
+            scores = shared[b.asks]
+            if b.asks == "points":
+                scores = _first(scores, b.n_queries(plan, len(points)))
             distances[b.name] = b.function(scores)
         else:
             distances[b.name] = b(zoo, plan, points, y, victim=victim, random_state=random_state)

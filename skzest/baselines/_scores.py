@@ -144,12 +144,7 @@ def ask_copies(
     queries, names = queries_of(check_models(models), plan.response, adapter)
     with Panel(plan, queries, names, check_cache(cache)) as panel:
         classes = panel.classes(n_classes)
-        columns = panel.class_columns(classes, "Leave n_classes= out to use the models' own.")
-        answers = panel.scores()
-    values = np.full((len(answers), plan.n_components, len(classes)), np.nan)
-    for of_one, answer, its_columns in zip(values, answers, columns, strict=True):
-        of_one[:, its_columns] = answer.coef.T
-    constant = np.array([answer.is_constant for answer in answers])
+        values, constant = panel.scores(classes, "Omit n_classes= to use the models' own.")
     return Scores(values, classes, plan, constant)
 
 

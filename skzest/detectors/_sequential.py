@@ -234,7 +234,7 @@ def _within(plan: QueryPlan, max_queries: int | None) -> QueryPlan:
     """The longest start of a plan that a budget pays for."""
     if max_queries is None:
         return plan
-    asked = np.cumsum(plan.masks.n_masks)
+    asked = np.cumsum(plan.n_questions)
     n = int(np.searchsorted(asked, check_whole(max_queries, "max_queries"), side="right"))
     if n < 2:
         raise ValueError(

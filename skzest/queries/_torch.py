@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ class TorchSpace(Space):
 
         object.__setattr__(self, "xp", xp)
         object.__setattr__(self, "device", device)
+
+    def rendering(self) -> AbstractContextManager[object]:
+        """Batches are ordinary tensors, which count what is written into them."""
+        import torch
+
+        return torch.inference_mode(False)
 
     def asarray(self, array: Any) -> Any:
         """Tensor on this device that holds the numbers of a NumPy array."""

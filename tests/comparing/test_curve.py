@@ -40,7 +40,7 @@ def _close():
 def test_shapes_and_defaults():
     curve = reference_curve(S, PLAN, n_repeats=10)
     assert curve.sizes.tolist() == [2, 4, 8, 16, 32, 48]
-    assert_allclose(curve.n_queries, 20 * curve.sizes)
+    assert_allclose(curve.n_queries, PLAN.n_queries / 48 * curve.sizes)
     assert curve.pairs == ((0, 1), (0, 2), (1, 2))
     assert curve.distances.shape == (3, 6, 10)
     assert curve.mean.shape == curve.std.shape == (3, 6)
@@ -129,7 +129,7 @@ def test_display_of_designs_against_questions():
     assert texts == ["unrelated, Bernoulli", "unrelated, fold-over"]
     styles = {line.get_linestyle() for line in display.lines_}
     assert len(styles) == 2  # told apart without colour
-    assert_allclose(display.lines_[1].get_xdata(), 32 * curves["fold-over"].sizes)
+    assert_allclose(display.lines_[1].get_xdata(), curves["fold-over"].n_queries)
     assert_allclose(display.lines_[1].get_ydata(), curves["fold-over"].std[0])
 
 

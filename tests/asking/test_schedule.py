@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Work spread over jobs: every model answers every point once, whoever runs what."""
+
+import threading
+import traceback
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+
+from skzest import LimeSignatureTransformer
+from skzest.asking._guard import Respondent
+from skzest.asking._schedule import _tasks
+from skzest.queries import as_query
+
+X, Y = load_iris(return_X_y=True)
+ZOO = [LogisticRegression(max_iter=500).fit(X, Y), GaussianNB().fit(X, Y)]
+PLAN = LimeSignatureTransformer(X, n_reference=30, n_samples=12).fit(ZOO).plan_
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 80))
+def test_tasks_cover_every_model_and_point_once(n_models, n_workers, batch_size):
+    respondents = [
+        Respondent(str(i), as_query(ZOO[i % 2]), "predict_proba", "logit", 1e-6)
+        for i in range(n_models)
+    ]
+    here, elsewhere = _tasks(PLAN, respondents, batch_size, n_workers, keep_scores=False)
+    assert (here, elsewhere)[n_workers == 1] == []
+    tasks = here + elsewhere
+    covered = [(i, n) for task in tasks for i in task.members for n in range(task.start, task.stop)]
+    assert sorted(covered) == [(i, n) for i in range(n_models) for n in range(30)]
+    for task in tasks:
+        assert len(task.plan) == task.stop - task.start
+        assert [r.name for r in task.respondents] == [str(i) for i in task.members]
+    # Models travel with their tasks, so there are few.
+    assert len(elsewhere) <= max(2 * n_workers, n_workers + n_models)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_jobs_change_nothing_but_rounding(backend):
+    expected = LimeSignatureTransformer.from_plan(PLAN).fit_transform(ZOO)
+    with joblib.parallel_config(backend):
+        given = LimeSignatureTransformer.from_plan(PLAN, n_jobs=2, batch_size=40).fit_transform(ZOO)
+    assert_allclose(given, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+class Locked:
+    classes_ = np.arange(3)
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def predict_proba(self, batch):
+        with self.lock:
+            return ZOO[0].predict_proba(batch)
+
+
+def test_a_model_that_does_not_pickle_is_named_and_the_remedy_works():
+    zoo, lime = [ZOO[1], Locked()], LimeSignatureTransformer.from_plan(PLAN, n_jobs=2)
+    with pytest.raises(TypeError, match=r"models\[1\] \(Locked\) cannot be sent .*threading"):
+        lime.fit_transform(zoo)
+    expected = LimeSignatureTransformer.from_plan(PLAN, n_jobs=1).fit_transform(zoo)
+    with joblib.parallel_config("threading"):
+        assert_allclose(lime.fit_transform(zoo), expected, atol=1e-12)
+
+
+def test_progress_adds_up_whatever_the_jobs(capsys):
+    for n_jobs in (1, 2):
+        LimeSignatureTransformer.from_plan(PLAN, n_jobs=n_jobs, verbose=1).fit_transform(ZOO)
+        total = f"{2 * PLAN.n_queries:,}"
+        assert f"questions answered: {total} of {total} (100%)" in capsys.readouterr().err
+
+
+def test_no_more_frames_than_needed_between_the_call_and_the_model():
+    depth = []
+
+    class Deep(LogisticRegression):
+        def predict_proba(self, batch):
+            names = [frame.name for frame in traceback.extract_stack()]
+            depth.append(len(names) - names.index("fit_transform"))
+            return super().predict_proba(batch)
+
+    LimeSignatureTransformer.from_plan(PLAN).fit_transform([Deep(max_iter=500).fit(X, Y)])
+    assert depth[-1] <= 12
