@@ -23,8 +23,8 @@ from ._guard import (
     Respondent,
     Witness,
     by_halves_of,
-    first_look,
     guarded_scores,
+    look_at,
     tolerance_of,
 )
 
@@ -83,7 +83,7 @@ class CachedAnswers:
         with self.store.connect() as connection:
             stored_questions, stored = self._sample(connection, i)
             if stored is None:
-                first_look(asked, questions, Renderer(self._plan, asked.query.space), full_rows)
+                look_at(asked, questions, Renderer(self._plan, asked.query.space), full_rows)
             elif not asked.query.deterministic:
                 asked.n_columns = stored.shape[1]
             else:
@@ -157,12 +157,13 @@ class CachedAnswers:
                 break
         if len({row.shape[1] for row in rows}) > 1:
             raise ModelChangedError(self._changed(i, "answers of different widths are stored"))
-        questions = Batch(tuple(pieces))
+        questions, asked = Batch(tuple(pieces)), self._respondents[i]
         if not rows:
             return questions, None
-        return questions, self._respondents[i].scores_from(
-            _as_float(np.concatenate(rows), identity)
-        )
+        stored = _as_float(np.concatenate(rows), identity)
+        if asked.given is None:
+            asked.recognise(stored)
+        return questions, asked.scores_from(stored)
 
     def _identity(self, i: int) -> str:
         text = self.identities[i].text

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import _points
 from ..exceptions import QueryError
-from ..queries import Query, as_response, raw_scores
+from ..queries import Query, as_response, first_look, raw_scores
 from ._batches import Batch, Renderer
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "Witness",
     "by_halves_of",
     "check_witness",
-    "first_look",
     "guarded_scores",
+    "look_at",
     "rounding",
     "sessions",
     "tolerance_of",
@@ -103,6 +103,8 @@ class Respondent:
         What its answers are turned into; see :func:`~skzest.queries.respond`.
     clip : float
         Smallest probability under "logit".
+    given : str or None
+        What it answers with, which may be something else; None before the first look.
     n_columns : int or None
         Number of columns of its scores; None before the first look.
     witness : Witness or None
@@ -118,6 +120,7 @@ class Respondent:
     output: str
     response: str
     clip: float
+    given: str | None = None
     n_columns: int | None = None
     witness: Witness | None = field(default=None, repr=False)
     full_rows: int | None = None
@@ -134,7 +137,14 @@ class Respondent:
         """Scores of the response from what the model answered, in memory of their own."""
         # Infinite scores are reported with their reference point, not as a NumPy warning.
         with np.errstate(invalid="ignore", over="ignore"):
-            return as_response(raw, self.output, self.response, self.clip)
+            return as_response(raw, self.given or self.output, self.response, self.clip)
+
+    def recognise(self, raw: Any) -> None:
+        """Find out what the model answers with, whatever it was asked for."""
+        try:
+            self.given = first_look(self.query, raw, self.output, self.response, name=self.name)
+        except QueryError as error:
+            raise QueryError(f"{self.name}: {error}") from error
 
     @cached_property
     def is_careful(self) -> bool:
@@ -280,7 +290,7 @@ def _is_careful(query: Query) -> bool:
 # --- the first look -------------------------------------------------------------------------
 
 
-def first_look(
+def look_at(
     asked: Respondent, questions: Batch, render: Renderer, full_rows: int | None = None
 ) -> None:
     """Ask a few questions twice: how many columns there are, and whether answers repeat.
@@ -300,6 +310,7 @@ def first_look(
     """
     copies = render(questions)
     raw, intact = _first_answer(asked, copies, questions.n_rows, full_rows)
+    asked.recognise(raw)
     first = _as_numpy(asked, asked.scores_from(raw))
     asked.n_columns = first.shape[1]
     if asked.query.deterministic:

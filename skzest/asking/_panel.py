@@ -15,12 +15,12 @@ from sklearn.exceptions import NotFittedError
 from .._validation import check_whole, listed, name_model
 from ..exceptions import QueryError, UndefinedSignatureWarning
 from ..plan import QueryPlan
-from ..queries import Query, as_query, choose_output
+from ..queries import Query, as_query, check_comparable_columns, choose_output
 from ..store import AnswerStore
 from ._asker import PointCoefficients
 from ._batches import Batch, Renderer, spaced_questions
 from ._cached import CachedAnswers
-from ._guard import FIRST_LOOK_ROWS, Respondent, first_look, sessions
+from ._guard import FIRST_LOOK_ROWS, Respondent, look_at, sessions
 from ._schedule import answer_plan
 
 __all__ = ["Panel", "queries_of"]
@@ -138,7 +138,7 @@ class Panel:
             self._cached.look(i, full_rows, questions)
             return
         asked = self.respondents[i]
-        first_look(asked, questions, Renderer(self.plan, asked.query.space), full_rows)
+        look_at(asked, questions, Renderer(self.plan, asked.query.space), full_rows)
 
     def classes(self, n_classes: int | None = None) -> np.ndarray:
         """The labels of all models together, sorted; or 0 to ``n_classes - 1``.
@@ -147,17 +147,14 @@ class Panel:
         """
         if n_classes is not None:
             return np.arange(check_whole(n_classes, "n_classes", minimum=2))
+        # The columns of a data frame name the classes, too, once a model has been asked.
         labels = [
             (self.look(i) if r.query.classes_ is None else r).labels
             for i, r in enumerate(self.respondents)
         ]
-        texts = {isinstance(x, (str, bytes)) for of_one in labels for x in of_one.tolist()}
-        if len(texts) > 1:
-            raise ValueError(
-                "some models have text labels and others numbers, so their classes cannot be "
-                "matched by label. Train them on the same labels, or wrap the others as "
-                "CallableQuery(model.predict_proba, classes=...) with theirs."
-            )
+        named = [r.query.classes_ for r in self.respondents]
+        names = [r.name for r in self.respondents]
+        check_comparable_columns(names, named, [len(of_one) for of_one in labels])
         return np.unique(np.concatenate(labels))
 
     def class_columns(self, classes: np.ndarray, remedy: str) -> list[np.ndarray]:
