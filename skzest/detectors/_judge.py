@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_models
-from ..comparing import check_plan
+from ..comparing import Signatures, check_plan
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from ._decisions import Decisions, check_labels
 from ._from_models import ask_first
-from ._relative import check_signatures
+from ._relative import check_blocks
 from ._same import check_objects
 
 __all__ = ["Judge", "warn_each"]
@@ -54,14 +54,14 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         self: _Judge, first: ArrayLike, others: ArrayLike | None, plan: QueryPlan
     ) -> _Judge:
         check_plan(plan, minimum=2)
-        (block,) = check_signatures(first, self._first, plan, one=True)
-        blocks = []
+        one = Signatures.one(first, self._first, plan)
+        blocks = one.blocks[:0]
         if others is not None and np.size(others):
-            blocks = check_signatures(others, self._other, plan)
+            blocks = check_blocks(others, self._other, plan, one)
         self._check_params(len(blocks))
         self.__dict__.pop("transformer_", None)
-        self.plan_ = plan
-        self._learn_signatures(block, blocks)
+        self.plan_, self._signature = plan, one
+        self._learn_signatures(one.blocks[0], blocks)
         return self
 
     def _fit_models(self: _Judge, first: Any, others: Sequence[Any], transformer: Any) -> _Judge:
@@ -158,7 +158,8 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
                 f"this {kind} was fitted on distances and has no plan: make it with "
                 f"{kind}.from_signatures, or judge distances."
             )
-        return self._decide(self._measure_signatures(check_signatures(S, "S", self.plan_)), labels)
+        blocks = check_blocks(S, "S", self.plan_, self._signature)
+        return self._decide(self._measure_signatures(blocks), labels)
 
     # --- what subclasses do ---------------------------------------------------------------
 
@@ -168,13 +169,13 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     def _learn(self, X: ArrayLike) -> None:
         raise NotImplementedError
 
-    def _learn_signatures(self, first: np.ndarray, others: list[np.ndarray]) -> None:
+    def _learn_signatures(self, first: np.ndarray, others: np.ndarray) -> None:
         raise NotImplementedError
 
     def _measure(self, X: ArrayLike) -> Measured:
         raise NotImplementedError
 
-    def _measure_signatures(self, blocks: list[np.ndarray]) -> Measured:
+    def _measure_signatures(self, blocks: np.ndarray) -> Measured:
         raise NotImplementedError
 
     def _decide(self, measured: Measured, labels: Sequence[str] | None) -> Found:

@@ -14,24 +14,23 @@ from sklearn.utils import check_array
 
 from ..comparing import (
     ShownAsTable,
+    Signatures,
     TableText,
     check_level,
     check_plan,
-    check_signature,
     interval_text,
+    leave_one_out,
     number,
     point_sums,
 )
-from ..plan import QueryPlan, names_of
+from ..plan import QueryPlan
 from ._decisions import NO_DISTANCE
-from ._jackknife import log_ratio_error, of_models, of_points, two_way
+from ._jackknife import log_ratio_error, of_models, two_way
 
 __all__ = ["RelativeDistances", "relative_distances"]
 
 # As the paper advises, appendix C.
 FEWEST_ADVISED = 5
-# Rows that differ only in their last bits are about the square of a rounding unit apart.
-_ROUNDING = 1e-30
 
 
 @dataclass(frozen=True)
@@ -180,9 +179,9 @@ def relative_distances(
         found = from_distances(suspects, check_unrelated(D_unrelated, "D_unrelated"), level)
     else:
         check_plan(plan, minimum=2)
-        (W,) = check_signatures(owner, "owner", plan, one=True)
+        first = Signatures.one(owner, "owner", plan)
         suspects, unrelated = (
-            sums_with(W, check_signatures(S, name, plan), plan)
+            sums_with(first.blocks[0], check_blocks(S, name, plan, first), plan)
             for S, name in ((D_suspect, "D_suspect"), (D_unrelated, "D_unrelated"))
         )
         found = from_sums(suspects, unrelated, level)
@@ -203,12 +202,10 @@ def from_distances(suspects: np.ndarray, unrelated: np.ndarray, level: float) ->
 
 def from_sums(suspects: np.ndarray, unrelated: np.ndarray, level: float) -> RelativeDistances:
     """Relative distances from sums over points, shapes (n_suspects or n_unrelated, n_points, 3)."""
-    d_suspects, without_s = of_points(suspects)
-    d_unrelated, without_u = of_points(unrelated)
+    d_suspects, without_s = leave_one_out(suspects)
+    d_unrelated, without_u = leave_one_out(unrelated)
     check_unrelated(d_unrelated, "D_unrelated")
     n_points, n_unrelated = suspects.shape[1], len(unrelated)
-    d_suspects = np.where(d_suspects < _ROUNDING, 0.0, d_suspects)
-    without_s = np.where(without_s < _ROUNDING, 0.0, without_s)
     relative = d_suspects / d_unrelated.mean()
 
     points = log_ratio_error(without_s, without_u.mean(axis=0))
@@ -234,24 +231,16 @@ def _ends(
 # ---------------------------------------------------------------- checks
 
 
-def sums_with(W: np.ndarray, blocks: list[np.ndarray], plan: QueryPlan) -> np.ndarray:
+def sums_with(W: np.ndarray, blocks: np.ndarray, plan: QueryPlan) -> np.ndarray:
     """Sums over points of the pairs of a model with others, shape (n_blocks, n_points, 3)."""
     return np.stack([point_sums(W, block, plan.n_columns) for block in blocks])
 
 
-def check_signatures(
-    S: ArrayLike, name: str, plan: QueryPlan, *, one: bool = False
-) -> list[np.ndarray]:
-    """Signatures under a plan, each as an (n_classes, n_components) array."""
-    names, rows = names_of(S), np.asarray(S, dtype=np.float64)
-    if one:
-        return [check_signature(S, name, plan, names)]
-    rows = rows[None] if rows.ndim == 1 and rows.size else rows
-    if rows.ndim != 2 or not len(rows):
-        raise ValueError(
-            f"{name} must hold signatures, one model in each row; got shape {rows.shape}."
-        )
-    return [check_signature(row, name, plan, names) for row in rows]
+def check_blocks(S: ArrayLike, name: str, plan: QueryPlan, first: Signatures) -> np.ndarray:
+    """Signatures that can be compared with a first one, (n_models, n_classes, n_components)."""
+    found = Signatures.of(S, name, plan=plan)
+    first.check_comparable(found)
+    return found.blocks
 
 
 def check_distances(values: ArrayLike, name: str, *, finite: bool = True) -> np.ndarray:

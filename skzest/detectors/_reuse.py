@@ -300,12 +300,12 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             self.critical_distance_ = self.unrelated_distance_ = self.threshold * self.null_mean_
         self.offset_ = self.critical_distance_ / self.null_mean_
 
-    def _learn_signatures(self, first: np.ndarray, others: list[np.ndarray]) -> None:
+    def _learn_signatures(self, first: np.ndarray, others: np.ndarray) -> None:
         sums = sums_with(first, others, self.plan_)
         distances = cosine_distance(sums.sum(axis=1))
         check_not_the_same(distances, "the owner", self._names(len(others)))
         self._learn(distances, "unrelated")
-        self._owner, self._null_sums = first, sums
+        self._null_sums = sums
 
     def _doubts(self) -> list[str]:
         """Warnings about what was learned."""
@@ -401,8 +401,9 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
         suspects = check_distances(X, "X", finite=False)
         return from_distances(suspects, self.null_distances_, self.level)
 
-    def _measure_signatures(self, blocks: list[np.ndarray]) -> RelativeDistances:
-        return from_sums(sums_with(self._owner, blocks, self.plan_), self._null_sums, self.level)
+    def _measure_signatures(self, blocks: np.ndarray) -> RelativeDistances:
+        suspects = sums_with(self._signature.blocks[0], blocks, self.plan_)
+        return from_sums(suspects, self._null_sums, self.level)
 
     def _decide(self, measured: RelativeDistances, labels: Sequence[str] | None) -> ReuseDecisions:
         p = self._null.p_values(measured.d_suspects)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import stdtrit
 
-from ._jackknife import jackknife_error, of_points, two_way
+from ..comparing import jackknife_error, leave_one_out
+from ._jackknife import two_way
 
 __all__ = ["Trace", "all_and_without"]
 
@@ -66,5 +67,5 @@ class Trace:
 
 def all_and_without(sums: np.ndarray) -> np.ndarray:
     """Distances over all points, then those without each: (n_pairs, 1 + n_points)."""
-    distances, without = of_points(sums)
+    distances, without = leave_one_out(sums)
     return np.concatenate([distances[:, None], without], axis=1)

@@ -45,7 +45,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
 
     **This is a heuristic.** Behaviour cannot prove that a model has unlearned: the same weights can
     result from training with a point and without it [2]_, and behaviour at the points is only one
-    place where they can show. "like retrained" says that no trace was *found*: a candidate that
+    of the ways they can show. "like retrained" says that no trace was *found*: a candidate that
     was adjusted at these very points, to mislead, looks the same. "no different from the original"
     is the stronger evidence of the two.
 
@@ -263,9 +263,9 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         self._check_params(len(D) - 1)
         self._learn_trace(D[1:, 1:, None], D[0, 1:, None])
 
-    def _learn_signatures(self, first: np.ndarray, others: list[np.ndarray]) -> None:
+    def _learn_signatures(self, first: np.ndarray, others: np.ndarray) -> None:
         m, names = len(others), self._names(len(others))
-        self._blocks = first, others
+        self._retrained = others
         among = np.zeros((m, m, 1 + len(self.plan_)))
         for i in range(1, m):
             among[i, :i] = among[:i, i] = all_and_without(
@@ -332,15 +332,15 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
             )
         return D[:, 0], D[:, 1:, None]
 
-    def _measure_signatures(self, blocks: list[np.ndarray]) -> _Measured:
-        sums = sums_with(self._blocks[0], blocks, self.plan_)
+    def _measure_signatures(self, blocks: np.ndarray) -> _Measured:
+        sums = sums_with(self._signature.blocks[0], blocks, self.plan_)
         return cosine_distance(sums.sum(axis=1)), np.stack([*map(self._to_retrained, blocks)])
 
     def _to_retrained(self, block: np.ndarray) -> np.ndarray:
         """Distances of a model to the retrained ones, also without each point."""
-        if not self._blocks[1]:
+        if not len(self._retrained):
             return np.zeros((0, 1 + len(self.plan_)))
-        return all_and_without(sums_with(block, self._blocks[1], self.plan_))
+        return all_and_without(sums_with(block, self._retrained, self.plan_))
 
     def _decide(self, measured: _Measured, labels: Sequence[str] | None) -> UnlearningDecisions:
         d_original, to_retrained = measured

@@ -207,18 +207,38 @@ def test_labels_are_counted_before_the_first_question(kind):
     assert Counted.asked == 0
 
 
+# ---------------------------------------------------------------- torn signatures
+
+
+@each
+def test_classes_that_are_missing_in_part_are_refused_everywhere(kind):
+    S = LIME.transform(ZOO)
+    torn, whole = S.copy(), S.copy()
+    torn[3, 0] = np.nan
+    whole[3, : S.shape[1] // 3] = np.nan  # a class that the model lacks
+    for first, others in ((S[0], torn[1:]), (torn[3], S[1:])):
+        with pytest.raises(ValueError, match=r"is NaN in 1 of the .* columns of class block 0"):
+            kind.from_signatures(first, others, LIME.plan_, **PARAMS[kind])
+    judge = kind.from_signatures(whole[0], whole[1:], LIME.plan_, **PARAMS[kind])
+    with pytest.raises(ValueError, match="row 3 of S is NaN in 1 of the"):
+        judge.judge_signatures(torn)
+    assert np.isfinite(judge.judge_signatures(whole[3:4]).low).all()
+    with pytest.raises(ValueError, match="is NaN in 1 of the"):
+        relative_distances(torn, S[1:], owner=S[0], plan=LIME.plan_)
+
+
 # ---------------------------------------------------------------- models that are given twice
 
 
 @each
 def test_copies_among_the_known_models_are_noticed(kind):
     S = LIME.transform(ZOO)
-    for place, other in ((3, "the owner|the original"), (8, None)):
+    for k in (2, 7):
         others = S[1:].copy()
-        others[place - 1] = 2 * S[0]  # the same model in another unit
-        with pytest.raises(ValueError, match=rf"model {place - 1} and ({other or 'the .*'}) have"):
+        others[k] = 2 * S[0]  # the same model in another unit
+        with pytest.raises(ValueError, match=rf"model {k} and the (owner|original) have the same"):
             kind.from_signatures(S[0], others, LIME.plan_, **PARAMS[kind])
-        rest = np.delete(others, place - 1, axis=0)  # the remedy
+        rest = np.delete(others, k, axis=0)  # the remedy
         kind.from_signatures(S[0], rest, LIME.plan_, **PARAMS[kind])
 
 
