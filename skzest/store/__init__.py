@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Answers on disk, so that no question is asked twice."""
 
-from ._connection import Connection, Piece, StoreStats, mask_keys
+from ._connection import Connection, StoreStats
 from ._identity import Identity
+from ._rows import Piece, mask_keys
 from ._store import AnswerStore, check_cache
 
 __all__ = [

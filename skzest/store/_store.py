@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Answers on disk, so that nothing that was answered is asked again.
+"""Answers on disk, so that no question is asked twice.
 
-What is stored is the raw answer of a model (logits, probabilities, ...) to masked copies of one
-reference point, under what the model is and what the copies are made of. Everything that happens
-to answers afterwards (response, clip, surrogate, distance) and everything that merely groups
-questions (number of points, number of masks, batch size) can change, and the answers still serve.
+Stored is the raw answer of a model (logits, probabilities, ...) to each masked copy of a reference
+point, under what the model is and what the copy is made of. What happens to answers afterwards
+(response, clip, surrogate, distance) and how questions are grouped (number of points, number of
+masks, batch size) may change without asking again.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import numbers
 import os
 from typing import Any
 
-from ._connection import Connection, Piece, StoreStats, mask_keys
+from ._connection import Connection, StoreStats
 from ._identity import Identity
 
-__all__ = ["AnswerStore", "Connection", "Piece", "StoreStats", "check_cache", "mask_keys"]
+__all__ = ["AnswerStore", "check_cache"]
 
 
 class AnswerStore:
     """A file of answers, for the ``cache=`` of :class:`~skzest.LimeSignatureTransformer`.
 
-    Any number of processes on one machine may read and write it at once, and may be killed at
-    any moment: what was answered before is kept, whole.
+    Any number of processes on one machine may read and write it at once, and may be killed at any
+    moment: answers stored before that are kept.
 
     Parameters
     ----------
     path : path
         A file, made when it is first used, in a folder that exists. Keep it on a local disk:
-        SQLite's log does not work over a network.
+        SQLite's write-ahead log does not work over a network.
     tolerance : float, default=1e-3
-        When answers are found, a few are asked again; by this part of the range of the scores
-        they may differ, as they do between a processor and a graphics card. A change that
-        shows at few questions only may be missed: the check says that it is the same model, not
-        that nothing in it was touched.
+        Whenever stored answers of a model are used, a few are asked again. They may differ by this
+        fraction of the range of the scores, as they do between a CPU and a GPU. A change that
+        affects few questions may be missed: the check confirms that it is the same model, not
+        that nothing in it was changed.
 
     Raises
     ------
@@ -43,13 +43,13 @@ class AnswerStore:
 
     Notes
     -----
-    An SQLite database in WAL mode, without pickle. Scores are kept in the model's dtype, so
-    that what is read is what was answered, to the bit; each row carries a checksum, and a row
-    that is damaged is thrown away and asked again. A loss of power may cost the last answers,
-    but damages none.
+    The file is an SQLite database in WAL mode, without pickle. Scores keep the model's dtype, so
+    they are read back to the bit. Nothing read from the file is trusted: a damaged row is thrown
+    away and asked again, and a damaged file is refused. A loss of power may lose the latest
+    answers, but damages none.
 
-    Models are known by their content (:func:`~skzest.fingerprints.fingerprint`) or, where a
-    query has one, by its ``model_id``.
+    Models are known by their content (:func:`~skzest.fingerprints.fingerprint`) or by the
+    ``model_id`` of their query.
 
     Examples
     --------
@@ -74,11 +74,16 @@ class AnswerStore:
 
     def __init__(self, path: str | os.PathLike, *, tolerance: float = 1e-3):
         if os.fspath(path) == ":memory:":
-            raise ValueError("a store is a file, which outlives the process; ':memory:' is none.")
+            raise ValueError(
+                "':memory:' is lost with the process; pass the path of a file, such as "
+                "'answers.sqlite'."
+            )
         if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
-            raise TypeError(f"tolerance={tolerance!r} is not a number; pass one such as 1e-3.")
+            raise TypeError(f"tolerance must be a number such as 1e-3; got {tolerance!r}.")
         if not 0 <= float(tolerance) < float("inf"):
-            raise ValueError(f"tolerance={tolerance!r} is out of range; pass one such as 1e-3.")
+            raise ValueError(
+                f"tolerance must be finite and at least 0, such as 1e-3; got {tolerance!r}."
+            )
         self.path: str = os.path.abspath(os.path.expanduser(os.fspath(path)))
         self.tolerance: float = tolerance
 
@@ -90,7 +95,7 @@ class AnswerStore:
         return Connection(self.path)
 
     def stats(self) -> StoreStats:
-        """How much was asked, reused and is held."""
+        """What was asked and reused so far, and what is held."""
         with self.connect() as connection:
             return connection.stats()
 
@@ -100,7 +105,7 @@ class AnswerStore:
         Parameters
         ----------
         model : model, Query or str
-            A text is a ``model_id``.
+            A string is a ``model_id``.
 
         Returns
         -------
@@ -111,8 +116,8 @@ class AnswerStore:
             return connection.forget(Identity.text_of(model))
 
 
-def check_cache(cache: Any) -> AnswerStore | None:
-    """The store that a ``cache=`` means.
+def check_cache(cache: object) -> AnswerStore | None:
+    """The store that a ``cache=`` stands for, or None.
 
     Raises
     ------
