@@ -169,7 +169,7 @@ def ddv_pairs(
     >>> from skzest import CallableQuery
     >>> from skzest.baselines import ddv_pairs
     >>> X = np.array([[0.0, 1.0], [1.0, 0.0]])
-    >>> moved = ddv_pairs(CallableQuery(lambda X: X, output="logits"), X, radius=0.25)
+    >>> moved = ddv_pairs(CallableQuery(lambda X: 9 * X, output="logits"), X, radius=0.25)
     >>> float(np.abs(moved - X).max().round(3)) <= 0.25
     True
     """

@@ -133,11 +133,11 @@ class Baseline:
     >>> plan = LimeSignatureTransformer(X, n_reference=4, n_samples=16).fit(zoo).plan_
     >>> for baseline in BASELINES.values():
     ...     print(f"{baseline.name:12} {baseline.n_queries(plan, len(X)):3}")
-    passthrough   64
-    copy labels   64
-    combined      64
+    passthrough   55
+    copy labels   55
+    combined      55
     predictions   20
-    boundary      64
+    boundary      55
     ddv           40
     mistakes      20
     correlation   20

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,14 +14,14 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .. import _points
-from .._validation import check_models, check_whole
+from .._validation import check_choice, check_models, check_whole
 from ..asking import Panel, queries_of
 from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning
 from ..maskers import BaseMasker, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
-from ..queries import as_query
-from ..store import check_cache
+from ..queries import Query, as_query
+from ..store import AnswerStore, check_cache
 
 __all__ = [
     "Scores",
@@ -67,12 +68,12 @@ class Scores:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """Column of the largest score, shape (n_models, n_questions)."""
+        """Column of the largest score, shape (n_models, n_masks)."""
         return np.argmax(np.where(np.isnan(self.values), -np.inf, self.values), axis=2)
 
     @property
     def starts(self) -> np.ndarray:
-        """First question of each point, then the number of questions: shape (n_points + 1,)."""
+        """First mask of each point, then the number of masks: shape (n_points + 1,)."""
         return np.concatenate([[0], np.cumsum(self.plan.masks.n_masks)])
 
     def probabilities(self) -> np.ndarray:
@@ -95,8 +96,8 @@ def ask_copies(
     plan: QueryPlan,
     *,
     n_classes: int | None = None,
-    adapter: Any = "auto",
-    cache: Any = None,
+    adapter: str | Callable[[Any], Query] = "auto",
+    cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> Scores:
     """Ask every model about the masked copies of a plan, and keep the scores as they are.
 
@@ -110,14 +111,14 @@ def ask_copies(
     n_classes : int, default=None
         Number of classes, labelled 0 to ``n_classes - 1``. None takes the union of the models'.
     adapter : "auto" or callable, default="auto"
-        Makes a query out of a model.
+        Makes a query from a model.
     cache : path or AnswerStore, default=None
-        Where answers are kept. With the cache of the transformer nothing is asked again.
+        Where answers are kept. With the cache of the transformer, nothing is asked again.
 
     Returns
     -------
     scores : Scores
-        ``plan.n_queries`` questions of each model.
+        The answers of each model to ``plan.n_queries`` questions.
 
     Raises
     ------
@@ -134,13 +135,15 @@ def ask_copies(
     >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (1, 100)]
     >>> plan = LimeSignatureTransformer(X, n_reference=8, n_samples=20).fit(zoo).plan_
     >>> scores = ask_copies(zoo, plan)
-    >>> scores.values.shape == (2, plan.n_queries, 3)
+    >>> scores.values.shape == (2, 8 * 20, 3)
     True
     >>> bool(passthrough_distances(scores)[0, 1] > 0 < copy_label_distances(scores)[0, 1])
     True
     """
     plan = replace(check_plan(plan), surrogate=PASSTHROUGH, kernel_width=None)
-    adapter = as_query if isinstance(adapter, str) and adapter == "auto" else adapter
+    if isinstance(adapter, str):
+        check_choice(adapter, "adapter", ["auto"], "Or pass a callable from a model to a query.")
+        adapter = as_query
     queries, names = queries_of(check_models(models), plan.response, adapter)
     with Panel(plan, queries, names, check_cache(cache)) as panel:
         classes = panel.classes(n_classes)
@@ -155,16 +158,16 @@ def ask_points(
     response: str = "logit",
     clip: float = 1e-6,
     n_classes: int | None = None,
-    adapter: Any = "auto",
-    cache: Any = None,
+    adapter: str | Callable[[Any], Query] = "auto",
+    cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> Scores:
-    """Ask every model about points as they are, nothing hidden.
+    """Ask every model about whole points.
 
     Parameters
     ----------
     models : list, tuple, 1-D object array or Series of fitted classifiers
     points : array-like, DataFrame, list of str or QueryPlan
-        Of a plan, its reference points.
+        A plan stands for its reference points.
     response : {"logit", "raw", "predict_proba", "decision_function", "label"}, default="logit"
         What the models are asked for.
     clip : float, default=1e-6
@@ -175,7 +178,7 @@ def ask_points(
     Returns
     -------
     scores : Scores
-        ``len(points)`` questions of each model.
+        The answers of each model to ``len(points)`` questions.
 
     Examples
     --------
@@ -192,7 +195,7 @@ def ask_points(
 
 
 def _plan_of_whole(points: Any, response: str, clip: float) -> QueryPlan:
-    """Questions about points as they are: a plan of one copy each, which hides nothing."""
+    """A plan with one copy of each point, in which nothing is hidden."""
     if isinstance(points, QueryPlan):
         points = points.reference
     elif not _points.is_frame(points) and not _are_texts(points):
@@ -215,12 +218,12 @@ def _plan_of_whole(points: Any, response: str, clip: float) -> QueryPlan:
     )
 
 
-def _are_texts(points: Any) -> bool:
+def _are_texts(points: object) -> bool:
     return isinstance(points, (list, tuple)) and all(isinstance(point, str) for point in points)
 
 
 class _Whole(BaseMasker):
-    """Hides nothing: a copy of a point is the point."""
+    """Hides nothing: a copy of a point is the point itself."""
 
     def __init__(self, array_points: bool = True):
         self.array_points = array_points
@@ -233,7 +236,7 @@ class _Whole(BaseMasker):
         return reference.iloc[indices] if _points.is_frame(reference) else reference[indices]
 
     def point(self, points: Any, n: int) -> Any:
-        """One point; of a table, a DataFrame of one row."""
+        """One point; for a DataFrame, a DataFrame of one row."""
         return points.iloc[[n]] if _points.is_frame(points) else points[n]
 
     def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
@@ -246,14 +249,14 @@ class _Whole(BaseMasker):
 # ---------------------------------------------------------------- what baselines are given
 
 
-def scores_of_copies(models: Any, plan: Any) -> Scores:
-    """Scores at masked copies: asked for now, or given in place of the models."""
+def scores_of_copies(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> Scores:
+    """Scores at masked copies, asked for now unless they are given instead of models."""
     plan = plan_of(models, plan)
     return models if isinstance(models, Scores) else ask_copies(models, plan)
 
 
 def plan_of(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> QueryPlan:
-    """The plan that models are going to answer, or that scores have answered."""
+    """The plan that models will answer, or that scores answer."""
     if not isinstance(models, Scores):
         return check_plan(plan)
     if plan is not None and sum(plan.masks.n_masks) != models.values.shape[1]:
@@ -264,8 +267,8 @@ def plan_of(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> QueryPlan
     return models.plan
 
 
-def scores_at(models: Any, points: Any, response: str = "logit") -> Scores:
-    """Scores at points: asked for now, or given in place of the models."""
+def scores_at(models: Sequence[Any] | Scores, points: Any, response: str) -> Scores:
+    """Scores at points, asked for now unless they are given instead of models."""
     if not isinstance(models, Scores):
         if points is None:
             raise TypeError("points is missing; only Scores, from ask_points, bring their own.")
@@ -275,7 +278,7 @@ def scores_at(models: Any, points: Any, response: str = "logit") -> Scores:
     return models
 
 
-def some_points(points: Any, which: Any) -> Any:
+def some_points(points: Any, which: np.ndarray) -> Any:
     """The points at some positions, in a container of the same kind."""
     if isinstance(points, QueryPlan):
         points = points.reference
@@ -284,11 +287,14 @@ def some_points(points: Any, which: Any) -> Any:
     return [points[i] for i in which] if _are_texts(points) else np.asarray(points)[which]
 
 
-def check_victim(victim: Any, n_models: int) -> int:
+def check_victim(victim: int, n_models: int) -> int:
     """Position of the model whose copies are sought."""
     victim = check_whole(victim, "victim", minimum=0)
     if victim >= n_models:
-        raise ValueError(f"victim={victim}, but there are only {n_models} models.")
+        raise ValueError(
+            f"victim={victim} must be a position from 0 to {n_models - 1}, as there are {n_models} "
+            "models."
+        )
     return victim
 
 

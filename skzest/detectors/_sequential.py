@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ask until it is clear: a distance with as few questions as its decision needs."""
+"""A distance measured with only as many questions as its decision needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..signature import LimeSignatureTransformer
 __all__ = ["SequentialDistance", "sequential_distance"]
 
 MAX_LOOKS = 5
-# Below this the jackknife does not know how much points differ.
+# With fewer points the jackknife is too uncertain about how much they differ.
 _FIRST_LOOK = 8
 
 
@@ -29,18 +29,17 @@ class SequentialDistance:
     Attributes
     ----------
     decision : {"below", "above", "undecided"} or None
-        On which side of the threshold the distance lies; None without a threshold.
+        The side of the threshold on which the distance lies; None without a threshold.
     reason : {"threshold", "tol", "max_queries", "plan"}
-        What ended it: the decision was clear, the interval was narrow enough, or the budget or
-        the plan was spent.
+        Why asking stopped: the decision was clear, the interval was narrow enough, or the budget
+        or the plan was used up.
     interval : DistanceInterval
-        At the last look. Its level is that of one look, so that all looks together hold
-        ``level``.
+        The interval at the last look. Its level is that of one look, so that all looks together
+        have the requested ``level``.
     n_queries : int
-        Questions asked of each model, copies that were asked twice to see whether answers repeat
-        not counted.
+        Questions to each model, without the few that are repeated to see whether answers repeat.
     n_reference : int
-        Reference points asked.
+        Number of reference points used.
     looks : tuple of DistanceInterval
         The interval at every look.
     """
@@ -64,13 +63,13 @@ def sequential_distance(
     level: float = 0.95,
     **params: Any,
 ) -> SequentialDistance:
-    """Cosine distance of two models, asked point by point until it is known well enough.
+    """Cosine distance of two models, asked step by step until it is known well enough.
 
     The models are asked about the first reference points of a plan, then about more. At each of
     at most 5 looks (after 1/16, 1/8, 1/4, 1/2 and all of the points, never fewer than 8) the
-    interval of :func:`~skzest.distance_interval` is taken at the level
-    ``1 - (1 - level) / n_looks`` (Bonferroni), so that the chance that *any* of them misses the
-    distance is at most ``1 - level``: looking often does not wear the error rate out.
+    interval of :func:`~skzest.distance_interval` is computed at the level
+    ``1 - (1 - level) / n_looks`` (Bonferroni), so the probability that *any* of them misses the
+    distance is at most ``1 - level``: repeated looks do not inflate the error rate.
 
     Parameters
     ----------
@@ -78,24 +77,24 @@ def sequential_distance(
         Their classes must correspond by label.
 
     plan : QueryPlan
-        The questions that may be asked, its points in random order, as
-        :class:`~skzest.LimeSignatureTransformer` makes it.
+        The questions that may be asked, with points in random order, as a
+        :class:`~skzest.LimeSignatureTransformer` makes them.
 
     threshold : float, default=None
-        Stop as soon as the whole interval lies below it, or above.
+        Stop as soon as the whole interval lies below or above it.
 
     tol : float, default=None
-        Stop as soon as the interval reaches no farther than this from the estimate.
+        Stop as soon as neither end of the interval is farther than this from the estimate.
 
     max_queries : int, default=None
-        At most so many questions to each model: the plan is cut to the points that fit.
+        Maximum number of questions to each model: the plan is cut to the points that fit.
 
     level : float, default=0.95
         Confidence level of all looks together.
 
     **params
         Further parameters of :meth:`LimeSignatureTransformer.from_plan`: ``n_classes``,
-        ``adapter``, ``batch_size``, ``cache``, ``n_jobs`` and the like. With a cache, a later call
+        ``adapter``, ``batch_size``, ``cache``, ``n_jobs`` and so on. With a cache, a later call
         with more points or another threshold asks only what is new.
 
     Returns
@@ -106,21 +105,21 @@ def sequential_distance(
     ------
     ValueError
         If neither `threshold` nor `tol` is given, a parameter is out of range, or `max_queries`
-        is too few for two points.
+        does not cover two points.
 
     Warns
     -----
     UndefinedSignatureWarning
-        If a model gave the same scores to all questions; the interval is NaN then.
+        If a model gives the same scores to all questions; the interval is then NaN.
 
     See Also
     --------
-    skzest.distance_interval : The interval for signatures that are there already.
+    skzest.distance_interval : The interval for signatures that already exist.
 
     Notes
     -----
-    With neither side clear at the end, `decision` is "undecided"; the estimate is still that of
-    the whole plan.
+    If neither side is certain at the end, `decision` is "undecided"; the estimate is still that
+    of the whole plan.
 
     Examples
     --------
@@ -162,7 +161,7 @@ def sequential_distance(
 
 
 def look_sizes(n_points: int) -> list[int]:
-    """Numbers of points at which to look: halves of halves, 8 at least, 5 at most."""
+    """Numbers of points at which to look: repeated halves, at least 8 points, at most 5 looks."""
     halved = {-(-n_points // 2**k) for k in range(MAX_LOOKS)}
     return sorted(n for n in halved if n >= _FIRST_LOOK or n == n_points)
 
@@ -170,7 +169,7 @@ def look_sizes(n_points: int) -> list[int]:
 def judge(
     interval: DistanceInterval, threshold: float | None, tol: float | None
 ) -> tuple[str | None, str | None]:
-    """Decision and reason to stop at one look; the reason is None where there is none."""
+    """Decision at one look, and the reason to stop or None."""
     decision = None
     if threshold is not None:
         decision = "undecided"
@@ -186,7 +185,7 @@ def judge(
 
 
 class _PointSums:
-    """Asks two models about more and more points of a plan, each once."""
+    """Asks two models about more and more points of a plan, each only once."""
 
     def __init__(self, model_a: Any, model_b: Any, plan: QueryPlan, params: dict):
         self.models, self.plan, self.params = [model_a, model_b], plan, params
@@ -198,7 +197,7 @@ class _PointSums:
         piece = self.plan.slice(self.n_asked, n)
         lime = LimeSignatureTransformer.from_plan(piece, **self.params)
         with warnings.catch_warnings():
-            # Constant on these points is no news; on all of them it is.
+            # Constant at these points may be chance; at all of them it is worth a warning.
             warnings.simplefilter("ignore", UndefinedSignatureWarning)
             S = lime.fit_transform(self.models)
         self.blocks.append(np.asarray(S).reshape(2, lime.n_classes_, -1))
@@ -211,8 +210,8 @@ class _PointSums:
         constant = [name for name, w in zip(("model_a", "model_b"), W) if not w.any()]
         if constant:
             warnings.warn(
-                f"{' and '.join(constant)} gave the same scores to all questions, so there is no "
-                "distance.",
+                f"{' and '.join(constant)} gave the same scores to all questions, so the distance "
+                "is undefined.",
                 UndefinedSignatureWarning,
                 stacklevel=3,
             )
@@ -221,24 +220,24 @@ class _PointSums:
 def _check_stops(threshold: float | None, tol: float | None) -> None:
     if threshold is None and tol is None:
         raise ValueError(
-            "neither threshold nor tol is given, so there is nothing to stop for. Give one, or "
-            "use zest_distances on all points."
+            "neither threshold nor tol is given, so there is no reason to stop. Pass one of them, "
+            "or use zest_distances on all points."
         )
     if threshold is not None and not 0 < threshold < 2:
-        raise ValueError(f"threshold must be between 0 and 2, as the distance is; got {threshold}.")
+        raise ValueError(f"threshold must be between 0 and 2, like the distance; got {threshold}.")
     if tol is not None and not tol > 0:
         raise ValueError(f"tol must be positive; got {tol}.")
 
 
 def _within(plan: QueryPlan, max_queries: int | None) -> QueryPlan:
-    """The longest start of a plan that a budget pays for."""
+    """The first points of a plan that fit in a budget."""
     if max_queries is None:
         return plan
     asked = np.cumsum(plan.n_questions)
     n = int(np.searchsorted(asked, check_whole(max_queries, "max_queries"), side="right"))
     if n < 2:
         raise ValueError(
-            f"max_queries={max_queries} does not pay for 2 reference points, which take "
-            f"{asked[1]} questions. Raise it, or lower n_samples."
+            f"max_queries={max_queries} is too few for 2 reference points, which take {asked[1]} "
+            "questions. Raise it, or lower n_samples."
         )
     return plan.take(n)

@@ -119,7 +119,7 @@ def test_mistakes_without_use_are_refused(y, error, match):
 @pytest.mark.parametrize("function", [mistake_distances, boundary_distances, ddv_distances])
 def test_victim_must_be_among_the_models(function):
     y = {"y": [1] * 6} if function is mistake_distances else {}
-    with pytest.raises(ValueError, match="victim=2, but there are only 2 models"):
+    with pytest.raises(ValueError, match="victim=2 must be a position from 0 to 1"):
         function([_says([0, 1, 2, 0, 1, 2])] * 2, ROWS, **y, victim=2)
 
 

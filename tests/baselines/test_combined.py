@@ -129,7 +129,10 @@ def test_models_without_a_class_in_common_have_no_distance(share):
         KNeighborsClassifier(5).fit(first, np.array(["a", "b"])[y[y < 2]]),
         KNeighborsClassifier(5).fit(second, np.array(["c", "d"])[y[y > 0] - 1]),
     ]
-    plan = LimeSignatureTransformer(X, n_reference=6, n_samples=12).fit(zoo).plan_
-    with pytest.warns(UserWarning, match="nothing in common"):
+    lime = LimeSignatureTransformer(X, n_reference=6, n_samples=12)
+    with pytest.warns(UserWarning, match="share none"):
+        plan = lime.fit(zoo).plan_
+    nothing_shared = pytest.warns(UserWarning, match="nothing in common")
+    with pytest.warns(UserWarning, match="share none"), nothing_shared:
         D = combined_distances(zoo, plan, share=share)
     assert np.isnan(D[0, 1])

@@ -188,7 +188,7 @@ def test_wrong_parameters_are_refused():
     with pytest.raises(ValueError, match="tol must be positive; got 0"):
         sequential_distance(a, b, PLAN, tol=0)
     two = PLAN.take(2).n_queries
-    with pytest.raises(ValueError, match=rf"{two - 1} does not pay for 2 .* take {two} questions"):
+    with pytest.raises(ValueError, match=rf"{two - 1} is too few for 2 .* take {two} questions"):
         sequential_distance(a, b, PLAN, tol=0.1, max_queries=two - 1)
     with pytest.raises(ValueError, match="at least 2 are needed"):
         sequential_distance(a, b, PLAN.take(1), tol=0.1)
