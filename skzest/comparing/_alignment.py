@@ -10,21 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..plan import QueryPlan, check_same_design, class_labels, names_of
-from ._matching import (
-    ClassRows,
-    check_alignment,
-    class_costs,
-    class_rows,
-    columns_by_point,
-    match_classes,
-)
+from ..plan import QueryPlan, class_labels
+from ._matching import ClassRows, check_alignment, class_costs, class_rows, match_classes
 from ._metrics import Distance, check_distance, slices
-from ._signatures import Signatures, check_points
-
-__all__ = ["ClassAligner", "ClassMatch"]
+from ._signatures import Signatures, check_points, validated
 
 _COSTS = 2**20  # costs worked on at a time (8 MB)
 
@@ -194,15 +185,12 @@ class ClassAligner(TransformerMixin, BaseEstimator):
         """
         check_alignment(self.alignment)
         check_distance(self.distance)
-        X = self._validated(X, reset=True)
-        S = self._checked(X, self.n_classes, needed="ClassAligner")
+        S, _ = validated(self, X, "template", reset=True, needed="ClassAligner")
         self.n_classes_ = S.blocks.shape[1]
-        point = check_points(self.points, self.alignment, S.blocks.shape[2], S.names)
-        self._point, self._columns = point, None if point is None else columns_by_point(point)
+        self._point = check_points(self.points, self.alignment, S)
         self.template_index_ = self._choose(S.present.sum(axis=1))
         self.template_classes_ = np.flatnonzero(S.present[self.template_index_])
-        blocks = X[self.template_index_].reshape(self.n_classes_, -1)
-        self.template_ = blocks[self.template_classes_]
+        self.template_ = S.blocks[self.template_index_][self.template_classes_]
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -226,16 +214,15 @@ class ClassAligner(TransformerMixin, BaseEstimator):
             If feature names show that other questions were asked.
         """
         check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        blocks = X.reshape(len(X), self.n_classes_, -1)
-        aligned = np.empty((len(X), *self.template_.shape), dtype=X.dtype)
-        for model, classes, _ in self._matches(X):
+        S, dtype = validated(self, X, "template", reset=False)
+        aligned = np.empty((len(S), *self.template_.shape), dtype=dtype)
+        for model, classes, _ in self._matches(S):
             if self._point is None:
-                aligned[model] = blocks[model, classes[0]]
+                aligned[model] = S.blocks[model, classes[0]]
             else:
                 by_component = classes[self._point].T
-                aligned[model] = np.take_along_axis(blocks[model], by_component, axis=0)
-        return aligned.reshape(len(X), -1)
+                aligned[model] = np.take_along_axis(S.blocks[model], by_component, axis=0)
+        return aligned.reshape(len(S), -1)
 
     def match(self, X: ArrayLike) -> list[ClassMatch]:
         """Which class of each model was matched to which class of the template.
@@ -251,16 +238,16 @@ class ClassAligner(TransformerMixin, BaseEstimator):
             Print one to see it.
         """
         check_is_fitted(self)
-        X = self._validated(X, reset=False)
+        S, _ = validated(self, X, "template", reset=False)
         labels = class_labels(getattr(self, "feature_names_in_", None))
         ours = None if labels is None else labels[self.template_classes_]
         matches = {}
-        for model, classes, distances in self._matches(X):
+        for model, classes, distances in self._matches(S):
             if self._point is None:
                 classes, distances = classes[0], distances[0]
             theirs = None if labels is None else labels[classes]
             matches[model] = ClassMatch(self.template_classes_, classes, distances, ours, theirs)
-        return [matches[model] for model in range(len(X))]
+        return [matches[model] for model in range(len(S))]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the template's columns.
@@ -287,55 +274,38 @@ class ClassAligner(TransformerMixin, BaseEstimator):
 
     # --- arithmetic -------------------------------------------------------------------------
 
-    def _validated(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        if not reset:
-            fitted = getattr(self, "feature_names_in_", None)
-            check_same_design(fitted, names_of(X), "template", "X")
-        return validate_data(
-            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
-        )
-
-    def _checked(
-        self, X: np.ndarray, n_classes: int | None, *, needed: str | None = None
-    ) -> Signatures:
-        names = getattr(self, "feature_names_in_", None)
-        return Signatures.of(X, "X", n_classes=n_classes, names=names, needed=needed)
-
     def _choose(self, counts: np.ndarray) -> int:
-        """Row of the template."""
+        """Row of the template, from the number of classes of each row."""
         if self.template is None:
-            some = np.flatnonzero(counts)
-            if not some.size:
-                raise ValueError(
-                    "no model in X has a class: every row is NaN. Pass at least one complete model."
-                )
-            return int(some[counts[some].argmin()])
-        if isinstance(self.template, bool) or not isinstance(self.template, numbers.Integral):
+            index = int(np.where(counts > 0, counts, np.iinfo(int).max).argmin())
+        elif isinstance(self.template, bool) or not isinstance(self.template, numbers.Integral):
             raise TypeError(f"template must be the index of a row, or None; got {self.template!r}.")
-        if not -len(counts) <= self.template < len(counts):
+        elif not -len(counts) <= self.template < len(counts):
             raise ValueError(
                 f"template={self.template}, but X has only {len(counts)} rows. Pass the index of "
                 "one of them, or None."
             )
-        index = int(self.template) % len(counts)
+        else:
+            index = int(self.template) % len(counts)
         if not counts[index]:
             raise ValueError(
-                f"template={self.template} is a row of NaN: a model without classes. Choose "
-                "another row, or None."
+                f"row {index} cannot be the template: it is NaN, a model without classes. Choose "
+                f"another with template=; {(counts > 0).sum()} of {len(counts)} rows have classes."
             )
         return index
 
-    def _matches(self, X: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    def _matches(self, models: Signatures) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (model, classes, distances): the last two (n_points, n_template_classes)."""
-        models = self._checked(X, self.n_classes_)
         self._refuse_small(models.present.sum(axis=1))
         template = Signatures.of(self.template_.ravel(), "template", n_classes=len(self.template_))
-        (reference,) = class_rows(template, self._columns)
-        for group in class_rows(models, self._columns):
+        (reference,) = class_rows(template, self._point)
+        for group in class_rows(models, self._point):
             at_once = max(1, _COSTS // (len(self.template_) * group.blocks.shape[1]))
             for members in slices(len(group.members), at_once):
                 some = group.cut(members)
-                at_points = [self._match(reference, some, point) for point in range(len(some.rows))]
+                at_points = [
+                    self._match(reference, some, point) for point in range(len(some.pieces))
+                ]
                 classes = np.stack(
                     [np.take_along_axis(some.blocks, which, axis=1) for which, _ in at_points],
                     axis=1,

@@ -15,8 +15,6 @@ from ..plan import QueryPlan, check_same_columns, names_of, redraw_masks
 from ._point_sums import one_minus_cosine
 from ._signatures import Signatures, check_plan
 
-__all__ = ["crossvalidated_distances", "split_half_plans"]
-
 DISTANCES = ("cosine", "sqeuclidean", "euclidean")
 
 

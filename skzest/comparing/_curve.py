@@ -14,8 +14,6 @@ from ..plan import QueryPlan
 from ._point_sums import cosine_distance, point_sums
 from ._signatures import Signatures, check_plan
 
-__all__ = ["ReferenceCurve", "reference_curve"]
-
 
 @dataclass(frozen=True)
 class ReferenceCurve:

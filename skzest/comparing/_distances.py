@@ -5,21 +5,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ..plan import QueryPlan, check_same_design, names_of
-from ._matching import aligned_matrix, check_alignment, columns_by_point
-from ._metrics import DISTANCES, NEAR, Distance, check_distance, distance_matrix
-from ._signatures import Signatures, check_points
-
-__all__ = ["ZestDistanceTransformer", "zest_distances"]
+from ..plan import QueryPlan, names_of
+from ._matching import aligned_matrix, check_alignment
+from ._metrics import DISTANCES, NEAR, OF_PAIR, Distance, check_distance, distance_matrix
+from ._signatures import Signatures, check_points, validated
 
 
 def zest_distances(
@@ -142,8 +138,8 @@ def zest_distances(
     >>> zest_distances(first, relabelled, n_classes=2, alignment="greedy")
     0.0
     """
-    if type(X) is type(Y) is np.ndarray and all(p is None for p in (n_classes, alignment, points)):
-        value = _quick_pair(X, Y, distance)
+    if type(X) is type(Y) is np.ndarray and n_classes is None and alignment is None:
+        value = _quick_pair(X, Y, distance) if points is None else math.nan
         if value == value:
             return value
     n_dim = np.ndim(X)
@@ -157,14 +153,14 @@ def zest_distances(
             f"X is {n_dim}-D and Y is {np.ndim(Y)}-D; pass two rows or two 2-D arrays. One "
             "row as an array of one model is row[None, :]."
         )
-    rules = _Rules.of(distance, alignment, n_jobs)
+    check_distance(distance)
+    checked = partial(Signatures.of, n_classes=n_classes, needed=_needed(alignment))
     names_X, names_Y = names_of(X), names_of(Y)
-    checked = partial(Signatures.of, n_classes=n_classes, needed=rules.needed)
     A, B = checked(X, "X", names=names_Y if names_X is None else names_X), None
     if Y is not None and Y is not X:
         B = checked(Y, "Y", names=names_X if names_Y is None else names_Y)
         A.check_comparable(B)
-    D = _distances(A, B, rules.inside(points, A))
+    D = _distances(A, B, distance, alignment, check_points(points, alignment, A), n_jobs)
     return D if n_dim == 2 else float(D[0, 0])
 
 
@@ -259,9 +255,10 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         ValueError, DesignMismatchError
             As :func:`zest_distances`.
         """
-        rules = _Rules.of(self.distance, self.alignment, self.n_jobs)
-        self._fitted = self._checked(X, self.n_classes, reset=True, needed=rules.needed)
-        self._rules = rules.inside(self.points, self._fitted)
+        check_distance(self.distance)
+        needed = _needed(self.alignment)
+        self._fitted, _ = validated(self, X, "signatures_", reset=True, needed=needed)
+        self._points = check_points(self.points, self.alignment, self._fitted)
         self.n_classes_ = self._fitted.n_classes
         self.signatures_ = self._fitted.rows
         return self
@@ -280,7 +277,8 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             NaN where a distance is undefined, see :func:`zest_distances`.
         """
         check_is_fitted(self)
-        return _distances(self._checked(X, self.n_classes_, reset=False), self._fitted, self._rules)
+        S, _ = validated(self, X, "signatures_", reset=False)
+        return self._to_fitted(S, self._fitted)
 
     def fit_transform(self, X: ArrayLike, y: object = None, **fit_params: object) -> np.ndarray:
         """Fit, and return the distances between the fitted models.
@@ -300,7 +298,7 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         D : ndarray of shape (n_models, n_models)
         """
         self.fit(X)
-        return _distances(self._fitted, None, self._rules)
+        return self._to_fitted(self._fitted, None)
 
     @property
     def _n_features_out(self) -> int:
@@ -312,51 +310,17 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         tags.input_tags.allow_nan = self.n_classes != 1
         return tags
 
-    def _checked(
-        self, X: ArrayLike, n_classes: int | None, *, reset: bool, needed: str | None = None
-    ) -> Signatures:
-        names = getattr(self, "feature_names_in_", None)
-        if not reset:
-            check_same_design(names, names_of(X), "signatures_", "X")
-        X = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=False)
-        names = getattr(self, "feature_names_in_", None)
-        return Signatures.of(X, "X", n_classes=n_classes, names=names, needed=needed)
+    def _to_fitted(self, X: Signatures, Y: Signatures | None) -> np.ndarray:
+        return _distances(X, Y, self.distance, self.alignment, self._points, self.n_jobs)
 
 
-class _Rules(NamedTuple):
-    """How distances are computed."""
-
-    distance: Distance
-    alignment: str | None
-    n_jobs: int | None
-    columns: np.ndarray | None = None  # (n_points, n_columns): components of each point
-
-    @classmethod
-    def of(cls, distance: Distance, alignment: str | None, n_jobs: int | None) -> _Rules:
-        check_distance(distance)
-        check_alignment(alignment)
-        return cls(distance, alignment, n_jobs)
-
-    @property
-    def needed(self) -> str | None:
-        """What fails without class blocks."""
-        return None if self.alignment is None else f"alignment={self.alignment!r}"
-
-    def inside(self, points: QueryPlan | ArrayLike | None, S: Signatures) -> _Rules:
-        """The same inside reference points, if any are given."""
-        width = S.rows.shape[1] // (S.n_classes or 1)
-        point = check_points(points, self.alignment, width, S.names)
-        return self if point is None else self._replace(columns=columns_by_point(point))
+def _needed(alignment: str | None) -> str | None:
+    """What cannot work without class blocks."""
+    check_alignment(alignment)
+    return None if alignment is None else f"alignment={alignment!r}"
 
 
 # ---------------------------------------------------------------- arithmetic
-
-
-_OF_GAP: dict[str, Callable[[np.ndarray], float]] = {
-    "euclidean": lambda gap: math.sqrt(gap.dot(gap)),
-    "cityblock": lambda gap: float(np.abs(gap).sum()),
-    "chebyshev": lambda gap: float(np.abs(gap).max()),
-}
 
 
 def _quick_pair(x: np.ndarray, y: np.ndarray, distance: Distance) -> float:
@@ -367,60 +331,47 @@ def _quick_pair(x: np.ndarray, y: np.ndarray, distance: Distance) -> float:
     if not (x.dtype == y.dtype == np.float64 and x.ndim == 1 and x.shape == y.shape):
         return math.nan
     with np.errstate(over="ignore", invalid="ignore"):
-        xx, yy = float(x.dot(x)), float(y.dot(y))
+        xx, yy, xy = float(x.dot(x)), float(y.dot(y)), float(x.dot(y))
     if not (1e-150 < xx < 1e150 and 1e-150 < yy < 1e150):
         return math.nan
-    if callable(distance):
-        return float(distance(x, y))
-    if not isinstance(distance, str) or distance not in DISTANCES:
-        return math.nan
-    if distance in _OF_GAP:
-        return _OF_GAP[distance](x - y)
-    cos = float(x.dot(y)) / math.sqrt(xx * yy)
-    if abs(cos) > 1 - NEAR:
+    if not isinstance(distance, str):
+        return float(distance(x, y)) if callable(distance) else math.nan
+    if distance in OF_PAIR:
+        return float(OF_PAIR[distance](x, y))
+    cos = xy / math.sqrt(xx * yy)
+    if abs(cos) > 1 - NEAR or distance not in DISTANCES:
         return math.nan
     return 1 - cos if distance == "cosine" else math.acos(cos) / math.pi
 
 
-def _distances(X: Signatures, Y: Signatures | None, rules: _Rules) -> np.ndarray:
+def _distances(
+    X: Signatures,
+    Y: Signatures | None,
+    distance: Distance,
+    alignment: str | None,
+    points: np.ndarray | None,
+    n_jobs: int | None,
+) -> np.ndarray:
     """Distances between models; `Y` is None for those within `X`."""
-    from_X, to_Y = X.defined, X.defined if Y is None else Y.defined
-    if from_X.all() and to_Y.all():
-        D = _defined(X, Y, rules)
-    else:
-        D = np.full((len(from_X), len(to_Y)), np.nan)
-        if from_X.any() and to_Y.any():
-            some = _defined(X.only(from_X), None if Y is None else Y.only(to_Y), rules)
-            D[np.ix_(from_X, to_Y)] = some
-    _warn_of_nothing_in_common(D, X, Y)
-    return D
-
-
-def _defined(X: Signatures, Y: Signatures | None, rules: _Rules) -> np.ndarray:
-    """Distances between models that have a direction."""
-    distance, alignment, n_jobs, columns = rules
-    if alignment is not None:
-        return aligned_matrix(X, Y, distance, alignment, columns, n_jobs)
-    to, present = X if Y is None else Y, None
-    if not (X.complete and to.complete):
-        n_blocks = max(X.present.shape[1], to.present.shape[1])
-        of_X, of_Y = (np.broadcast_to(Z.present, (len(Z), n_blocks)) for Z in (X, to))
-        present = of_X, of_Y
-    rows = None if Y is None else Y.rows
-    return distance_matrix(X.rows, rows, distance, present=present, n_jobs=n_jobs)
-
-
-def _warn_of_nothing_in_common(D: np.ndarray, X: Signatures, Y: Signatures | None) -> None:
-    """Say which distances are NaN though neither model is constant."""
     to = X if Y is None else Y
-    if X.complete and to.complete:
-        return
+    D = np.full((len(X), len(to)), np.nan)
+    if X.defined.any() and to.defined.any():
+        A, B = X.only(X.defined), to.only(to.defined)
+        if alignment is None:
+            rows, present = None if Y is None else B.rows, A.present_beside(B)
+            some = distance_matrix(A.rows, rows, distance, present=present, n_jobs=n_jobs)
+        else:
+            some = aligned_matrix(
+                A, None if Y is None else B, distance, alignment, points, n_jobs=n_jobs
+            )
+        D[np.ix_(X.defined, to.defined)] = some
     lost = np.isnan(D) & ~X.constant[:, None] & ~to.constant
     pairs = np.argwhere(np.triu(lost) if Y is None else lost)
-    if len(pairs):
+    if len(pairs) and not (X.complete and to.complete):
         warnings.warn(
             f"{len(pairs)} pairs of models have nothing in common (the first: rows {pairs[0][0]} "
             f"and {pairs[0][1]}); their distance is NaN.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
+    return D

@@ -19,8 +19,6 @@ from ._tables import ShownAsTable, TableText, number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DistanceExplanation", "DistanceShare", "explain_distance"]
-
 
 class DistanceShare(NamedTuple):
     """One term of a distance; see :meth:`DistanceExplanation.top`.

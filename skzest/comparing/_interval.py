@@ -14,8 +14,6 @@ from ._point_sums import jackknife_error, leave_one_out, point_sums
 from ._signatures import check_pair, check_plan
 from ._tables import ShownAsTable, TableText, interval_text, number
 
-__all__ = ["DistanceInterval", "check_level", "distance_interval", "jackknife_t"]
-
 _CONSTANT = "a model gives the same scores to every question"
 
 

@@ -8,7 +8,7 @@ of the larger model that each class of the smaller one is matched to. Costs are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -91,12 +91,7 @@ def optimal(costs: np.ndarray) -> np.ndarray:
     return np.array([linear_sum_assignment(cost)[1] for cost in costs])
 
 
-METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "greedy": greedy,
-    "sequential": sequential,
-    "nearest": nearest,
-    "optimal": optimal,
-}
+METHODS = {"greedy": greedy, "sequential": sequential, "nearest": nearest, "optimal": optimal}
 # Exchanging the two models gives another match, even where no costs are tied.
 ORDER_DEPENDENT = ("sequential", "nearest")
 
@@ -110,66 +105,48 @@ def check_alignment(alignment: object) -> None:
 
 
 class ClassRows(NamedTuple):
-    """Class rows of models with the same number of classes.
+    """Class rows of models with the same number of classes D.
 
-    For matching inside reference points each row is cut into `n_points` pieces, padded with zeros
-    to the length of the longest; otherwise there is one piece, the row.
+    For matching inside reference points each row is cut into pieces, one for each point;
+    otherwise the row is the only piece.
     """
 
     members: np.ndarray  # (n_models,): positions in the array of signatures
     blocks: np.ndarray  # (n_models, D): the class blocks they have
-    rows: np.ndarray  # (n_points, n_models, D, n_columns)
-    lengths: np.ndarray  # (n_points, n_models, D): of the rows
-    columns: np.ndarray | None  # (n_points, n_columns): components; -1 is padding
+    pieces: list[np.ndarray]  # of each point: (n_models, D, n_columns)
+    lengths: np.ndarray  # (n_points, n_models, D): of the pieces
+    columns: list[np.ndarray | slice]  # of each point: its components
 
-    def cut(self, models: slice) -> ClassRows:
+    def cut(self, some: slice) -> ClassRows:
         """The same of some of the models."""
-        return ClassRows(
-            self.members[models],
-            self.blocks[models],
-            self.rows[:, models],
-            self.lengths[:, models],
-            self.columns,
-        )
+        pieces, lengths = [piece[some] for piece in self.pieces], self.lengths[:, some]
+        return ClassRows(self.members[some], self.blocks[some], pieces, lengths, self.columns)
 
     def chosen(self, model: int, which: np.ndarray) -> np.ndarray:
-        """Rows (D_chosen, n_components) of a model, chosen by `which` (n_points, D_chosen)."""
-        pieces = np.take_along_axis(self.rows[:, model], which[:, :, None], axis=1)
-        if self.columns is None:
-            return pieces[0]
-        whole = np.empty((which.shape[1], self.columns.max() + 2), dtype=pieces.dtype)
-        whole[:, self.columns] = pieces.swapaxes(0, 1)
-        return whole[:, :-1]  # the padding went into the last column
+        """Signature of a model, with the classes `which` (n_points, D_chosen) at each point."""
+        whole = np.empty((which.shape[1], sum(piece.shape[2] for piece in self.pieces)))
+        for piece, columns, classes in zip(self.pieces, self.columns, which):
+            whole[:, columns] = piece[model, classes]
+        return whole.ravel()
 
 
-def columns_by_point(points: np.ndarray) -> np.ndarray:
-    """Components of each reference point, (n_points, n_columns), padded with -1."""
-    _, which = np.unique(points, return_inverse=True)
-    counts = np.bincount(which)
-    columns = np.full((len(counts), counts.max()), -1)
-    for point, row in enumerate(columns):
-        row[: counts[point]] = np.flatnonzero(which == point)
-    return columns
-
-
-def class_rows(S: Signatures, columns: np.ndarray | None = None) -> list[ClassRows]:
+def class_rows(S: Signatures, points: np.ndarray | None = None) -> list[ClassRows]:
     """Cut signatures into class rows, grouped by how many classes a model has.
 
-    `columns` is what `columns_by_point` gives, to cut each row by reference point as well.
+    With `points`, the reference point of each component, rows are cut by point as well.
     """
-    counts = S.present.sum(axis=1)
-    groups = []
+    columns: list[np.ndarray | slice] = [slice(None)]
+    if points is not None:
+        columns = [np.flatnonzero(points == point) for point in range(points.max() + 1)]
+    counts, groups = S.present.sum(axis=1), []
     for n_classes in np.unique(counts[counts > 0]):
         members = np.flatnonzero(counts == n_classes)
         blocks = np.nonzero(S.present[members])[1].reshape(-1, n_classes)
         # No copy of a zoo in which no model lacks a class.
         rows = S.blocks if S.complete else S.blocks[members[:, None], blocks]
-        if columns is None:
-            rows = rows[None]
-        else:
-            padded = np.concatenate([rows, np.zeros((*rows.shape[:2], 1))], axis=2)
-            rows = np.ascontiguousarray(np.moveaxis(padded[:, :, columns], 2, 0))
-        groups.append(ClassRows(members, blocks, rows, row_lengths(rows), columns))
+        pieces = [rows[:, :, of_point] for of_point in columns]
+        lengths = np.stack([row_lengths(piece) for piece in pieces])
+        groups.append(ClassRows(members, blocks, pieces, lengths, columns))
     return groups
 
 
@@ -178,13 +155,9 @@ def class_costs(R: ClassRows, S: ClassRows, point: int, distance: Distance) -> n
 
     A row of zeros has no direction: it counts as orthogonal to every other.
     """
-    # A callable does not see the padding.
-    used = slice(None) if R.columns is None else slice((R.columns[point] >= 0).sum())
+    A, B = R.pieces[point], S.pieces[point]
     costs = distance_matrix(
-        R.rows[point].reshape(-1, R.rows.shape[-1])[:, used],
-        S.rows[point].reshape(-1, S.rows.shape[-1])[:, used],
-        distance,
-        n_jobs=1,
+        A.reshape(-1, A.shape[2]), B.reshape(-1, B.shape[2]), distance, n_jobs=1
     )
     if distance in ("cosine", "angular"):
         np.nan_to_num(costs, copy=False, nan=1.0 if distance == "cosine" else 0.5)
@@ -193,7 +166,7 @@ def class_costs(R: ClassRows, S: ClassRows, point: int, distance: Distance) -> n
             f"{distance!r} returned {costs[~np.isfinite(costs)][0]} for two class rows; to match "
             "classes it must return a finite number, also for a row of zeros."
         )
-    return costs.reshape(*R.lengths.shape[1:], *S.lengths.shape[1:])
+    return costs.reshape(*A.shape[:2], *B.shape[:2])
 
 
 # ---------------------------------------------------------------- distances of aligned pairs
@@ -204,18 +177,18 @@ def aligned_matrix(
     Y: Signatures | None,
     distance: Distance,
     alignment: str,
-    columns: np.ndarray | None = None,
+    points: np.ndarray | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray:
     """Distances (n_X, n_Y) between models after matching the classes of each pair.
 
     The model with fewer classes is the reference. If both have equally many, it is the first one
     or, where the order matters, whichever gives the smaller distance. With `Y` None the matrix is
-    symmetric with zero diagonal. Pairs with a model without classes are NaN. With `columns`, what
-    `columns_by_point` gives, classes are matched inside each reference point.
+    symmetric with zero diagonal. Pairs with a model without classes are NaN. With `points`, the
+    reference point of each component, classes are matched inside each point.
     """
     D = np.full((len(X), len(X if Y is None else Y)), np.nan)
-    groups, others = class_rows(X, columns), None if Y is None else class_rows(Y, columns)
+    groups, others = class_rows(X, points), None if Y is None else class_rows(Y, points)
     tiles = ((*tile, distance, alignment) for tile in _tiles(groups, others, callable(distance)))
     for i, j, values in run_parallel(_tile, tiles, n_jobs, threads=not callable(distance)):
         D[i, j] = values
@@ -253,7 +226,7 @@ def _tile(
     a, b = np.nonzero(A.members[:, None] < B.members if triangle else wanted)
     both_ways = alignment in ORDER_DEPENDENT and A.blocks.shape[1] == B.blocks.shape[1]
     forward, backward = [], []
-    for point in range(len(A.rows)):
+    for point in range(len(A.pieces)):
         costs = class_costs(A, B, point, distance)[a, :, b]  # (n_pairs, D_A, D_B)
         forward.append(match_classes(costs, alignment))
         if both_ways:
@@ -286,7 +259,7 @@ def _after_matching(
         pairs = (
             (A.chosen(i, everything), B.chosen(j, columns)) for i, j, columns in zip(a, b, which)
         )
-        return np.array([float(distance(x.ravel(), y.ravel())) for x, y in pairs])
+        return np.array([float(distance(x, y)) for x, y in pairs])
     costs = np.hstack([costs for _, costs in matches])
     if distance == "cityblock":
         return costs.sum(axis=1)

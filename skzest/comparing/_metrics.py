@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, chebyshev, cityblock, euclidean
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._validation import check_choice
@@ -159,7 +159,7 @@ def distance_matrix(
     if distance in _FROM_PRODUCTS:
         D = _by_products(X, Y, str(distance), present)
     else:
-        D = _row_by_row(X, Y, distance, present, n_jobs)
+        D = _row_by_row(X, Y, distance, present is not None, n_jobs)
     if Y is None:
         np.fill_diagonal(D, 0.0)
     return D
@@ -248,66 +248,35 @@ def _repair(
 
 # ---------------------------------------------------------------- row by row
 
+OF_PAIR = {"euclidean": euclidean, "cityblock": cityblock, "chebyshev": chebyshev}
+
 
 def _row_by_row(
-    X: np.ndarray,
-    Y: np.ndarray | None,
-    distance: Distance,
-    present: Present | None,
-    n_jobs: int | None,
+    X: np.ndarray, Y: np.ndarray | None, distance: Distance, holes: bool, n_jobs: int | None
 ) -> np.ndarray:
     # SciPy releases the GIL; a callable may not.
-    called = callable(distance)
-    some_rows, size = (_called, 8) if called else (_compared, 64)
-    tasks = ((X, Y, distance, present, rows) for rows in slices(len(X), size))
-    D = np.concatenate(run_parallel(some_rows, tasks, n_jobs, threads=not called))
+    threads = not callable(distance) and not holes
+    tasks = ((X, Y, distance, holes, rows) for rows in slices(len(X), 64 if threads else 8))
+    D = np.concatenate(run_parallel(_some_rows, tasks, n_jobs, threads=threads))
     if Y is None:
         lower = np.tril_indices(len(D), -1)
         D[lower] = D.T[lower]
     return D
 
 
-def _compared(
-    X: np.ndarray, Y: np.ndarray | None, distance: str, present: Present | None, rows: slice
+def _some_rows(
+    X: np.ndarray, Y: np.ndarray | None, distance: Distance, holes: bool, rows: slice
 ) -> np.ndarray:
-    """Some rows of the matrix, by SciPy; without `Y`, only what is right of the diagonal."""
-    first = rows.start if Y is None else 0
-    X, Y = X[rows], (X if Y is None else Y)[first:]
-    D = np.full((len(X), first + len(Y)), np.nan)
-    if present is None:
-        D[:, first:] = cdist(X, Y, distance)
-        return D
-    has_x, has_y = present[0][rows], present[1][first:]
-    for here, of_x in _patterns(has_x):
-        for there, of_y in _patterns(has_y):
-            shared = np.repeat(of_x & of_y, X.shape[1] // len(of_x))
-            if shared.any():
-                D[np.ix_(here, first + there)] = cdist(
-                    X[np.ix_(here, shared)], Y[np.ix_(there, shared)], distance
-                )
-    return D
-
-
-def _patterns(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(rows, which classes they have) for each set of classes."""
-    patterns, which = np.unique(present, axis=0, return_inverse=True)
-    for number, has in enumerate(patterns):
-        yield np.flatnonzero(which.ravel() == number), has
-
-
-def _called(
-    X: np.ndarray,
-    Y: np.ndarray | None,
-    distance: Callable[[np.ndarray, np.ndarray], float],
-    present: Present | None,
-    rows: slice,
-) -> np.ndarray:
-    """Some rows of the matrix, by a callable; without `Y`, only what is right of the diagonal."""
+    """Some rows of the matrix; without `Y`, only what is right of the diagonal."""
     others = X if Y is None else Y
+    if not holes and not callable(distance):
+        first = 0 if Y is not None else rows.start
+        return np.pad(cdist(X[rows], others[first:], distance), ((0, 0), (first, 0)))
+    of_pair = distance if callable(distance) else OF_PAIR[distance]
     D = np.full((rows.stop - rows.start, len(others)), np.nan)
-    for i in range(rows.start, rows.stop):
+    for i, x in enumerate(X[rows], start=rows.start):
         for j in range(i + 1 if Y is None else 0, len(others)):
-            shared = ~(np.isnan(X[i]) | np.isnan(others[j]))
+            shared = ~(np.isnan(x) | np.isnan(others[j]))
             if shared.any():
-                D[i - rows.start, j] = float(distance(X[i][shared], others[j][shared]))
+                D[i - rows.start, j] = float(of_pair(x[shared], others[j][shared]))
     return D

@@ -11,16 +11,6 @@ import numpy as np
 
 from ._metrics import row_squares, unit_rows
 
-__all__ = [
-    "cosine_distance",
-    "jackknife_error",
-    "leave_one_out",
-    "one_minus_cosine",
-    "point_starts",
-    "point_sums",
-    "unit_pair",
-]
-
 # Rows that differ only in their last bits are about the square of a rounding unit apart.
 _ROUNDING = 1e-30
 # Share of a squared length below which the other points may hold rounding errors only.

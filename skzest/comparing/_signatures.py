@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from .._validation import check_whole
 from ..plan import (
@@ -19,8 +21,6 @@ from ..plan import (
     parse_feature_names,
 )
 from ._metrics import row_squares
-
-__all__ = ["Signatures", "check_pair", "check_plan", "check_points"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +100,15 @@ class Signatures:
         # One pass over ordinary rows; only those with NaN, zeros or huge values are looked through.
         squares = row_squares(rows)
         odd = np.flatnonzero(~((squares > 0) & (squares < np.inf)))
-        gone = np.isnan(rows[odd])
         _refuse_infinite(rows, odd, name)
+        gone = np.isnan(rows[odd])
         constant = np.zeros(len(rows), dtype=bool)
-        constant[odd] = ~((rows[odd] != 0) & ~gone).any(axis=1) & ~gone.all(axis=1)
-        present = np.ones((len(rows), n_classes or 1), dtype=bool)
-        if gone.any():
-            n_blocks = n_classes or rows.shape[1]
-            present = np.ones((len(rows), n_blocks), dtype=bool)
-            missing = gone.reshape(len(odd), n_blocks, -1).sum(axis=2)
-            _refuse_torn(missing, odd, rows.shape[1] // n_blocks, name, names)
-            present[odd] = missing == 0
+        constant[odd] = ~gone.all(axis=1) & ((rows[odd] == 0) | gone).all(axis=1)
+        n_blocks = (n_classes or rows.shape[1]) if gone.any() else (n_classes or 1)
+        missing = gone.reshape(len(odd), n_blocks, rows.shape[1] // n_blocks)
+        _refuse_torn(missing, odd, name, names)
+        present = np.ones((len(rows), n_blocks), dtype=bool)
+        present[odd] = ~missing.any(axis=2)
         return cls(rows, present, constant, n_classes, name, names)
 
     @classmethod
@@ -145,12 +143,18 @@ class Signatures:
 
     def only(self, which: np.ndarray) -> Signatures:
         """The same of some of the models."""
-        return replace(
-            self,
-            rows=self.rows[which],
-            present=self.present[which],
-            constant=self.constant[which],
-        )
+        if which.all():
+            return self
+        some = self.rows[which], self.present[which], self.constant[which]
+        return Signatures(*some, self.n_classes, self.name, self.names)
+
+    def present_beside(self, other: Signatures) -> tuple[np.ndarray, np.ndarray] | None:
+        """Which blocks these and other models have; None if no model lacks a class."""
+        if self.complete and other.complete:
+            return None
+        n_blocks = max(self.present.shape[1], other.present.shape[1])
+        ours, theirs = (np.broadcast_to(S.present, (len(S), n_blocks)) for S in (self, other))
+        return ours, theirs
 
     def check_comparable(self, other: Signatures) -> None:
         """Refuse signatures of another width, or with other feature names.
@@ -166,6 +170,21 @@ class Signatures:
                 f"{other.rows.shape[1]}; signatures under one plan are equally wide. Transform "
                 "both with one fitted LimeSignatureTransformer."
             )
+
+
+def validated(
+    estimator: BaseEstimator, X: ArrayLike, called: str, *, reset: bool, needed: str | None = None
+) -> tuple[Signatures, np.dtype]:
+    """Signatures given to an estimator, and their type; errors say `called` for the fitted ones."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if not reset:
+        check_same_design(fitted, names_of(X), called, "X")
+    rows: np.ndarray = validate_data(
+        estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
+    )
+    names = getattr(estimator, "feature_names_in_", None)
+    n_classes = getattr(estimator, "n_classes" if reset else "n_classes_")
+    return Signatures.of(rows, "X", n_classes=n_classes, names=names, needed=needed), rows.dtype
 
 
 def check_pair(S1: ArrayLike, S2: ArrayLike, plan: QueryPlan) -> tuple[np.ndarray, np.ndarray]:
@@ -198,10 +217,7 @@ def check_plan(plan: object, minimum: int = 1) -> QueryPlan:
 
 
 def check_points(
-    points: QueryPlan | ArrayLike | None,
-    alignment: str | None,
-    n_components: int,
-    names: np.ndarray | None,
+    points: QueryPlan | ArrayLike | None, alignment: str | None, S: Signatures
 ) -> np.ndarray | None:
     """Reference point of each component, numbered from 0; None without `points`."""
     if points is None:
@@ -212,8 +228,8 @@ def check_points(
             f"reference point; got alignment={alignment!r}. Leave points out, or align with "
             "'nearest'."
         )
-    check_same_design(names, getattr(points, "digest", None), "X", "points")
-    point = np.asarray(getattr(points, "column_point", points))
+    check_same_design(S.names, getattr(points, "digest", None), "X", "points")
+    point, n_components = np.asarray(getattr(points, "column_point", points)), S.blocks.shape[2]
     if point.shape != (n_components,):
         raise ValueError(
             f"points has shape {point.shape}; expected ({n_components},), the reference point of "
@@ -246,19 +262,18 @@ def _refuse_infinite(rows: np.ndarray, odd: np.ndarray, name: str) -> None:
             )
 
 
-def _refuse_torn(
-    missing: np.ndarray, odd: np.ndarray, width: int, name: str, names: np.ndarray | None
-) -> None:
-    """Refuse classes that are NaN in some of their columns only; `missing` (n_odd, n_classes)."""
-    torn = np.argwhere((missing > 0) & (missing < width))
+def _refuse_torn(missing: np.ndarray, odd: np.ndarray, name: str, names: np.ndarray | None) -> None:
+    """Refuse classes NaN in some of their columns only; `missing` (n_odd, n_classes, n_columns)."""
+    torn = np.argwhere(missing.any(axis=2) & ~missing.all(axis=2))
     if torn.size:
         row, block = torn[0]
         labels = class_labels(names)
         label = "" if labels is None else f" ({labels[block]!r})"
         raise ValueError(
-            f"row {odd[row]} of {name} is NaN in {missing[row, block]} of the {width} columns of "
-            f"class block {block}{label}; a class that a model lacks is NaN in all of them, and no "
-            f"other value may be NaN. Are {missing.shape[1]} classes right?"
+            f"row {odd[row]} of {name} is NaN in {missing[row, block].sum()} of the "
+            f"{missing.shape[2]} columns of class block {block}{label}; a class that a model lacks "
+            f"is NaN in all of them, and no other value may be NaN. Are {missing.shape[1]} classes "
+            "right?"
         )
 
 
