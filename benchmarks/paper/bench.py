@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,6 +76,8 @@ class Bench:
         self.settings, self.data = settings, data
         self.out, self.results, self.machine, self.device = out, results, machine, device
         self._begin = time.perf_counter()
+        # Networks for other classes are compared on purpose, and their classes are aligned.
+        warnings.filterwarnings("ignore", message=".*unnamed columns and .* compared by position")
         for folder in (out, results):
             folder.mkdir(parents=True, exist_ok=True)
 

@@ -9,6 +9,7 @@ network learns from is an *objective*. What is made out of networks is in ``rela
 from __future__ import annotations
 
 import copy
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,9 @@ from benchmarks.paper.settings import Settings
 from benchmarks.paper.tasks import MEAN, STD, Task
 from benchmarks.paper.training import Schedule, Watcher, train
 from skzest import TorchQuery
+
+# Of the networks in networks.py.
+VERSION = 1
 
 # From a network, images and their rows in the training data to the loss.
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -239,7 +243,19 @@ class Workshop:
 
     def query(self, net: nn.Module) -> TorchQuery:
         """The network as a query: images of uint8 go in, logits come out."""
-        return TorchQuery(net, mean=MEAN, std=STD)
+        return TorchQuery(net, mean=MEAN, std=STD, model_id=identity(net))
+
+
+def identity(net: nn.Module) -> str:
+    """A name for a network by its layers and weights, under which its answers are stored.
+
+    The networks' own code is not part of an installed package, so skzest asks for a name. Change
+    ``VERSION`` when the code of a layer changes.
+    """
+    digest = hashlib.sha256(f"{VERSION} {net!r}".encode())
+    for name, value in net.state_dict().items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return f"{type(net).__name__} {digest.hexdigest()}"
 
 
 def restored(like: nn.Module, state: dict) -> nn.Module:
