@@ -152,8 +152,15 @@ def draw_labels(ax, names, pitch, rotation):
 
 def value_font(D, values_format, pitch):
     known = D[~np.isnan(D)]
-    longest = max((len(format(value, values_format)) for value in known), default=1)
+    longest = max((len(value_text(value, values_format)) for value in known), default=1)
     return min(LARGEST_FONT, 0.85 * pitch / (CHARACTER * longest))
+
+
+def value_text(value, values_format):
+    """The formatted value; one digit and an exponent where the format would make it zero."""
+    text = format(value, values_format)
+    is_zero = value != 0 and not text.strip("-0.")
+    return f"{value:.0e}" if is_zero else text
 
 
 def values_fit(D, values_format, pitch):
@@ -173,7 +180,7 @@ def draw_values(ax, im, D, values_format, pitch, text_kw):
             "color": text_color(im.cmap(im.norm(value))),
             **text_kw,
         }
-        texts[i, j] = ax.text(j, i, format(value, values_format), **style)
+        texts[i, j] = ax.text(j, i, value_text(value, values_format), **style)
     return texts
 
 

@@ -461,3 +461,18 @@ def test_matplotlib_is_not_imported_before_plot():
         "sys.exit('matplotlib' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "values_format", "text"),
+    [
+        (0.0003, ".2f", "3e-04"),
+        (0.006, ".2f", "0.01"),
+        (0.0, ".2f", "0.00"),
+        (-1e-9, ".1f", "-1e-09"),
+    ],
+)
+def test_small_values_are_not_written_as_zero(value, values_format, text):
+    from skzest.displays._heatmap import value_text
+
+    assert value_text(value, values_format) == text
