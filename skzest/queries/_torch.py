@@ -6,99 +6,36 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from .._validation import listed
+from .._validation import check_choice, listed
 from ..exceptions import QueryError
-from ._base import Query, Space
+from ._base import Query
 from ._labels import as_classes, classes_of_config, shortened
+from ._torch_images import PerImage
 from ._torch_inputs import (
     Normalizer,
     as_input,
     explain_refusal,
     first_layer,
+    is_lookup,
     warn_of_mismatch,
 )
+from ._torch_space import TorchSpace
 
-__all__ = ["TorchQuery", "TorchSpace", "is_torch_module"]
+__all__ = ["TorchQuery", "is_torch_module"]
 
 _OUTPUTS = ("logits", "predict_proba", "decision_function")
-
-# Numbers in one batch. On a CPU one batch of copies and its first feature maps should stay in
-# the caches: ResNet-20 on 32 x 32 images is fastest at 64 copies, see benchmarks/speed/networks.py.
-# A GPU wants to be filled.
-_CPU_NUMBERS = 2**18
-_GPU_NUMBERS = 2**23
-_MOST_COPIES = 4096
-_FEWEST_COPIES = 8
 
 
 def is_torch_module(model: Any) -> bool:
     """Whether this is a ``torch.nn.Module``; never imports torch."""
     torch = sys.modules.get("torch")
     return hasattr(torch, "nn") and isinstance(model, torch.nn.Module)  # type: ignore[union-attr]
-
-
-class TorchSpace(Space):
-    """torch tensors on one device."""
-
-    __slots__ = ()
-
-    def __init__(self, device: Any):
-        import array_api_compat.torch as xp
-
-        object.__setattr__(self, "xp", xp)
-        object.__setattr__(self, "device", device)
-
-    def rendering(self) -> AbstractContextManager[object]:
-        """Batches are ordinary tensors, which count what is written into them."""
-        import torch
-
-        return torch.inference_mode(False)
-
-    def asarray(self, array: Any) -> Any:
-        """Tensor on this device that holds the numbers of a NumPy array."""
-        import torch
-
-        if isinstance(array, torch.Tensor):
-            return array.to(self.device)
-        array = np.asarray(array)
-        # torch knows no read-only memory, no negative strides, and hardly these types.
-        wider = {"u2": np.int32, "u4": np.int64}.get(array.dtype.str[1:])
-        if wider is not None:
-            array = array.astype(wider)
-        elif not array.flags.writeable or min(array.strides, default=0) < 0:
-            array = array.copy()
-        tensor = torch.as_tensor(array)
-        if tensor.dtype == torch.float64 and not self.has_float64:
-            tensor = tensor.to(torch.float32)
-        if self.device.type == "cuda":
-            # From pinned memory: else the copy waits for everything that was asked before.
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
-
-    @property
-    def has_float64(self) -> bool:
-        """Whether the device computes in float64."""
-        return self.device.type != "mps"
-
-    @property
-    def stays_here(self) -> bool:
-        """Whether models are asked in this process only: a device is not shared out."""
-        return self.device.type != "cpu"
-
-    def auto_rows(self, n_numbers: int) -> int:
-        """Copies per batch, from the numbers in one copy and the device alone."""
-        numbers = _CPU_NUMBERS if self.device.type == "cpu" else _GPU_NUMBERS
-        rows = min(max(numbers // max(n_numbers, 1), _FEWEST_COPIES), _MOST_COPIES)
-        return 2 ** int(np.log2(rows))
-
-    def __reduce__(self):
-        return type(self), (self.device,)
 
 
 class TorchQuery(Query):
@@ -116,16 +53,26 @@ class TorchQuery(Query):
     preprocess : callable, default=None
         From copies to what the module takes: gets a tensor on the device, in the reference's
         layout, dtype and range (uint8 images of shape (n, height, width, channels), say), and
-        returns a tensor, which is then cast to the module's dtype. None casts only. Texts, and
-        points of different shapes, come as a list, of strings or of tensors.
+        returns a tensor. Floats are then cast to the module's dtype; whole numbers stay as they
+        are, unless the module refuses them. None casts only. Texts, and points of different
+        shapes, come as a list, of strings or of tensors.
     mean, std : number or sequence of one per channel, default=None
         In place of `preprocess`, for images: uint8 copies are divided by 255, channels are put
         first, and ``(x - mean) / std`` is taken.
+    transform : callable, default=None
+        In place of `preprocess`, the module's own transform of one image, such as those of
+        torchvision and timm and the processors of transformers. The results are stacked. It
+        is called once per masked copy, and took 5 to 7 times as long as a `preprocess` of the
+        whole batch when photographs were resized (``benchmarks/bench_transform.py``).
+    transform_input : {"auto", "tensor", "pil"}, default="auto"
+        What `transform` gets: a tensor of shape (channels, height, width) in the reference's
+        dtype, or a PIL image. "auto" tries the tensor first, on the first image of each batch.
     output : {"logits", "predict_proba", "decision_function"}, default="logits"
         What the module answers with. ``"predict_proba"`` for one that ends in a softmax.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns; None means 0..n_classes-1. With two labels, a module of one column
-        is taken to answer with the log-odds of the second.
+        Labels of the columns. None means those in ``model.config.id2label``, if there are any,
+        and else 0..n_classes-1. With two labels, a module of one column is taken to answer with
+        the log-odds of the second.
     device : str or torch.device, default="auto"
         Where the module is asked. ``"auto"`` is where its parameters are, so that nothing
         moves; with any other a copy of the module is made there.
@@ -185,6 +132,8 @@ class TorchQuery(Query):
         preprocess: Callable[[Any], Any] | None = None,
         mean: Any = None,
         std: Any = None,
+        transform: Callable[[Any], Any] | None = None,
+        transform_input: str = "auto",
         output: str = "logits",
         classes: Any = None,
         device: Any = "auto",
@@ -200,16 +149,17 @@ class TorchQuery(Query):
         if not isinstance(model, torch.nn.Module):
             what = model.__name__ if isinstance(model, type) else type(model).__name__
             raise TypeError(f"TorchQuery takes a torch.nn.Module; got {what}.")
-        if output not in _OUTPUTS:
-            names = listed([repr(known) for known in _OUTPUTS], "or")
-            raise ValueError(f"output={output!r} is not known; pass {names}.")
-        if channels_last not in (True, False, "auto"):
-            raise ValueError(f"channels_last={channels_last!r} must be True, False or 'auto'.")
+        check_choice(output, "output", _OUTPUTS)
+        check_choice(channels_last, "channels_last", (True, False, "auto"))
         dtype = _dtype(dtype, "dtype")
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise NotFittedError(
                 f"{type(model).__name__} has parameters without a shape; call it once on data."
             )
+        if transform is not None:
+            if any(given is not None for given in (preprocess, mean, std)):
+                raise ValueError("give transform, or preprocess, or mean and std; not several.")
+            preprocess = PerImage(transform, transform_input)
         preprocess = _normalizer(model, preprocess, mean, std, dtype)
         super().__init__(
             model, preprocess=preprocess, deterministic=deterministic, model_id=model_id
@@ -223,6 +173,9 @@ class TorchQuery(Query):
         self.memory_errors = (torch.cuda.OutOfMemoryError,)
         self.how: str | None = None
         self._first = first_layer(model)
+        # Numbers to be looked up, such as those of words. If the module takes no whole numbers
+        # after all, they are cast.
+        self._keeps_whole = self._has_own_preprocess() or is_lookup(self._first)
         self._begin()
 
     def _begin(self) -> None:
@@ -284,44 +237,39 @@ class TorchQuery(Query):
 
     def prepare(self, X: Any) -> Any:
         """The batch as the module wants it, in memory of its own."""
-        if isinstance(X, list):
-            return self._prepare_list(X)
         import torch
 
         # Others are asked with the same batch, and a preprocess may write to it.
-        is_ours = self.preprocess is None or isinstance(self.preprocess, Normalizer)
-        x = super().prepare(X if is_ours else X.clone())
+        is_safe = isinstance(X, list) or not self._has_own_preprocess()
+        x = super().prepare(X if is_safe else X.clone())
         if isinstance(x, Mapping):
             return self._prepare_mapping(x)
         if not isinstance(x, torch.Tensor):
-            raise QueryError(
-                f"preprocess= of {self!r} returned {type(x).__name__} for a tensor of shape "
-                f"{tuple(X.shape)}; it must return a tensor, or a dict of tensors."
-            )
-        x = as_input(x, self._first, self._input_dtype)
-        if x.untyped_storage().data_ptr() == X.untyped_storage().data_ptr():
+            raise QueryError(self._not_a_tensor(X, x))
+        x = as_input(x.to(self.device), self._input_dtype, self._keeps_whole)
+        if not isinstance(X, list) and _share_memory(x, X):
             x = x.clone()  # others are asked with the same batch, and a module may write to it
         return x
 
-    def _prepare_list(self, X: list) -> Any:
-        """A batch of texts, or of points of different shapes, which lie on the host or here."""
-        import torch
+    def _has_own_preprocess(self) -> bool:
+        return self.preprocess is not None and not isinstance(self.preprocess, Normalizer)
 
-        x = super().prepare(X)
-        if isinstance(x, Mapping):
-            return self._prepare_mapping(x)
-        if not isinstance(x, torch.Tensor):
-            made = "and has none" if self.preprocess is None else f"and returned {type(x).__name__}"
-            raise QueryError(
-                f"{self!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
-                f"one tensor of it, or a dict of them, {made}."
+    def _not_a_tensor(self, X: Any, x: object) -> str:
+        if not isinstance(X, list):
+            return (
+                f"preprocess= of {self!r} returned {type(x).__name__} for a tensor of shape "
+                f"{tuple(X.shape)}; it must return a tensor, or a dict of tensors."
             )
-        return as_input(x.to(self.device), self._first, self._input_dtype)
+        made = "and has none" if self.preprocess is None else f"and returned {type(x).__name__}"
+        return (
+            f"{self!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
+            f"one tensor of it, or a dict of them, {made}."
+        )
 
     def _prepare_mapping(self, x: Mapping) -> dict:
         """Inputs by name, as tokenizers of transformers make them."""
         return {
-            name: as_input(value.to(self.device), self._first, self._input_dtype)
+            name: as_input(value.to(self.device), self._input_dtype, keeps_whole=True)
             if hasattr(value, "to")
             else value
             for name, value in x.items()
@@ -339,12 +287,32 @@ class TorchQuery(Query):
         if not self._is_checked:
             warn_of_mismatch(self, X, self._first)
             self._is_checked = True
-        try:
-            answer = ready(x)
-        except RuntimeError as error:
-            raise self._explained(error, x) from error
+        answer = self._answer(ready, X, x)
         self.how = ready.how
-        return answer
+        return answer.clone()  # a compiled module may answer every batch in the same memory
+
+    def _answer(self, ready: Any, X: Any, x: Any) -> Any:
+        try:
+            return ready(x)
+        except RuntimeError as error:
+            other = self._other_numbers(X, x)
+            if other is None:
+                raise self._explained(error, x) from error
+            try:
+                answer = ready(other)
+            except RuntimeError:
+                raise self._explained(error, x) from error
+            self._keeps_whole = not self._keeps_whole
+            return answer
+
+    def _other_numbers(self, X: Any, x: Any) -> Any:
+        """The input with whole numbers cast that were kept, or kept that were cast, if any."""
+        if isinstance(x, Mapping) or x.dtype.is_complex:
+            return None
+        if not x.dtype.is_floating_point:
+            return x.to(self._input_dtype)
+        is_cast = self.preprocess is None and not isinstance(X, list)
+        return X.clone() if is_cast and not X.dtype.is_floating_point else None
 
     def _explained(self, error: RuntimeError, x: Any) -> BaseException:
         if isinstance(error, self.memory_errors):
@@ -433,6 +401,10 @@ def _classes(model: Any, classes: Any) -> np.ndarray | None:
             f"holds {shortened(own)}. Leave classes= out, or correct config.id2label."
         )
     return labels
+
+
+def _share_memory(one: Any, other: Any) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def _float_dtype(model: Any) -> Any:

@@ -14,7 +14,14 @@ import numpy as np
 
 from ..exceptions import QueryError
 
-__all__ = ["Normalizer", "as_input", "explain_refusal", "first_layer", "warn_of_mismatch"]
+__all__ = [
+    "Normalizer",
+    "as_input",
+    "explain_refusal",
+    "first_layer",
+    "is_lookup",
+    "warn_of_mismatch",
+]
 
 # Normalized images reach 3 or so, raw ones 255.
 _RAW = 16.0
@@ -89,9 +96,9 @@ def _per_channel(values: Any, name: str) -> np.ndarray:
     return array
 
 
-def as_input(X: Any, first: Any, dtype: Any) -> Any:
-    """The batch in the module's dtype; whole numbers stay so where they are looked up."""
-    if X.dtype.is_complex or (_is_lookup(first) and not X.dtype.is_floating_point):
+def as_input(X: Any, dtype: Any, keeps_whole: bool) -> Any:
+    """The batch in the module's dtype; whole numbers stay as they are if `keeps_whole`."""
+    if X.dtype.is_complex or (keeps_whole and not X.dtype.is_floating_point):
         return X
     return X.to(dtype)
 
@@ -104,7 +111,8 @@ def first_layer(module: Any) -> Any:
     return None
 
 
-def _is_lookup(layer: Any) -> bool:
+def is_lookup(layer: Any) -> bool:
+    """Whether a layer takes whole numbers, as rows of a table."""
     return type(layer).__name__.startswith("Embedding")
 
 
@@ -124,11 +132,11 @@ def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
         return
     silence = "If it was trained so, say so with preprocess=torch.Tensor.float."
     instead = "Pass mean= and std=, or preprocess=."
-    if X.dtype == torch.uint8 and not normalized and not _is_lookup(first):
+    if X.dtype == torch.uint8 and not normalized and not is_lookup(first):
         say = f"gets uint8 copies as numbers up to 255, not scaled. {instead} {silence}"
     elif (
         X.dtype != torch.uint8
-        and not _is_lookup(first)
+        and not is_lookup(first)
         and (normalized or _is_conv(first))
         and X.ndim >= 3
     ):

@@ -26,7 +26,7 @@ from skzest.asking._batches import Batch, Piece, Renderer
 from skzest.exceptions import QueryError
 from skzest.plan import linear_operator
 from skzest.queries import HOST, CallableQuery, TorchQuery, as_query, respond
-from skzest.queries._torch import TorchSpace
+from skzest.queries._torch_space import TorchSpace
 from skzest.testing import check_query
 
 torch = pytest.importorskip("torch")
@@ -656,10 +656,10 @@ def test_wrong_layout_is_explained():
         ({"mean": 0.5, "std": 0}, "must be positive"),
         ({"mean": [0.1, 0.2], "std": 1}, "the module takes 3 channels"),
         ({"mean": [[0.1]], "std": 1}, "must be one finite number, or one per channel"),
-        ({"output": "predict"}, "output='predict' is not known"),
+        ({"output": "predict"}, "output must be 'logits', .*; got 'predict'"),
         ({"dtype": "int8"}, "dtype=torch.int8 is no floating dtype"),
         ({"autocast": "half a float"}, "autocast='half a float' is no floating dtype"),
-        ({"channels_last": "maybe"}, "must be True, False or 'auto'"),
+        ({"channels_last": "maybe"}, "must be True, False or 'auto'; got 'maybe'"),
         ({"classes": [1, 1]}, "more than once"),
     ],
 )
@@ -721,6 +721,66 @@ def test_inputs_by_name_are_those_of_tokenizers():
     plain = TorchQuery(module.linear, preprocess=lambda X: 2 * X)
     lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
     assert_allclose(*lime.fit_transform([named, plain]), rtol=1e-12)
+
+
+class OfWords(nn.Module):
+    """Looks words up, with the layer that does so defined last."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.words = nn.Linear(4, 3), nn.Embedding(10, 4)
+
+    def forward(self, x):
+        return self.head(self.words(x).mean(1))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+@pytest.mark.parametrize("preprocess", [None, torch.Tensor.long, lambda x: x[:, ::2]])
+def test_whole_numbers_stay_where_they_are_looked_up(dtype, preprocess):
+    words = RNG.integers(0, 10, (30, 6)).astype(dtype)
+    lime = LimeSignatureTransformer(words, n_reference=2, n_samples=40)
+    assert np.isfinite(
+        lime.fit_transform([TorchQuery(OfWords().eval(), preprocess=preprocess)])
+    ).all()
+
+
+def test_what_preprocess_returns_is_what_the_module_gets():
+    seen = []
+
+    def forward(x):
+        seen.append(x.dtype)
+        return x.real.double() if x.is_complex() else x.double()
+
+    module = nn.Module()
+    module.forward = forward
+    for dtype in (torch.uint8, torch.int16, torch.int64, torch.bool, torch.complex64):
+        query = TorchQuery(module.eval(), preprocess=lambda x, dtype=dtype: x.to(dtype))
+        query.ask(torch.ones(3, 4), "logits")
+        assert set(seen) == {dtype}
+        seen.clear()
+
+
+def test_whole_numbers_that_the_module_does_not_take_are_cast():
+    rearranged = TorchQuery(Net().eval(), preprocess=lambda x: x.permute(0, 3, 1, 2))
+    cast = TorchQuery(Net().eval(), preprocess=lambda x: x.permute(0, 3, 1, 2).float())
+    assert_array_equal(*image_lime().fit_transform([rearranged, cast]))
+
+
+def test_the_error_is_that_of_the_numbers_as_they_came():
+    query = TorchQuery(nn.Linear(6, 3).eval(), preprocess=lambda x: x[:, :2].long())
+    with pytest.raises(RuntimeError, match="same dtype") as said:
+        query.ask(torch.zeros(3, 6), "logits")
+    assert "shapes cannot be multiplied" not in str(said.value)
+
+
+def test_answers_have_memory_of_their_own():
+    kept = torch.zeros(4, 3)
+    module = Through(kept.copy_).eval()
+    query = TorchQuery(module, optimize=False)
+    first = query.ask(torch.ones(4, 6), "logits")
+    before = first.clone()
+    assert not torch.equal(query.ask(torch.zeros(4, 6), "logits"), before)
+    assert torch.equal(first, before)
 
 
 def test_preprocess_must_give_tensors():
