@@ -146,7 +146,7 @@ def test_class_count_that_differs_from_the_labels():
 
 
 def test_labels_only_name_the_response_that_works():
-    with pytest.raises(QueryError, match='pass response="label"'):
+    with pytest.raises(QueryError, match=r'labels, use .*classes=\.\.\.\) and response="label"'):
         _ask(GOOD.predict)
     labels = CallableQuery(GOOD.predict, output="predict", classes=GOOD.classes_)
     with pytest.raises(QueryError, match='response="label"'):

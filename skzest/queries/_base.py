@@ -200,6 +200,10 @@ class Query(ABC):
         """The batch as the model wants it."""
         return X if self.preprocess is None else self.preprocess(X)
 
+    def saying(self, output: str) -> str:
+        """How a user says, in an error message, that the model answers with something else."""
+        return f'{type(self).__name__}(model, output="{output}")'
+
     def learn_classes(self, labels: np.ndarray) -> None:
         """Keep the labels that the first answer came with, as a data frame does."""
         self.classes_ = labels

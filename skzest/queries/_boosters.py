@@ -90,8 +90,9 @@ class BoosterQuery(Query):
         if objective not in self.objectives:
             raise TypeError(
                 f"{type(model).__name__} was trained with the objective {objective!r}, and a "
-                f"classifier has {listed(map(repr, self.objectives), 'or')}. If its answers are "
-                "scores of classes, wrap it in CallableQuery."
+                f"classifier has {listed(map(repr, self.objectives), 'or')}. To compare what it "
+                'predicts, use CallableQuery(func, output="decision_function"), where func returns '
+                'its predictions for a batch, and response="decision_function".'
             )
         if classes is not None:
             self.classes_ = as_classes(classes)

@@ -248,7 +248,7 @@ def first_look(
             warnings.warn(
                 f"{name or repr(query)} was asked for logits and answers with probabilities: its "
                 "rows are non-negative and sum to 1. They are treated as probabilities. To confirm "
-                f"this, use {_saying(query, 'predict_proba')}.",
+                f"this, use {query.saying('predict_proba')}.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -261,17 +261,10 @@ def _not_probabilities(query: Query, fault: str) -> str:
     if fault.endswith("zeros"):
         return f"{fact} Return more digits, or 1 / n_classes in the whole row."
     return (
-        f"{fact} If they are logits or log-probabilities, use {_saying(query, 'logits')}; if they "
+        f"{fact} If they are logits or log-probabilities, use {query.saying('logits')}; if they "
         "are positive scores, divide each row by its sum. The labels of a multilabel model are "
         "compared one at a time: return the columns [1 - p, p] of one of them."
     )
-
-
-def _saying(query: Query, output: str) -> str:
-    """How to say what a model answers with."""
-    if hasattr(query.model, "predict_proba"):
-        return f'CallableQuery(model.predict_proba, output="{output}")'
-    return f'{type(query).__name__}(model, output="{output}")'
 
 
 def as_response(scores: Any, given: str, response: str, clip: float) -> Any:

@@ -30,8 +30,8 @@ def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:
     if labels.shape != (n,):
         raise QueryError(
             f"{query!r} returned labels of shape {labels.shape} for a batch of {n}; expected "
-            f"({n},). If they are scores, wrap the function in CallableQuery with output= their "
-            "kind; models with several outputs are not supported."
+            f'({n},). If they are scores, say which: CallableQuery(func, output="logits"), for '
+            "instance. Models with several outputs are not supported."
         )
     assert query.classes_ is not None
     # A dictionary, not searchsorted: classes may be unsorted, strings, booleans or objects.
@@ -41,7 +41,8 @@ def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:
         stranger = labels.tolist()[columns.index(-1)]
         raise QueryError(
             f"{query!r} returned the label {stranger!r}, which is none of its {len(column_of)} "
-            f"classes, {shortened(query.classes_)}. Is the list of classes complete?"
+            f"classes, {shortened(query.classes_)}. Complete the list: CallableQuery(func, "
+            'output="predict", classes=...).'
         )
     scores = np.zeros((n, len(column_of)))
     scores[np.arange(n), columns] = 1.0
@@ -57,10 +58,18 @@ def _as_scores(query: Query, answer: Any, output: str, n: int) -> Any:
             f"{query!r} returned a {type(answer).__name__}; expected an array of {query.space!r}."
         ) from None
     scores = _as_float(xp, query, answer)
+    if output == "decision_function" and scores.shape == (n, 1) and not _has_one_class(query):
+        scores = scores[:, 0]
     if output == "decision_function" and scores.shape == (n,):
         scores = xp.stack([-scores, scores], axis=1)
-    _check_shape(query, tuple(scores.shape), output, n)
+    if scores.shape == (n,) or (scores.shape == (n, 1) and not _has_one_class(query)):
+        raise QueryError(f"{_fact(query, scores, output, n)}. {_of_one_column(as_numpy(scores))}")
+    _check_shape(query, scores, output, n)
     return _row_after_row(scores)
+
+
+def _has_one_class(query: Query) -> bool:
+    return query.classes_ is not None and len(query.classes_) == 1
 
 
 def _row_after_row(scores: Any) -> Any:
@@ -85,28 +94,49 @@ def _as_float(xp: Any, query: Query, answer: Any) -> Any:
     )
 
 
-def _check_shape(query: Query, shape: tuple, output: str, n: int) -> None:
+def _of_one_column(numbers: np.ndarray) -> str:
+    """What to do with one number per copy."""
+    score = (
+        "if they are scores of a regressor or a ranker, use "
+        'CallableQuery(func, output="decision_function") and response="decision_function".'
+    )
+    if np.array_equal(numbers, np.round(numbers)):
+        return (
+            'If the numbers are labels, use CallableQuery(func, output="predict", classes=...) and '
+            f'response="label"; {score}'
+        )
+    if numbers.min() >= 0 and numbers.max() <= 1:
+        return (
+            "If the numbers are probabilities p of the second of two classes, return the columns "
+            "[1 - p, p], or for a torch module use "
+            f'TorchQuery(model, output="predict_proba", classes=[0, 1]); {score}'
+        )
+    return (
+        "If the numbers are log-odds s of the second of two classes, return the columns "
+        "[-s / 2, s / 2], or for a torch module use TorchQuery(model, classes=[0, 1]); "
+        f"{score}"
+    )
+
+
+def _fact(query: Query, scores: Any, output: str, n: int) -> str:
     n_classes = "n_classes" if query.classes_ is None else len(query.classes_)
-    fact = f"{query!r} returned {output} of shape {shape} for a batch of {n}"
-    expected = f"expected ({n}, {n_classes})"
-    if len(shape) == 1 and shape[0] == n:
+    return (
+        f"{query!r} returned {output} of shape {tuple(scores.shape)} for a batch of {n}; "
+        f"expected ({n}, {n_classes})"
+    )
+
+
+def _check_shape(query: Query, scores: Any, output: str, n: int) -> None:
+    fact = _fact(query, scores, output, n)
+    if scores.ndim == 3:
         raise QueryError(
-            f"{fact}; {expected}. If the model answers with labels, pass "
-            'response="label" (and to CallableQuery output="predict" and classes=); if with one '
-            "probability p, return the columns [1 - p, p]; if with one score, say "
-            'output="decision_function".'
+            f"{fact}. Models with several outputs are not supported: wrap a function that returns "
+            "one of them in CallableQuery."
         )
-    if len(shape) == 3:
+    if scores.ndim != 2 or scores.shape[0] != n:
+        raise QueryError(f"{fact}. Each copy must get one row, in the same order.")
+    if query.classes_ is not None and scores.shape[1] != len(query.classes_):
         raise QueryError(
-            f"{fact}; {expected}. Models with several outputs are not supported: wrap a "
-            "function that gives one of them in CallableQuery."
+            f"{fact}, as it has the classes {shortened(query.classes_)}. Return a column for each "
+            "class, or pass the labels of the columns as classes=."
         )
-    if len(shape) != 2 or shape[0] != n:
-        raise QueryError(f"{fact}; {expected}. Each copy must get one row, in the same order.")
-    if query.classes_ is None and shape[1] < 2:
-        raise QueryError(
-            f"{fact}; {expected} with at least 2 classes. If the column is the "
-            "probability p of one class, return the columns [1 - p, p]; if its score s, [-s, s]."
-        )
-    if query.classes_ is not None and shape[1] != n_classes:
-        raise QueryError(f"{fact}; {expected}, as it has the classes {shortened(query.classes_)}.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""scikit-learn's classifiers, and whatever speaks as they do."""
+"""scikit-learn's classifiers, and whatever has their methods."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class SklearnQuery(Query):
     """A fitted classifier with ``predict_proba``, ``decision_function`` or ``predict``.
 
     It need not come from scikit-learn. Mixture models and outlier detectors have scores and
-    are taken too; the classes of the latter are -1 and 1.
+    are taken too; the classes of the latter are -1 and 1. A model that has only ``predict`` and
+    lists no classes, such as one of keras, is taken to predict probabilities.
 
     Parameters
     ----------
@@ -77,12 +78,15 @@ class SklearnQuery(Query):
         name, kind = type(model).__name__, _estimator_type(model)
         if kind == "regressor":
             raise TypeError(
-                f"{name} is a regressor and has no classes to compare. If its targets are class "
-                'scores, wrap it: CallableQuery(model.predict, output="logits").'
+                f"{name} is a regressor and has no classes to compare. To compare its predictions, "
+                'use CallableQuery(model.predict, output="decision_function") and '
+                'response="decision_function"; if it predicts one score for each class, '
+                'CallableQuery(model.predict, output="logits").'
             )
         _check_fitted(model, name)
         self.classes_ = _classes_of(model, name, kind)
-        self.outputs = _outputs_of(model, name, kind, self.classes_)
+        self._methods = _methods_of(model, name, kind, self.classes_)
+        self.outputs = tuple(self._methods)
         self._one_vs_one = (
             self.classes_ is not None
             and len(self.classes_) > 2
@@ -91,8 +95,12 @@ class SklearnQuery(Query):
             )
         )
 
+    def saying(self, output: str) -> str:
+        """How to say that the scores of this model are something else."""
+        return f'CallableQuery(model.{self._methods["predict_proba"]}, output="{output}")'
+
     def ask(self, X: Any, output: str) -> np.ndarray:
-        """Raw answer of the method of that name to one batch."""
+        """Raw answer of the method for that output to one batch."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
         if self._one_vs_one and output == "decision_function":
@@ -101,7 +109,8 @@ class SklearnQuery(Query):
                 f"{self!r} gives decision values for pairs of classes; set "
                 'decision_function_shape="ovr" on the SVC (it needs no new fit).'
             )
-        answer = getattr(self.model, output)(self.prepare(X))
+        answer = getattr(self.model, self._methods[output])(self.prepare(X))
+
         return as_numpy(in_order(self, answer, X, output))
 
 
@@ -116,18 +125,18 @@ def _estimator_type(model: Any) -> str | None:
 
 def _check_fitted(model: Any, name: str) -> None:
     if not (hasattr(model, "__sklearn_tags__") and hasattr(model, "fit")):
-        return  # nobody to ask: a duck-typed model says so itself when it is asked
+        return  # a model of another library complains itself when it is asked
     try:
         check_is_fitted(model)
     except NotFittedError as error:
         raise NotFittedError(
             f"{name} is not fitted; fit it before its answers are compared. (A model that needs "
-            "no fit says so with __sklearn_is_fitted__.)"
+            "no fitting says so with __sklearn_is_fitted__.)"
         ) from error
 
 
 def nested_estimators(model: Any) -> Iterator[Any]:
-    """The model, then the estimators to which it hands the question, one inside another."""
+    """The model, then the estimators to which it delegates, one inside another."""
     names = ("best_estimator_", "_final_estimator", "final_estimator_", "estimator_")
     while model is not None:
         yield model
@@ -139,7 +148,7 @@ def nested_estimators(model: Any) -> Iterator[Any]:
 def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
     refusal = TypeError(
         f"{name} has several outputs (multi-output or multilabel), and a signature describes one "
-        "set of classes. Wrap a function that gives the scores of one output in CallableQuery."
+        "set of classes. Wrap a function that returns the scores of one output in CallableQuery."
     )
     for layer in nested_estimators(model):
         for binarizer in ("label_binarizer_", "_label_binarizer"):
@@ -159,19 +168,22 @@ def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
     return classes
 
 
-def _outputs_of(
+def _methods_of(
     model: Any, name: str, kind: str | None, classes: np.ndarray | None
-) -> tuple[str, ...]:
-    outputs = [method for method in _METHODS if hasattr(model, method)]
-    # The numbers of clusters and mixture components are no classes that two models share.
-    if "predict" in outputs and classes is None and kind not in (None, "classifier"):
-        outputs.remove("predict")
-    if not outputs:
+) -> dict[str, str]:
+    """The method to call for each output."""
+    methods = {method: method for method in _METHODS if hasattr(model, method)}
+    if classes is None and kind is None and list(methods) == ["predict"]:
+        return {"predict_proba": "predict"}
+    # The numbers of clusters and mixture components are not classes that two models share.
+    if classes is None and kind not in (None, "classifier"):
+        methods.pop("predict", None)
+    if not methods:
         what = "" if kind is None else f" (a {kind.replace('_', ' ')})"
         refit = " A search needs refit=True." if hasattr(model, "cv_results_") else ""
         raise TypeError(
             f"{name}{what} cannot be asked: it has no predict_proba, no decision_function and no "
-            f"predict that names classes.{refit} Wrap a function of a batch that gives scores in "
-            "CallableQuery."
+            f"predict that names classes.{refit} Wrap a function of a batch that returns one score "
+            'per class: CallableQuery(func, output="logits").'
         )
-    return tuple(outputs)
+    return methods

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""torch modules, on the CPU and on other devices. torch is imported in functions only."""
+"""torch modules, on the CPU and on other devices. torch is imported inside functions only."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ class TorchQuery(Query):
     TypeError
         If `model` is not a module, or cannot be copied and is to be moved.
     ValueError
-        If a parameter is unknown, or both `preprocess` and `mean` are given.
+        If a parameter is unknown, more than one of `preprocess`, `mean` and `transform` is
+        given, or the module ends in a sigmoid and is said to answer with logits.
     sklearn.exceptions.NotFittedError
         If the module has parameters without a shape yet.
 
@@ -151,6 +152,7 @@ class TorchQuery(Query):
             raise TypeError(f"TorchQuery takes a torch.nn.Module; got {what}.")
         check_choice(output, "output", _OUTPUTS)
         check_choice(channels_last, "channels_last", (True, False, "auto"))
+        _refuse_sigmoid(model, output)
         dtype = _dtype(dtype, "dtype")
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise NotFittedError(
@@ -387,6 +389,21 @@ def _normalizer(model: Any, preprocess: Any, mean: Any, std: Any, dtype: Any) ->
     n_channels = getattr(first_layer(model), "in_channels", None)
     is_double = str(dtype or _float_dtype(model)) == "torch.float64"
     return Normalizer(mean, std, n_channels, "float64" if is_double else "float32")
+
+
+def _refuse_sigmoid(model: Any, output: str) -> None:
+    """A sigmoid gives no logits, and in a plain stack of layers it shows that it comes last."""
+    import torch
+
+    last = model
+    while isinstance(last, torch.nn.Sequential) and len(last):
+        last = last[-1]
+    if output == "logits" and isinstance(last, torch.nn.Sigmoid):
+        raise QueryError(
+            f"{type(model).__name__} ends in a sigmoid, so it does not answer with logits. Leave "
+            'the last layer out: TorchQuery(model[:-1].eval(), ...); or pass output="predict_proba" if '
+            "its one column is the probability of the second of two classes in classes=."
+        )
 
 
 def _classes(model: Any, classes: Any) -> np.ndarray | None:

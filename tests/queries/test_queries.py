@@ -298,20 +298,96 @@ def test_decision_values_are_not_made_from_probabilities(response):
         respond(as_query(GaussianNB().fit(IRIS, SPECIES)), IRIS, response)
 
 
+def _margin(X):
+    """Log-odds of the second class."""
+    return X[:, 0] - 2.3
+
+
+def _sigmoid(X):
+    return 1 / (1 + np.exp(-_margin(X)))
+
+
 @pytest.mark.parametrize("output", ["predict_proba", "logits"])
-def test_one_number_per_copy_is_refused(output):
-    query = constant(np.zeros(3), output=output)
-    with pytest.raises(
-        QueryError,
-        match=rf"returned {output} of shape \(3,\) for a batch of 3; expected \(3, n_classes\)\. "
-        r'If the model answers with labels, pass response="label"',
-    ):
-        respond(query, ROWS)
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+@pytest.mark.parametrize(
+    ("func", "remedies"),
+    [
+        (
+            lambda X: (_margin(X) > 0).astype(int),
+            {
+                'labels, use CallableQuery(func, output="predict", classes=...) and '
+                'response="label"': lambda f: (
+                    CallableQuery(f, output="predict", classes=[0, 1]),
+                    "label",
+                ),
+            },
+        ),
+        (
+            _sigmoid,
+            {
+                "return the columns [1 - p, p]": lambda f: (
+                    CallableQuery(lambda X: np.c_[1 - f(X), f(X)]),
+                    "logit",
+                ),
+            },
+        ),
+        (
+            _margin,
+            {
+                "return the columns [-s / 2, s / 2]": lambda f: (
+                    CallableQuery(lambda X: np.c_[-f(X) / 2, f(X) / 2], output="logits"),
+                    "logit",
+                ),
+                'CallableQuery(func, output="decision_function") and '
+                'response="decision_function"': lambda f: (
+                    CallableQuery(f, output="decision_function"),
+                    "decision_function",
+                ),
+            },
+        ),
+    ],
+    ids=["labels", "probabilities", "margins"],
+)
+def test_one_number_per_copy_is_refused_and_the_remedies_work(func, output, shape, remedies):
+    def answer(X):
+        return func(X).reshape(shape)
+
+    fact = rf"returned {output} of shape .* for a batch of 3; expected \(3, n_classes\)\. If the"
+    with pytest.raises(QueryError, match=fact) as said:
+        respond(CallableQuery(answer, output=output), ROWS)
+    for advice, remedy in remedies.items():
+        assert advice in str(said.value)
+        query, response = remedy(answer)
+        scores = respond(query, ROWS, response)
+        np.testing.assert_array_equal(scores[:, 1] > scores[:, 0], _margin(ROWS) > 0)
 
 
-def test_a_single_unnamed_column_is_refused():
-    with pytest.raises(QueryError, match=r"shape \(3, 1\).*at least 2 classes.*\[1 - p, p\]"):
-        respond(constant(np.ones((3, 1))), ROWS)
+def test_two_ways_to_say_one_probability_agree():
+    p = CallableQuery(lambda X: np.c_[1 - _sigmoid(X), _sigmoid(X)])
+    s = CallableQuery(lambda X: np.c_[-_margin(X) / 2, _margin(X) / 2], output="logits")
+    np.testing.assert_allclose(respond(p, ROWS), respond(s, ROWS))
+
+
+def test_a_module_of_one_column_needs_two_labels():
+    torch = pytest.importorskip("torch")
+
+    class Binary(torch.nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def forward(self, x):
+            return self.function(x[:, :1] - 2.3)
+
+    X = torch.tensor(ROWS)
+    for function, output in ((torch.sigmoid, "predict_proba"), (torch.tanh, "logits")):
+        module = Binary(function).eval()
+        with pytest.raises(
+            QueryError, match=r"for a torch module use TorchQuery\(model, .*classes"
+        ):
+            respond(TorchQuery(module, output=output), X)
+        query = TorchQuery(module, output=output, classes=[0, 1])
+        assert respond(query, X).shape == (3, 2)
 
 
 def test_a_single_named_column_is_a_constant_model():
@@ -400,8 +476,10 @@ def test_labels_of_another_kind_are_not_matched_by_their_spelling():
 
 def test_long_lists_of_classes_are_cut_in_messages():
     query = constant([-7] * 3, output="predict", classes=range(100))
-    with pytest.raises(QueryError, match=r"100 classes, 0, 1, 2, 3, \.\.\., 98, 99\. Is"):
+    with pytest.raises(QueryError, match=r"100 classes, 0, 1, 2, 3, \.\.\., 98, 99\. Complete"):
         respond(query, ROWS, "label")
+    complete = constant([-7] * 3, output="predict", classes=[-7, *range(100)])
+    assert respond(complete, ROWS, "label")[:, 0].all()
 
 
 def test_scores_given_as_labels_are_refused():
@@ -746,8 +824,10 @@ def test_models_from_elsewhere_that_are_regressors_are_refused():
 
 def test_labels_of_models_from_elsewhere_need_classes():
     query = as_query(Fixed(predict=np.array([0, 1, 1])))
-    with pytest.raises(QueryError, match=r"use CallableQuery\(func, output=\"predict\", classes="):
+    with pytest.raises(QueryError, match=r'use CallableQuery\(func, output="predict", classes='):
         respond(query, ROWS, "label")
+    named = CallableQuery(query.model.predict, output="predict", classes=[0, 1])
+    assert respond(named, ROWS, "label").tolist() == [[1, 0], [0, 1], [0, 1]]
 
 
 def test_sklearn_query_refuses_what_is_not_offered():
@@ -1159,7 +1239,7 @@ BATCH = np.array([[3.0, 1.0], [1.0, 2.0], [-1.0, 4.0], [0.0, 0.5], [5.0, -2.0], 
         (Lists, "logits is a list that does not lie in Space"),
         (Integers, "dtype int64; expected floats"),
         (NotFinite, "18 non-finite numbers"),
-        (OneColumn, r"response='logit' is offered, and fails: .*at least 2 classes"),
+        (OneColumn, r"response='logit' is offered, and fails: .*shape \(6, 1\)"),
         (SkipsRow, r"shape \(5, 3\) for a batch of 6"),
         (NoPreprocess, "preprocess was called 0 times"),
         (PreprocessTwice, "preprocess was called 2 times"),
