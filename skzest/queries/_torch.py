@@ -62,8 +62,8 @@ class TorchQuery(Query):
     transform : callable, default=None
         In place of `preprocess`, the module's own transform of one image, such as those of
         torchvision and timm and the processors of transformers. The results are stacked. It
-        is called once per masked copy, and took 5 to 7 times as long as a `preprocess` of the
-        whole batch when photographs were resized (``benchmarks/bench_transform.py``).
+        is called once per masked copy, and took 2 to 7 times as long as a `preprocess` of the
+        whole batch when photographs were resized (``benchmarks/speed/transforms.py``).
     transform_input : {"auto", "tensor", "pil"}, default="auto"
         What `transform` gets: a tensor of shape (channels, height, width) in the reference's
         dtype, or a PIL image. "auto" tries the tensor first, on the first image of each batch.
@@ -401,8 +401,8 @@ def _refuse_sigmoid(model: Any, output: str) -> None:
     if output == "logits" and isinstance(last, torch.nn.Sigmoid):
         raise QueryError(
             f"{type(model).__name__} ends in a sigmoid, so it does not answer with logits. Leave "
-            'the last layer out: TorchQuery(model[:-1].eval(), ...); or pass output="predict_proba" if '
-            "its one column is the probability of the second of two classes in classes=."
+            "the last layer out: TorchQuery(model[:-1].eval(), ...). If it has one column, the "
+            'probability of the second of two classes, pass output="predict_proba" and classes=.'
         )
 
 

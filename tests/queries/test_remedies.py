@@ -230,7 +230,7 @@ def test_a_sigmoid_at_the_end_of_a_network():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Sigmoid()).double().eval()
     with pytest.raises(
-        QueryError, match=r"TorchQuery\(model\[:-1\].eval\(\), ...\); or .* in classes="
+        QueryError, match=r"TorchQuery\(model\[:-1\].eval\(\), ...\).* and classes="
     ):
         as_query(net)
     without = TorchQuery(net[:-1].eval(), classes=["no", "yes"])
