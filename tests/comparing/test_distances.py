@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skzest import DesignMismatchError, ZestDistanceTransformer, zest_distances
 from skzest.comparing._matching import METHODS
-from skzest.comparing._metrics import DISTANCES, distance_matrix, paired_distances
+from skzest.comparing._metrics import DISTANCES
 from skzest.plan import feature_names
 
 ALIGNMENTS = [None, *METHODS]
@@ -637,22 +637,6 @@ def test_columns_in_another_order_are_refused():
 def test_what_cannot_be_compared_is_refused(args, params, error, message):
     with pytest.raises(error, match=message):
         zest_distances(*args, **params)
-
-
-# ---------------------------------------------------------------- arithmetic on arrays
-
-
-def test_paired_distances_by_hand():
-    X, Y = X3, X3[[1, 2, 2]]
-    assert_allclose(paired_distances(X, Y, "cosine"), [1, 1, 0], atol=1e-15)
-    assert_allclose(paired_distances(X, Y, "angular"), [1 / 2, 1 / 2, 0], atol=1e-15)
-    assert_allclose(paired_distances(X, Y, "euclidean"), [50**0.5, 125**0.5, 0])
-    assert_allclose(paired_distances(X3[:1], X3[2:], "angular"), [1])
-
-
-def test_zero_rows_have_nan_angles_here():
-    D = distance_matrix(np.array([[1.0, 0.0], [0.0, 0.0]]), None, "cosine")
-    assert_array_equal(D, [[0.0, np.nan], [np.nan, 0.0]])
 
 
 # ---------------------------------------------------------------- as a step of a pipeline
