@@ -25,7 +25,8 @@ from ._batches import (
     batches_of,
     whole_points,
 )
-from ._guard import Respondent, Witness, check_witness, guarded_scores, rounding
+from ._first_look import check_witness
+from ._guard import Respondent, Witness, guarded_scores, rounding
 
 logger = logging.getLogger("skzest")
 

@@ -17,16 +17,8 @@ from ..store import AnswerStore, Connection, Identity, mask_keys
 from ..store import Piece as StoredPiece
 from ._asker import Asker
 from ._batches import Batch, Piece, Renderer
-from ._guard import (
-    FIRST_LOOK_ROWS,
-    Gap,
-    Respondent,
-    Witness,
-    by_halves_of,
-    guarded_scores,
-    look_at,
-    tolerance_of,
-)
+from ._first_look import FIRST_LOOK_ROWS, Gap, by_halves_of, look_at, tolerance_of
+from ._guard import Respondent, Witness, guarded_scores
 
 __all__ = ["CachedAnswers", "CachedTask"]
 
@@ -71,7 +63,7 @@ class CachedAnswers:
 
     # --- before the long run --------------------------------------------------------------
 
-    def look(self, i: int, full_rows: int | None, questions: Batch) -> None:
+    def look(self, i: int, questions: Batch) -> None:
         """The first look at model ``i``; where it has stored answers, a few are asked again.
 
         Raises
@@ -83,7 +75,7 @@ class CachedAnswers:
         with self.store.connect() as connection:
             stored_questions, stored = self._sample(connection, i)
             if stored is None:
-                look_at(asked, questions, Renderer(self._plan, asked.query.space), full_rows)
+                look_at(asked, questions, Renderer(self._plan, asked.query.space))
             elif not asked.query.deterministic:
                 asked.n_columns = stored.shape[1]
             else:
@@ -98,7 +90,8 @@ class CachedAnswers:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
             raise ModelChangedError(self._changed(i, fact))
         gap = Gap.between(stored, answer)
-        asked.n_columns, asked.witness = answer.shape[1], Witness(questions, copies, answer)
+        asked.n_columns = answer.shape[1]
+        asked.witness = Witness(questions, copies, answer, tolerance_of(gap))
         if not gap.exceeds(self.store.tolerance):
             return
         # Was the model changed, or does it answer differently in other batches?

@@ -20,7 +20,8 @@ from ..store import AnswerStore
 from ._asker import PointCoefficients
 from ._batches import Batch, Renderer, spaced_questions
 from ._cached import CachedAnswers
-from ._guard import FIRST_LOOK_ROWS, Respondent, look_at, sessions
+from ._first_look import FIRST_LOOK_ROWS, look_at
+from ._guard import Respondent, sessions
 from ._schedule import answer_plan
 
 __all__ = ["Panel", "queries_of"]
@@ -84,7 +85,14 @@ class Panel:
     ):
         self.plan, self._batch_size = plan, batch_size
         self.respondents = [
-            Respondent(name, query, choose_output(query, plan.response), plan.response, plan.clip)
+            Respondent(
+                name,
+                query,
+                choose_output(query, plan.response),
+                plan.response,
+                plan.clip,
+                batch_size=batch_size if isinstance(batch_size, int) else None,
+            )
             for name, query in zip(names, queries, strict=True)
         ]
         self._cached = None if store is None else CachedAnswers(store, plan, self.respondents)
@@ -118,14 +126,13 @@ class Panel:
         """Model ``i``, after a first look at its answers."""
         asked = self.respondents[i]
         if asked.n_columns is None:
-            full_rows = self._batch_size if isinstance(self._batch_size, int) else None
             # Few where there is little to ask: it costs twice as many questions.
             n_rows = max(min(self.plan.n_queries // 8, FIRST_LOOK_ROWS), 1)
-            n_rows = min(n_rows, full_rows or n_rows)
+            n_rows = min(n_rows, asked.batch_size or n_rows)
             while True:
                 questions = spaced_questions(self.plan.n_questions, n_rows)
                 try:
-                    self._look(i, questions, full_rows)
+                    self._look(i, questions)
                     break
                 except asked.memory_errors:
                     if n_rows == 1:
@@ -133,12 +140,12 @@ class Panel:
                     n_rows //= 2
         return asked
 
-    def _look(self, i: int, questions: Batch, full_rows: int | None) -> None:
+    def _look(self, i: int, questions: Batch) -> None:
         if self._cached is not None:
-            self._cached.look(i, full_rows, questions)
+            self._cached.look(i, questions)
             return
         asked = self.respondents[i]
-        look_at(asked, questions, Renderer(self.plan, asked.query.space), full_rows)
+        look_at(asked, questions, Renderer(self.plan, asked.query.space))
 
     def classes(self, n_classes: int | None = None) -> np.ndarray:
         """The labels of all models together, sorted; or 0 to ``n_classes - 1``.

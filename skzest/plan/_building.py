@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._cuts import CutMemo, masker_key
-from ._designs import auto_n_samples, point_rng, sample_masks
+from ._designs import all_masks, auto_n_samples, point_rng, sample_masks
 from ._masks import PackedMasks
 from ._plan import QueryPlan
 from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed
@@ -85,7 +85,13 @@ def _draw(n_parts, indices, n_samples, sampling, seed, surrogate, kernel_width) 
     for index, count in zip(indices, n_parts, strict=True):
         n_masks = auto_n_samples(int(count)) if n_samples == "auto" else n_samples
         drawn = sample_masks(int(count), n_masks, sampling, point_rng(seed, int(index)))
-        _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
+        try:
+            _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
+        except ValueError:
+            if callable(sampling) or 2 ** int(count) > n_masks:
+                raise
+            drawn = all_masks(int(count))  # chance left a part open, though all masks fit
+            _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
         masks.append(PackedMasks.pack([drawn]))
     return PackedMasks.join(masks)
 

@@ -89,6 +89,11 @@ def sample_masks(n_parts: int, n_samples: int, sampling: str | Callable, rng: An
     return design(n_parts, n_samples, rng)
 
 
+def all_masks(n_parts: int) -> np.ndarray:
+    """Every mask there is, shape (2 ** n_parts, n_parts); the one that keeps all parts first."""
+    return ((np.arange(2**n_parts)[::-1, None] >> np.arange(n_parts)) & 1).astype(bool)
+
+
 def _bernoulli(n_parts: int, n_samples: int, rng) -> np.ndarray:
     # Row-major draws: the first rows are the same for every n_samples.
     masks = np.empty((n_samples, n_parts), dtype=bool)
@@ -113,7 +118,7 @@ def _foldover(n_parts: int, n_samples: int, rng) -> np.ndarray:
     masks are no more than ``n_samples``, all of them are asked and nothing is left to chance.
     """
     if n_parts < 63 and 2**n_parts <= n_samples:
-        return ((np.arange(2**n_parts)[:, None] >> np.arange(n_parts)) & 1).astype(bool)
+        return all_masks(n_parts)[::-1]
     order = hadamard_order(n_parts)
     n_blocks = n_samples // (2 * order)
     if n_blocks == 0:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skzest import CallableQuery, LimeSignatureTransformer
-from skzest.plan import redraw_masks
+from skzest.plan import PackedMasks, redraw_masks
 from skzest.plan._designs import (
     SAMPLINGS,
     auto_n_samples,
@@ -199,3 +199,53 @@ def test_redrawn_masks_keep_points_parts_and_fills():
     other = redraw_masks(plan, 20, "bernoulli", 1)
     assert other.masks.n_masks == (20,) * 4
     assert other.point_digest(2) == plan.point_digest(2) and other.digest != plan.digest
+
+
+# --- masks that repeat ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampling", sorted(SAMPLINGS))
+@pytest.mark.parametrize("n_samples", [16, 1000])
+def test_a_copy_is_asked_once_and_no_design_fails_where_all_masks_fit(sampling, n_samples):
+    X = np.random.default_rng(0).normal(size=(12, 4))
+    sizes = []
+
+    def model(batch):
+        sizes.append(len(batch))
+        return np.tanh(batch) @ np.random.default_rng(1).normal(size=(4, 3))
+
+    for seed in range(6):
+        lime = LimeSignatureTransformer(
+            X, n_reference=8, n_samples=n_samples, sampling=sampling, random_state=seed
+        ).fit([CallableQuery(model, output="logits", classes=range(3))])
+        sizes.clear()
+        lime.transform([CallableQuery(model, output="logits", classes=range(3))])
+        plan = lime.plan_
+        assert plan.n_queries == sum(plan.n_questions) <= 8 * 16
+        assert plan.n_queries <= sum(sizes) <= plan.n_queries * 1.02 + 16
+
+
+@given(st.integers(1, 80), st.integers(1, 60), st.integers(0, 9))
+def test_distinct_masks_are_all_masks_once(n_parts, n_masks, seed):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((n_masks, n_parts)) < 0.5
+    masks = masks[rng.integers(0, n_masks, n_masks)]
+    packed = PackedMasks.pack([masks])
+    distinct, positions = packed.distinct(0), packed.positions(0)
+    assert len(np.unique(distinct, axis=0)) == len(distinct) == packed.n_distinct[0]
+    assert_array_equal(distinct if positions is None else distinct[positions], masks)
+    first = [np.flatnonzero((masks == m).all(axis=1))[0] for m in distinct]
+    assert first == sorted(first), "in the order in which they first appear"
+
+
+def test_repeated_masks_change_no_coefficient():
+    X = np.random.default_rng(0).normal(size=(12, 4))
+    query = CallableQuery(lambda batch: np.tanh(batch[:, :3]), output="logits")
+    lime = LimeSignatureTransformer(X, n_reference=4, n_samples=200, response="raw")
+    signature = lime.fit_transform([query]).reshape(3, 4, 4)
+    for n in range(4):
+        masks, point = lime.plan_.masks[n], lime.plan_.point(n)
+        scores = np.tanh(np.where(masks, point, X.mean(axis=0))[:, :3])
+        design = np.column_stack([np.ones(200), masks])
+        expected = np.linalg.lstsq(design, scores, rcond=None)[0][1:]
+        assert_allclose(signature[:, n], expected.T, atol=1e-10)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Questions that are asked again: at the first look, and later as a run goes on."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import _points
+from ..exceptions import QueryError
+from ._batches import Batch, Renderer
+from ._guard import Respondent, Witness, guarded_scores, rounding
+
+__all__ = ["FIRST_LOOK_ROWS", "Gap", "by_halves_of", "check_witness", "look_at", "tolerance_of"]
+
+FIRST_LOOK_ROWS = 8
+
+# Of the range of the scores: two answers to one question further apart than this differ; and a
+# model whose answers move by more than this with the rest of the batch is warned of.
+_DETERMINISM = 1e-4
+_OF_BATCH = 2e-2
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far apart two answers to the same copies are, beside their range and rounding."""
+
+    size: float
+    range: float
+    rounding: float
+
+    @classmethod
+    def between(cls, first: np.ndarray, second: np.ndarray) -> Gap:
+        """Scores of shape (n, n_classes); infinitely far where the shapes differ."""
+        size = np.inf if first.shape != second.shape else float(np.max(np.abs(second - first)))
+        eps = float(np.finfo(first.dtype).eps)
+        return cls(size, float(np.ptp(first)), rounding(eps, float(np.max(np.abs(first)))))
+
+    def allowed(self, tolerance: float) -> float:
+        """The size up to which two answers are the same: a share of the range, or rounding."""
+        return max(tolerance * self.range, self.rounding)
+
+    def exceeds(self, tolerance: float) -> bool:
+        """Whether the answers differ; not so for NaN, which is reported elsewhere."""
+        return self.size > self.allowed(tolerance)
+
+    def __str__(self) -> str:
+        return f"up to {self.size:.3g} apart, and their range is {self.range:.3g}"
+
+
+# --- the first look -------------------------------------------------------------------------
+
+
+def look_at(asked: Respondent, questions: Batch, render: Renderer) -> None:
+    """Ask a few questions twice: what the model answers with, and whether answers repeat.
+
+    Sets ``given``, ``n_columns`` and ``witness`` of the model.
+
+    Raises
+    ------
+    ValueError
+        If two answers to the same copies are more than 1e-4 of their range apart.
+
+    Warns
+    -----
+    UserWarning
+        If the answer to a copy depends on the rest of the batch.
+    """
+    copies = render(questions)
+    raw, is_intact = guarded_scores(asked, copies, questions.n_rows)
+    asked.recognise(raw)
+    first = _as_numpy(asked, asked.scores_from(raw))
+    asked.n_columns = first.shape[1]
+    if asked.query.deterministic:
+        asked.witness = Witness(
+            questions, copies if is_intact else render(questions), first, _OF_BATCH
+        )
+        _check_repeats(asked)
+
+
+def _as_numpy(asked: Respondent, scores: Any) -> np.ndarray:
+    """The scores in NumPy's memory, and no longer in the model's."""
+    return np.array(asked.query.space.to_numpy(scores))
+
+
+def _again(asked: Respondent, start: int, stop: int) -> np.ndarray:
+    """Answers to rows of the witness, asked once more."""
+    assert asked.witness is not None
+    copies = _points.rows(asked.witness.copies, start, stop)
+    raw, _ = guarded_scores(asked, copies, stop - start)
+    return _as_numpy(asked, asked.scores_from(raw))
+
+
+def by_halves_of(asked: Respondent) -> Gap:
+    """The witness asked in two halves, beside the answers to the whole."""
+    assert asked.witness is not None
+    n_rows = len(asked.witness.scores)
+    middle = n_rows // 2
+    halves = [(0, middle), (middle, n_rows)] if middle else [(0, n_rows)]
+    again = np.concatenate([_again(asked, *half) for half in halves])
+    return Gap.between(asked.witness.scores, again)
+
+
+def tolerance_of(by_halves: Gap) -> float:
+    """How far apart answers in other batches may be, of a model that depends on the batch."""
+    moves = by_halves.exceeds(_DETERMINISM) and by_halves.range > 0
+    return max(_OF_BATCH, 10 * by_halves.size / by_halves.range) if moves else _OF_BATCH
+
+
+def _check_repeats(asked: Respondent) -> None:
+    """Ask again in two halves, which shows chance, and answers that depend on the batch."""
+    assert asked.witness is not None
+    first, n_rows = asked.witness.scores, len(asked.witness.scores)
+    by_halves = by_halves_of(asked)
+    if not by_halves.exceeds(_DETERMINISM):
+        return
+    gap = Gap.between(first, _again(asked, 0, n_rows))
+    if gap.exceeds(_DETERMINISM):
+        raise ValueError(
+            f"{asked.name} answers the same question differently: two answers to the same "
+            f"{n_rows} copies are {gap}. Is dropout or another source of chance left on? Turn it "
+            "off, or accept the noise with "
+            "adapter=functools.partial(as_query, deterministic=False)."
+        )
+    # Kernels for other batch sizes round differently, and short floats do so visibly.
+    asked.witness = replace(asked.witness, tolerance=tolerance_of(by_halves))
+    if by_halves.exceeds(_OF_BATCH):
+        asked.witness = None
+        warnings.warn(
+            f"{asked.name} gives a different answer to the same input when the rest of the batch "
+            f"changes: answers to {n_rows} copies at once and in two halves are {by_halves}. Is "
+            "a batch norm in training mode, or are texts padded to the longest of a batch? As "
+            "it is, distances depend on batch_size.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+# --- later on -------------------------------------------------------------------------------
+
+
+def check_witness(asked: Respondent, start: int, again: np.ndarray, n_rows: int) -> None:
+    """Compare answers to rows of the witness from ``start`` on, asked in a batch of ``n_rows``.
+
+    Raises
+    ------
+    QueryError
+        If the model no longer answers as it did.
+    """
+    assert asked.witness is not None
+    scores = asked.witness.scores
+    gap = replace(
+        Gap.between(scores[start : start + len(again)], again), range=float(np.ptp(scores))
+    )
+    if not gap.exceeds(_DETERMINISM):
+        return
+    if not gap.exceeds(asked.witness.tolerance):
+        # Perhaps the rest of the batch matters: does the question alone get the same answer?
+        alone = Gap.between(scores, _again(asked, 0, len(scores)))
+        if not alone.exceeds(_DETERMINISM):
+            return
+    raise QueryError(
+        f"{asked.name} no longer answers as it did at the start: in a batch of {n_rows} copies, "
+        f"the answers to {len(again)} that it had been asked before are {gap}. Was it replaced, "
+        "or does it mix up answers under load? Ask again in smaller batches (batch_size=), or "
+        "accept the noise with adapter=functools.partial(as_query, deterministic=False)."
+    )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Questions asked again: models that change in the middle of a run, and models that do not."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skzest import CallableQuery, LimeSignatureTransformer, QueryError
+from skzest.asking._first_look import Gap
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 6))
+W, V = RNG.normal(size=(6, 4)), RNG.normal(size=(4, 4))
+
+
+def right(batch):
+    return np.tanh(np.asarray(batch) @ W) @ V
+
+
+class Service:
+    """Answers rightly for some calls, then not; counts what it was asked."""
+
+    def __init__(self, lie, n_right):
+        self.lie, self.n_right = lie, n_right
+        self.n_calls = self.n_rows = 0
+        self.before = None
+
+    def __call__(self, batch):
+        self.n_calls += 1
+        self.n_rows += len(batch)
+        scores = right(batch)
+        before, self.before = self.before, scores
+        return scores if self.n_calls <= self.n_right else self.lie(scores, before)
+
+
+LIES = {
+    "frozen": lambda z, before: np.repeat(z[:1], len(z), 0),
+    "previous": lambda z, before: before if before.shape == z.shape else z[::-1],
+    "permuted": lambda z, before: z[RNG.permutation(len(z))],
+    "classes swapped": lambda z, before: z[:, [1, 0, 2, 3]],
+    "scaled": lambda z, before: 1.2 * z,
+    "noise": lambda z, before: z + 0.1 * RNG.normal(size=z.shape),
+    "zeros": lambda z, before: 0 * z,
+}
+
+
+def _lime(**params):
+    return LimeSignatureTransformer(X, **{"n_reference": 48, "n_samples": 64, **params})
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 64, 30])
+@pytest.mark.parametrize("lie", LIES)
+def test_lies_that_begin_in_the_middle_are_noticed(lie, batch_size):
+    params = {"batch_size": batch_size}
+    if batch_size == "auto":
+        params |= {"n_reference": 60, "n_samples": 1000, "sampling": "bernoulli", "batch_size": 250}
+    service = Service(LIES[lie], n_right=8)
+    with pytest.raises(QueryError, match=r"models\[0\] .* no longer answers as it did .* copies"):
+        _lime(**params).fit_transform([CallableQuery(service, output="logits")])
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 64, 40, 7])
+def test_at_most_two_in_a_hundred_questions_are_asked_again(batch_size):
+    honest = Service(None, np.inf)
+    lime = _lime(batch_size=batch_size)
+    S = lime.fit_transform([CallableQuery(honest, output="logits")])
+    first_look = 2 * min(8, batch_size) if batch_size != "auto" else 16
+    again = honest.n_rows - lime.plan_.n_queries - first_look
+    assert 0 <= again <= 0.02 * lime.plan_.n_queries
+    assert batch_size == "auto" or again > 0
+    assert_allclose(S, _lime().fit_transform([CallableQuery(right, output="logits")]), atol=1e-12)
+
+
+def test_models_that_need_not_repeat_are_asked_nothing_again():
+    counted = Service(None, np.inf)
+    lime = _lime(batch_size=64)
+    lime.fit_transform([CallableQuery(counted, output="logits", deterministic=False)])
+    assert counted.n_rows == lime.plan_.n_queries + 8  # the first look
+
+
+def test_a_store_does_not_hide_a_model_that_changes(tmp_path):
+    def queries(service):
+        return [CallableQuery(service, output="logits", model_id="service")]
+
+    lime = _lime(batch_size=64, cache=tmp_path / "answers.sqlite")
+    lime.set_params(n_reference=10).fit_transform(queries(Service(None, np.inf)))
+    with pytest.raises(QueryError, match="no longer answers"):
+        lime.set_params(n_reference=48).fit_transform(queries(Service(LIES["scaled"], 10)))
+
+
+def test_a_model_that_depends_on_the_batch_is_warned_of_and_goes_on():
+    def drifting(batch):
+        scores = right(batch)
+        return scores - scores.mean(axis=0)
+
+    with pytest.warns(UserWarning, match="when the rest of the batch changes"):
+        _lime(batch_size=64).fit_transform([CallableQuery(drifting, output="logits")])
+
+
+def test_rounding_that_depends_on_the_batch_is_no_lie():
+    def rounded(batch):
+        step = 1e-3 * np.ptp(right(batch))
+        return np.round(right(batch) / step) * step
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _lime(batch_size=64).fit_transform([CallableQuery(rounded, output="logits")])
+
+
+# --- one model and the next -----------------------------------------------------------------
+
+
+def _in_place_through_torch(batch):
+    torch = pytest.importorskip("torch")
+    return torch.from_numpy(batch).clamp_(min=0) @ torch.as_tensor(W)
+
+
+def _in_place_through_the_flag(batch):
+    batch.flags.writeable = True
+    batch[batch > 0.5] = 0.5
+    return batch @ W
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+@pytest.mark.parametrize("writer", [_in_place_through_torch, _in_place_through_the_flag])
+def test_a_model_that_changes_its_batch_is_named_and_spoils_no_other(writer):
+    queries = [CallableQuery(f, output="logits") for f in (writer, right)]
+    with pytest.warns(UserWarning, match=r"models\[0\] .* changed the batch of 8 copies"):
+        both = _lime().fit_transform(queries)
+    copying = CallableQuery(writer, output="logits", preprocess=np.copy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the remedy
+        alone = _lime().fit_transform([copying])
+    assert_array_equal(both[0], alone[0])
+    assert_array_equal(both[1], _lime().fit_transform(queries[1:])[0])
+    assert np.abs(both[0] - both[1]).max() > 0.01
+
+
+def test_tensors_that_are_changed_are_noticed():
+    torch = pytest.importorskip("torch")
+    from skzest import TorchQuery
+
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(6, 4).double().eval()
+    writer = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(6, 4)).double().eval()
+    zoo = [TorchQuery(net, optimize=False) for net in (writer, plain)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        both = _lime().fit_transform(zoo)
+    assert_array_equal(both[1], _lime().fit_transform(zoo[1:])[0])
+
+
+# --- batches of one size ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_samples", [32, 20, 12])
+def test_a_model_that_takes_one_batch_size_gets_it(n_samples):
+    sizes = set()
+
+    def strict(batch):
+        sizes.add(len(batch))
+        if len(batch) != 8:
+            raise RuntimeError(f"Got: {len(batch)} Expected: 8")
+        return right(batch)
+
+    lime = _lime(n_reference=5, n_samples=n_samples, batch_size=8)
+    S = lime.fit_transform([CallableQuery(strict, output="logits")])
+    assert 8 in sizes
+    assert_allclose(S, lime.fit_transform([CallableQuery(right, output="logits")]), atol=1e-12)
+
+
+def test_an_error_that_has_nothing_to_do_with_the_size_is_reported_as_it_is():
+    def broken(batch):
+        raise RuntimeError(f"no answer to {len(batch)} rows")
+
+    with pytest.raises(RuntimeError, match="no answer to 8 rows"):
+        _lime(batch_size=64).fit_transform([CallableQuery(broken, output="logits")])
+
+
+# --- the measure ------------------------------------------------------------------------------
+
+
+def test_gap_by_hand():
+    a = np.array([[0.0, 1.0], [2.0, 4.0]])
+    gap = Gap.between(a, a + [[0.0, 0.0], [0.0, 0.02]])
+    assert_allclose([gap.size, gap.range], [0.02, 4.0])
+    assert gap.exceeds(0.004) and not gap.exceeds(0.006)
+    assert not Gap.between(a, a).exceeds(0.0)
+    assert Gap.between(a, a[:1]).size == np.inf
+    assert not Gap.between(a, a + 1e-15).exceeds(0.0), "rounding"
