@@ -95,6 +95,33 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         warn_each(self._doubts_about(found))
         return found.decisions
 
+    def judge(self, X: ArrayLike, *, labels: Sequence[str] | None = None) -> Found:
+        """Decide by distances.
+
+        Parameters
+        ----------
+        X : array-like
+            For :class:`~skzest.ReuseDetector`, distances of suspects to the owner's model, shape
+            (n_models,). For :class:`~skzest.UnlearningVerifier`, distances of candidates to the
+            original and to the retrained models, shape (n_models, 1 + n_retrained). NaN where a
+            distance is undefined.
+        labels : sequence of str, default=None
+            Names of the models.
+
+        Returns
+        -------
+        decisions : ReuseDecisions or UnlearningDecisions
+
+        Warns
+        -----
+        UserWarning
+            If the correction for several suspects needs more unrelated models to find one.
+        """
+        check_is_fitted(self)
+        found = self._decide(self._measure(X), labels)
+        warn_each(self._doubts_about(found))
+        return found
+
     def judge_signatures(self, S: ArrayLike, *, labels: Sequence[str] | None = None) -> Found:
         """Decide by signatures; intervals then cover the choice of reference points too.
 

@@ -325,30 +325,6 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
 
     # --- judging --------------------------------------------------------------------------
 
-    def judge(self, X: ArrayLike, *, labels: Sequence[str] | None = None) -> ReuseDecisions:
-        """Decide by distances.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_suspects,)
-            Distances of the suspects to the owner's model; NaN where one is undefined.
-        labels : sequence of str, default=None
-            Names of the suspects.
-
-        Returns
-        -------
-        decisions : ReuseDecisions
-
-        Warns
-        -----
-        UserWarning
-            If the correction for several suspects needs more unrelated models to find one.
-        """
-        check_is_fitted(self)
-        found = self._decide(self._measure(X), labels)
-        warn_each(self._doubts_about(found))
-        return found
-
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """Probability that an unrelated model is at least as near, each suspect by itself.
 

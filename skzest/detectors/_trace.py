@@ -8,6 +8,7 @@ each point. It has length 1 if only distances are known.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -15,7 +16,15 @@ from scipy.special import stdtrit
 from ..comparing import jackknife_error, leave_one_out
 from ._jackknife import two_way
 
-__all__ = ["Trace", "all_and_without"]
+__all__ = ["Share", "Trace", "all_and_without"]
+
+
+class Share(NamedTuple):
+    """The trace, or a share of it, with its interval; NaN if it is undefined."""
+
+    left: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
 
 
 class Trace:
@@ -30,11 +39,11 @@ class Trace:
     def __init__(self, among: np.ndarray, original: np.ndarray):
         self.among, self.original = among, original
 
-    def size(self, level: float) -> tuple[float, float, float]:
+    def size(self, level: float) -> Share:
         """The trace of the original with its interval."""
         return self._interval(self.original, level, lambda d, d_original, d_among: d - d_among)
 
-    def share(self, to_retrained: np.ndarray, level: float) -> tuple[float, float, float]:
+    def share(self, to_retrained: np.ndarray, level: float) -> Share:
         """Share of the trace that a model has, with its interval."""
         return self._interval(
             to_retrained,
@@ -42,9 +51,7 @@ class Trace:
             lambda d, d_original, d_among: (d - d_among) / (d_original - d_among),
         )
 
-    def _interval(
-        self, to_retrained: np.ndarray, level: float, value: Callable
-    ) -> tuple[float, float, float]:
+    def _interval(self, to_retrained: np.ndarray, level: float, value: Callable) -> Share:
         """Student's interval of a function of three mean distances."""
         m, n_points = len(self.among), self.among.shape[2] - 1
         own = self.among.sum(axis=1) / (m - 1)  # of each retrained model to the others
@@ -62,7 +69,7 @@ class Trace:
         of_itself = own[:, 0].std(ddof=1) * abs(step)
         error, freedom = two_way(over_points, n_points, np.hypot(over_models, of_itself), m)
         reach = float(stdtrit(freedom, (1 + level) / 2) * error)
-        return estimate, estimate - reach, estimate + reach
+        return Share(estimate, estimate - reach, estimate + reach)
 
 
 def all_and_without(sums: np.ndarray) -> np.ndarray:

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_models
 from ..comparing import check_level, cosine_distance, interval_text
@@ -25,7 +24,7 @@ from ._decisions import (
 from ._judge import Judge, warn_each
 from ._relative import sums_with
 from ._same import SAME, check_not_the_same
-from ._trace import Trace, all_and_without
+from ._trace import Share, Trace, all_and_without
 
 __all__ = ["UnlearningVerifier"]
 
@@ -176,7 +175,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
             If two of the models are at distance 0.
         """
         self._fit_distances(X)
-        warn_each(self._doubts())
+        warn_each(_equal_rows(np.abs(X) <= SAME))
         return self
 
     @classmethod
@@ -287,40 +286,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         if self.n_retrained_ >= _FEWEST:
             self.d_trace_, self.trace_low_, self.trace_high_ = self._trace.size(self.level)
 
-    def _doubts(self) -> list[str]:
-        """Warnings about what was learned."""
-        D = np.abs(np.vstack([self._trace.original[:, 0], self._trace.among[:, :, 0]]))
-        equal = [
-            f"the original and retrained model {j}" if i == 0 else f"retrained models {i - 1}, {j}"
-            for i, j in np.argwhere(D <= SAME)
-            if i == 0 or i - 1 < j
-        ]
-        if not equal:
-            return []
-        return [
-            f"distance 0 between {'; '.join(equal)}: are they copies? Retrain each from another "
-            "seed or sample."
-        ]
-
     # --- judging --------------------------------------------------------------------------
-
-    def judge(self, X: ArrayLike, *, labels: Sequence[str] | None = None) -> UnlearningDecisions:
-        """Decide by distances.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_candidates, 1 + n_retrained)
-            Distances of the candidates to the original, in the first column, and to the retrained
-            models; NaN where one is undefined.
-        labels : sequence of str, default=None
-            Names of the candidates.
-
-        Returns
-        -------
-        decisions : UnlearningDecisions
-        """
-        check_is_fitted(self)
-        return self._decide(self._measure(X), labels)
 
     def _measure(self, X: ArrayLike) -> _Measured:
         D = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
@@ -344,8 +310,9 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
 
     def _decide(self, measured: _Measured, labels: Sequence[str] | None) -> UnlearningDecisions:
         d_original, to_retrained = measured
-        left = [self._share(d) for d in to_retrained]
-        said = [self._decision(d, share) for d, share in zip(d_original.tolist(), left)]
+        enough = self.n_retrained_ >= _FEWEST
+        left = [self._trace.share(d, self.level) if enough else Share() for d in to_retrained]
+        said = [self._decision(d, share) for d, share in zip(d_original, left)]
         n = self.n_retrained_
         return UnlearningDecisions(
             decisions=np.array([decision for decision, _ in said]),
@@ -359,12 +326,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
             labels=check_labels(labels, len(said)),
         )
 
-    def _share(self, to_retrained: np.ndarray) -> _Share:
-        if self.n_retrained_ < _FEWEST:
-            return _Share(np.nan, np.nan, np.nan)
-        return _Share(*self._trace.share(to_retrained, self.level))
-
-    def _decision(self, d_original: float, share: _Share) -> tuple[str, str]:
+    def _decision(self, d_original: float, share: Share) -> tuple[str, str]:
         if abs(d_original) <= SAME:
             return LIKE_ORIGINAL, "the same answers as the original"
         if np.isnan(d_original):
@@ -391,9 +353,12 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         return tags
 
 
-class _Share(NamedTuple):
-    """Share of the trace that is left, with its interval."""
-
-    left: float
-    low: float
-    high: float
+def _equal_rows(equal: np.ndarray) -> list[str]:
+    """A warning if different models are at distance 0."""
+    pairs = [f"{i} and {j}" for i, j in np.argwhere(np.triu(equal, 1))]
+    if not pairs:
+        return []
+    return [
+        f"the models in rows {', '.join(pairs)} of X are at distance 0: are they copies? Train "
+        "each from another seed or sample."
+    ]

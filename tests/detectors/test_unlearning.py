@@ -18,7 +18,7 @@ from skzest import (
     zest_distances,
 )
 from skzest.detectors._decisions import NO_DISTANCE
-from skzest.detectors._unlearning import _Share
+from skzest.detectors._trace import Share
 
 N_POINTS, N_PARTS = 20, 4
 SAME, RETRAINED, UNDECIDED = "no different from the original", "like retrained", "undecided"
@@ -132,7 +132,7 @@ def test_verdicts(verifier):
     ],
 )
 def test_interval_decides(verifier, low, high, verdict, reason):
-    said, because = verifier._decision(0.1, _Share(0.5, low, high))
+    said, because = verifier._decision(0.1, Share(0.5, low, high))
     assert said == verdict and because.endswith(reason)
 
 
