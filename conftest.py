@@ -43,6 +43,7 @@ else:
 @pytest.fixture(autouse=True)
 def registries_stay_as_they_were():
     """What a test or an example registers (a kind of model) is forgotten after it."""
+    import skzest.store  # noqa: F401  rooms register what they know when first imported
     from skzest.fingerprints._base import _HANDLERS
     from skzest.queries._base import _REGISTRY
 

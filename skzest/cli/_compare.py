@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``skzest compare``: distances between models, as a table, as JSON, as a page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+import numpy as np
+
+from ..comparing import ShownAsTable, TableText, number, zest_distances
+from ._models import load_models, model_names
+from ._questions import run_params, transformer_for
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare models; see ``skzest compare --help``."""
+    if len(options.models) < 2:
+        raise ValueError("one model has nothing to be compared with; name two or more.")
+    _check_folder(options.report)
+    names = model_names(options.models)
+    lime = transformer_for(options, **run_params(options))
+    S = lime.fit_transform(load_models(options.models, options))
+    D = np.asarray(zest_distances(S, n_classes=lime.n_classes_))
+    if options.report is not None:
+        from ..report import html_report
+
+        html_report(S, lime.plan_, options.report, labels=names, classes=lime.classes_)
+    if options.json:
+        print(
+            json.dumps(
+                {
+                    "models": options.models,
+                    "distances": [[None if np.isnan(d) else d for d in row] for row in D.tolist()],
+                    "digest": lime.plan_.digest,
+                    "n_questions": lime.plan_.n_queries,
+                }
+            )
+        )
+    else:
+        note = (
+            f"{lime.plan_.n_queries:,} questions to each model about {len(lime.plan_)} reference "
+            f"points, digest {lime.plan_.digest[:8]}"
+        )
+        print(DistanceTable(names, D, note))
+    return 0
+
+
+def _check_folder(path: str | None) -> None:
+    """Before anything is asked."""
+    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise FileNotFoundError(f"--report {path}: there is no such folder; make it first.")
+
+
+class DistanceTable(ShownAsTable):
+    """A matrix of distances for people."""
+
+    def __init__(self, names: list[str], distances: np.ndarray, note: str):
+        self.names, self.distances, self.note = names, distances, note
+
+    def _text(self) -> TableText:
+        rows = [[n, *map(number, row)] for n, row in zip(self.names, self.distances.tolist())]
+        return TableText("Distances", ["", *self.names], rows, self.note)

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What can be typed. Imports nothing that takes time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from .. import __version__
+
+__all__ = ["parse"]
+
+_MODEL = """\
+MODEL is a file (.onnx, .tflite, .skops, ...), an object of a module (package.module:object),
+or the address of a model on a server of the Open Inference Protocol
+(https://host/v2/models/NAME).
+"""
+_DATA = """\
+DATA is a folder of images or of .wav sounds, .npy, .npz, .csv, .parquet, or .txt with a text
+per line.
+"""
+_EXAMPLES = {
+    "": """\
+  skzest compare old.onnx new.onnx --reference images/
+  skzest plan images/ -o plan.npz
+  skzest sign new.onnx --plan plan.npz -o new.sig.npz
+  skzest check newest.onnx --against new.sig.npz --max-distance 0.05
+  skzest judge --owner mine.onnx --unrelated other*.onnx --suspect theirs.onnx --reference images/
+""",
+    "compare": """\
+  skzest compare old.onnx new.onnx --reference images/ --size 32x32
+  skzest compare a.onnx b.onnx c.onnx --reference x.npy --report page.html
+  skzest compare shop.models:old https://host/v2/models/new --reference table.csv --json
+""",
+    "plan": """\
+  skzest plan images/ -o plan.npz
+  skzest plan recordings/ --points 64 --masks 128 -o plan.npz
+""",
+    "sign": """\
+  skzest sign model.onnx --plan plan.npz -o model.sig.npz
+""",
+    "check": """\
+  skzest check model.onnx --against base.sig.npz --max-distance 0.05
+  skzest check model.onnx --against base.sig.npz --plan plan.npz --max-distance 0.05 >> summary.md
+""",
+    "judge": """\
+  skzest judge --owner mine.onnx --unrelated other*.onnx --suspect theirs.onnx --reference images/
+""",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors take one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of one call; exits on --help, --version and mistakes."""
+    parser = _Parser(prog="skzest", **_texts("", "How far apart are models? Which were copied?"))
+    parser.add_argument("--version", action="version", version=f"skzest {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_compare(_command(commands, "compare", "Distances between models."))
+    _add_plan(_command(commands, "plan", "Draw up questions, for several parties to ask."))
+    _add_sign(_command(commands, "sign", "Ask a model the questions of a plan."))
+    _add_check(_command(commands, "check", "Is a model near a signed one? Status 0 if, 1 if not."))
+    _add_judge(_command(commands, "judge", "Were suspects made from the owner's model?"))
+    return parser.parse_args(argv)
+
+
+def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=what, **_texts(name, what))
+
+
+def _texts(name: str, what: str) -> dict[str, Any]:
+    """What --help says around the options."""
+    return {
+        "description": f"{what}\n\n{_MODEL if name != 'plan' else ''}{_DATA}",
+        "epilog": f"examples:\n{_EXAMPLES[name]}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", nargs="+", metavar="MODEL")
+    parser.add_argument("--reference", required=True, metavar="DATA")
+    parser.add_argument("--report", metavar="FILE", help="write a page of HTML")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_questions(parser)
+    _add_models(parser)
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="DATA")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="such as plan.npz")
+    _add_questions(parser)
+    _add_progress(parser)
+
+
+def _add_sign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--plan", required=True, metavar="FILE", help="the questions")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="such as m.sig.npz")
+    _add_models(parser)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--against", required=True, metavar="FILE", help="a signature")
+    parser.add_argument("--max-distance", required=True, type=_positive, metavar="D")
+    parser.add_argument(
+        "--plan", metavar="FILE", help="the questions (default: plan.npz beside the signature)"
+    )
+    parser.add_argument("--level", type=float, default=0.95, help="of the interval (0.95)")
+    _add_models(parser)
+
+
+def _add_judge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--owner", required=True, metavar="MODEL")
+    for name in ("--unrelated", "--suspect"):
+        parser.add_argument(name, required=True, nargs="+", action="extend", metavar="MODEL")
+    parser.add_argument("--reference", required=True, metavar="DATA")
+    parser.add_argument("--alpha", type=float, default=0.05, help="false-positive rate (0.05)")
+    parser.add_argument(
+        "--null",
+        default="conformal",
+        choices=("conformal", "lognormal", "normal"),
+        help="how unrelated distances are distributed",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_questions(parser)
+    _add_models(parser)
+
+
+# --- groups of options ----------------------------------------------------------------------
+
+
+def _add_questions(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument("--size", type=_shape, metavar="HxW", help="resize images")
+    data.add_argument("--key", help="the array of an .npz")
+    data.add_argument("--label", help="column or array of labels, which is left out")
+    data.add_argument("--max-points", type=_count, metavar="N", help="read no more than N points")
+    asked = parser.add_argument_group("questions")
+    asked.add_argument("--points", type=_count, metavar="N", help="reference points (32)")
+    asked.add_argument("--masks", type=_masks, default="auto", metavar="N", help="per point (auto)")
+    asked.add_argument(
+        "--sampling",
+        default="fractional",
+        choices=("bernoulli", "antithetic", "foldover", "fractional"),
+        help="design of the masks (fractional)",
+    )
+    asked.add_argument(
+        "--masker", default="auto", choices=("auto", "image", "table", "text", "sound")
+    )
+    asked.add_argument(
+        "--masker-arg",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameter of the masker, such as segmenter=slic",
+    )
+    asked.add_argument(
+        "--response",
+        default="logit",
+        choices=("logit", "raw", "predict_proba", "decision_function", "label"),
+    )
+    asked.add_argument("--seed", type=int, default=0)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    models = parser.add_argument_group("models")
+    models.add_argument(
+        "--preprocess", metavar="MODULE:FUNCTION", help="applied to every batch, for all models"
+    )
+    models.add_argument(
+        "--model-arg",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameter of the models' queries, such as output=logits",
+    )
+    models.add_argument("--classes", type=_labels, metavar="A,B,...", help="labels of the columns")
+    models.add_argument("--token-env", metavar="NAME", help="variable that holds a service's token")
+    models.add_argument(
+        "--max-questions", type=_count, metavar="N", help="rows that a service is sent, at most"
+    )
+    models.add_argument("--cache", metavar="FILE", help="where answers are kept")
+    models.add_argument("--batch-size", type=_count, metavar="N")
+    models.add_argument("--jobs", type=int, metavar="N")
+    _add_progress(parser)
+
+
+def _add_progress(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress on a terminal")
+
+
+# --- values ---------------------------------------------------------------------------------
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def _masks(text: str) -> int | str:
+    return text if text == "auto" else _count(text)
+
+
+def _shape(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    try:
+        return _count(height), _count(width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 32x32") from None
+
+
+def _labels(text: str) -> list[object]:
+    return [_value(label) for label in text.split(",")]
+
+
+def _pair(text: str) -> tuple[str, object]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, _value(value)
+
+
+def _value(text: str) -> object:
+    """A number, list, true, false or null as JSON has it; else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``skzest plan``: questions in a file, which knows nothing of any model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from ..queries import OUTPUTS, Query
+from ._questions import transformer_for
+
+__all__ = ["run"]
+
+
+class Nobody(Query):
+    """Stands in for the models, on which questions do not depend."""
+
+    outputs = OUTPUTS
+    classes_ = np.arange(2)
+
+    def ask(self, X: Any, output: str) -> np.ndarray:
+        """The same for every question."""
+        return np.zeros(len(X), dtype=int) if output == "predict" else np.full((len(X), 2), 0.5)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a plan; see ``skzest plan --help``."""
+    lime = transformer_for(options)
+    plan = lime.fit([Nobody(None)]).plan_
+    plan.save(options.output)
+    print(f"{options.output}: {plan.n_queries:,} questions about {len(plan)} points")
+    print(f"digest {plan.digest}")
+    return 0

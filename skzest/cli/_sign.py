@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""``skzest sign``: the signature of a model in a file, and nothing else of it."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..plan import QueryPlan
+from ..signature import LimeSignatureTransformer
+from ._models import load_models
+from ._questions import run_params, verbosity
+from ._signed import SignedModel
+
+__all__ = ["run", "signed"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sign a model; see ``skzest sign --help``."""
+    plan = QueryPlan.load(options.plan)
+    found = signed(plan, options)
+    found.save(options.output)
+    print(f"{options.output}: {len(found.classes)} classes, {found.n_questions:,} questions")
+    print(f"digest {found.digest}")
+    return 0
+
+
+def signed(plan: QueryPlan, options: argparse.Namespace) -> SignedModel:
+    """The signature of the model that the options name, under a plan."""
+    run = run_params(options)
+    lime = LimeSignatureTransformer.from_plan(plan, verbose=verbosity(options), **run)
+    (row,) = lime.fit_transform(load_models([options.model], options))
+    signature = row.reshape(lime.n_classes_, lime.n_components_)
+    return SignedModel(signature, lime.classes_, plan.digest, plan.n_queries)

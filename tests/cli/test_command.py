@@ -1,0 +1,514 @@
+"""The command: every form as a process of its own, and in this one what each prints."""
+
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inference_server import InferenceServer
+from PIL import Image
+
+from skzest import QueryPlan, __version__
+from skzest.cli import main
+from skzest.cli._signed import SignedModel
+
+ROOT = Path(__file__).parents[2]
+FORMS = ("compare", "plan", "sign", "check", "judge")
+
+MODELS = """
+import numpy as np
+
+W = np.random.default_rng(0).normal(size=(6, 3))
+
+
+class Linear:
+    def __init__(self, *seeds, classes=(0, 1, 2)):
+        shift = [np.random.default_rng(s).normal(size=W.shape) for s in seeds]
+        self.W, self.classes_ = W + sum(shift), np.array(classes)
+
+    def predict_proba(self, X):
+        power = np.exp(np.asarray(X) @ self.W)
+        return power / power.sum(axis=1, keepdims=True)
+
+
+class Nested:
+    inside = Linear()
+
+
+def function(X):
+    return Linear().predict_proba(X)
+
+
+def logits(X):
+    return np.asarray(X) @ W
+
+
+def broken(X):
+    raise RuntimeError("two\\nlines")
+
+
+def halve(X):
+    return X / 2
+
+
+old, new, other = Linear(), Linear(), Linear(1)
+new.W = old.W * 1.01 + 0.01
+named = Linear(classes=("a", "b", "c"))
+fewer = Linear(classes=(0, 1, 5))
+constant = Linear()
+constant.W = np.zeros_like(W)
+zoo = {f"zoo_{i}": Linear(i) for i in range(2, 8)}
+globals().update(zoo)
+unrelated = list(zoo)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with models, data, a plan and a signature."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "shop_models.py").write_text(MODELS)
+    (folder / "exits.py").write_text("raise SystemExit(0)")
+    rows = np.random.default_rng(1).normal(size=(40, 6))
+    np.save(folder / "rows.npy", rows)
+    for name, arguments in {
+        "plan": ["rows.npy", "-o", "plan.npz", "--points", "8"],
+        "sign": ["shop_models:old", "--plan", "plan.npz", "-o", "old.sig.npz"],
+    }.items():
+        done = skzest(folder, name, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"digest [0-9a-f]{64}\n$", done.stdout) and not done.stderr
+    return folder
+
+
+def skzest(folder, *arguments):
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
+    return subprocess.run(
+        [sys.executable, "-m", "skzest", *arguments],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """The command in this process: status, standard output, standard error."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments):
+        try:
+            status = main([str(a) for a in arguments])
+        except SystemExit as error:  # argparse
+            status = error.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def error_of(outcome):
+    """The one line of an error, and nothing else."""
+    status, out, err = outcome
+    assert status == 2 and out == ""
+    assert err.endswith("\n") and err.count("\n") == 1 and "Traceback" not in err
+    return err
+
+
+# --- processes -------------------------------------------------------------------------------
+
+
+def test_compare_as_a_process(folder):
+    models = ["shop_models:old", "shop_models:new", "shop_models:other"]
+    done = skzest(folder, "compare", *models, "--reference", "rows.npy", "--points", "8", "--json")
+    assert done.returncode == 0 and done.stderr == ""
+    found = json.loads(done.stdout)
+    assert set(found) == {"models", "distances", "digest", "n_questions"}
+    assert found["models"] == models
+    assert found["digest"] == QueryPlan.load(folder / "plan.npz").digest
+    D = np.array(found["distances"])
+    assert D.shape == (3, 3) and np.array_equal(D, D.T) and (np.diag(D) == 0).all()
+    assert D[0, 1] < 0.05 < D[0, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "verdict"), [("new", 0, "is near"), ("other", 1, "is far from")]
+)
+def test_check_as_a_process(folder, model, status, verdict):
+    done = skzest(
+        folder,
+        "check",
+        f"shop_models:{model}",
+        "--against",
+        "old.sig.npz",
+        "--max-distance",
+        "0.05",
+    )
+    assert done.returncode == status and done.stderr == ""
+    assert done.stdout.startswith(f"### shop\\_models:{model} {verdict} old.sig.npz\n")
+
+
+def test_judge_as_a_process(folder):
+    unrelated = [f"shop_models:zoo_{i}" for i in range(2, 8)]
+    suspects = ["shop_models:new", "shop_models:other"]
+    done = skzest(
+        folder,
+        *("judge", "--owner", "shop_models:old", "--unrelated", *unrelated),
+        *("--suspect", *suspects, "--reference", "rows.npy", "--points", "8"),
+        *("--null", "lognormal", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [one["model"] for one in found["suspects"]] == suspects
+    assert found["suspects"][0]["decision"] == "reused"
+    assert found["suspects"][1]["decision"] != "reused"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_errors_of_every_form_take_one_line_and_status_2(folder, form):
+    arguments = {
+        "compare": ["shop_models:old", "shop_models:nobody", "--reference", "rows.npy"],
+        "plan": ["nothing.npy", "-o", "p.npz"],
+        "sign": ["shop_models:old", "--plan", "rows.npy", "-o", "s.npz"],
+        "check": ["shop_models:old", "--against", "rows.npy", "--max-distance", "1"],
+        "judge": [
+            *("--owner", "shop_models:old", "--unrelated", "shop_models:other"),
+            *("--suspect", "shop_models:new", "--reference", "rows.npy"),
+        ],
+    }[form]
+    done = skzest(folder, form, *arguments)
+    error_of((done.returncode, done.stdout, done.stderr))
+    assert done.stderr.startswith(f"skzest {form}: error: ")
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from skzest.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as error:\n    print(error.code)\n"
+        "print([m for m in ('numpy', 'scipy', 'sklearn', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *_, status, modules, end = done.stdout.split("\n")
+    assert (status, modules, end) == ("0", "[]", "")
+
+
+@pytest.mark.parametrize("form", ["", *FORMS])
+def test_help_has_examples_that_parse(run, form):
+    from skzest.cli._parser import parse
+
+    status, out, err = run(*([form] if form else []), "--help")
+    assert status == 0 and err == ""
+    examples = re.findall(r"^  skzest (.*)$", out, flags=re.MULTILINE)
+    assert examples
+    for example in examples:
+        parse(example.partition(" >>")[0].split())
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_version(run):
+    assert run("--version") == (0, f"skzest {__version__}\n", "")
+
+
+# --- compare ---------------------------------------------------------------------------------
+
+
+def test_table_of_distances(run):
+    status, out, err = run(
+        *("compare", "shop_models:old", "shop_models:other", "--reference", "rows.npy"),
+        *("--points", 8),
+    )
+    head, first, second, note = out.splitlines()
+    assert head.split() == ["shop_models:old", "shop_models:other"]
+    assert first.split()[1] == second.split()[2] == "0"
+    assert first.split()[2] == second.split()[1] and float(first.split()[2]) > 0.05
+    assert note.startswith("256 questions to each model about 8 reference points, digest ")
+    assert (status, err) == (0, "")
+
+
+def test_report_is_a_page(run, folder):
+    status, out, _ = run(
+        *("compare", "shop_models:old", "shop_models:other", "--reference", "rows.npy"),
+        *("--points", 8, "--report", "page.html"),
+    )
+    page = (folder / "page.html").read_text()
+    assert status == 0 and out and "shop_models:other" in page
+    told = error_of(
+        run(
+            *("compare", "shop_models:old", "shop_models:broken", "--reference", "rows.npy"),
+            *("--report", "nowhere/page.html"),
+        )
+    )
+    assert "nowhere/page.html: there is no such folder" in told  # before any model was asked
+
+
+def test_distances_that_are_not_defined_are_null(run):
+    status, out, err = run(
+        *("compare", "shop_models:old", "shop_models:constant", "--reference", "rows.npy"),
+        *("--points", 8, "--json"),
+    )
+    assert status == 0 and json.loads(out)["distances"][0][1] is None
+    assert err.startswith("skzest: warning: models[1]") and err.count("\n") == 1
+
+
+def distance(run, *arguments):
+    status, out, err = run(
+        "compare", *arguments, "--reference", "rows.npy", "--points", 8, "--json"
+    )
+    assert status == 0, err
+    return json.loads(out)["distances"][0][1]
+
+
+def test_functions_and_nested_objects_are_models(run):
+    assert distance(run, "shop_models:old", "shop_models:function") < 1e-9
+    assert distance(run, "shop_models:old", "shop_models:Nested.inside") < 1e-9
+
+
+def test_arguments_of_models(run):
+    two = ("shop_models:logits", "shop_models:logits")
+    assert distance(run, *two, "--model-arg", "output=logits") == 0
+    classes = ("--model-arg", "output=logits", "--classes", "a,b,c")
+    assert distance(run, *two, *classes) == 0
+    told = error_of(run("compare", *two, "--reference", "rows.npy", "--classes", "a,a,b"))
+    assert "more than once" in told
+    only_functions = ("--reference", "rows.npy", "--model-arg", "output=logits")
+    told = error_of(run("compare", "shop_models:old", "shop_models:new", *only_functions))
+    assert "shop_models:old: " in told and "'output'" in told
+
+
+def test_preprocess_is_a_function_by_name(run):
+    halved = ("--preprocess", "shop_models:halve")
+    assert distance(run, "shop_models:old", "shop_models:new", *halved) > 0
+    both = ("compare", "shop_models:old", "shop_models:new", "--reference", "rows.npy")
+    assert "is not of the form" in error_of(run(*both, "--preprocess", "halve"))
+
+
+def test_seed_and_sampling_choose_the_questions(run):
+    both = ("compare", "shop_models:old", "shop_models:new", "--reference", "rows.npy", "--json")
+    digests = [
+        json.loads(run(*both, "--points", 8, *more)[1])["digest"]
+        for more in ((), ("--seed", 1), ("--sampling", "bernoulli", "--masks", 40), ())
+    ]
+    assert digests[0] == digests[3] and len(set(digests)) == 3
+
+
+def test_answers_are_kept_in_a_cache(run, tmp_path):
+    with InferenceServer(lambda X: X[:, :3] * 2) as server:
+        two = ("compare", server.url, server.url, "--reference", "rows.npy", "--points", 8)
+        params = ("--model-arg", "output=logits", "--cache", tmp_path / "answers.sqlite")
+        assert "model_id=" in error_of(run(*two, *params))
+        assert server.n_received == 0
+        params += ("--model-arg", "model_id=m")
+        assert run(*two, *params)[0] == 0
+        received = server.n_received
+        assert run(*two, *params)[0] == 0
+        assert server.n_received - received < 100
+
+
+def test_address_is_a_model(run, monkeypatch):
+    with InferenceServer(lambda X: X[:, :3] * 2, token="secret-token") as server:
+        two = ("compare", server.url, server.url, "--reference", "rows.npy", "--points", 8)
+        two += ("--model-arg", "output=logits", "--json")
+        assert "answered 401" in error_of(run(*two))
+        assert "no variable SKZEST_TOKEN" in error_of(run(*two, "--token-env", "SKZEST_TOKEN"))
+        monkeypatch.setenv("SKZEST_TOKEN", "secret-token")
+        status, out, _ = run(*two, "--token-env", "SKZEST_TOKEN")
+        assert status == 0 and json.loads(out)["distances"][0][1] == 0
+        assert "secret-token" not in out
+        limited = run(*two, "--token-env", "SKZEST_TOKEN", "--max-questions", 50)
+        assert "max_questions=50 is reached" in error_of(limited)
+
+
+@pytest.mark.parametrize(
+    ("model", "fact"),
+    [
+        ("shop_models:nobody", "shop_models has no nobody"),
+        ("no_such_module:model", "No module named 'no_such_module'"),
+        ("exits:model", r"importing exits raised SystemExit"),
+        ("shop_models:", "is not of the form package.module:object"),
+        ("shop_models:Linear", "is a class"),
+        ("shop_models:broken", "RuntimeError: two lines"),
+    ],
+)
+def test_models_that_cannot_be_had_are_named(run, model, fact):
+    told = error_of(run("compare", "shop_models:old", model, "--reference", "rows.npy"))
+    assert re.search(fact, told)
+
+
+# --- data ------------------------------------------------------------------------------------
+
+
+def test_folder_of_images(run, folder, tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    status, _, err = run(
+        *("plan", tmp_path, "-o", "images.npz", "--points", 3, "--masker", "image"),
+        *("--masker-arg", "segmenter=grid", "--size", "8x8"),
+    )
+    assert (status, err) == (0, "")
+    plan = QueryPlan.load(folder / "images.npz")
+    assert plan.point(0).shape == (8, 8, 3) and set(plan.n_parts) == {16}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (["--size", "8"], "argument --size: '8' is not a size such as 32x32"),
+        (["--points", "0"], "argument --points: 0 is not at least 1"),
+        (["--points", "99"], "n_reference=99"),
+        (["--masks", "few"], "argument --masks"),
+        (["--masker-arg", "fill"], "'fill' is not KEY=VALUE"),
+        (["--masker-arg", "fill=zero"], "--masker-arg needs --masker"),
+        (["--masker", "table", "--masker-arg", "full=zero"], "--masker table: .*full"),
+        (["--masker", "sound"], "--masker sound: .*sample_rate"),
+    ],
+)
+def test_options_of_questions_are_checked(run, arguments, fact):
+    told = error_of(run("plan", "rows.npy", "-o", "p.npz", *arguments))
+    assert re.search(fact, told)
+
+
+# --- plan, sign, check -----------------------------------------------------------------------
+
+
+def test_signature_holds_nothing_of_the_model(folder):
+    with np.load(folder / "old.sig.npz", allow_pickle=False) as file:
+        assert set(file.files) == {"format", "signature", "classes", "digest", "n_questions"}
+    signed = SignedModel.load(folder / "old.sig.npz")
+    plan = QueryPlan.load(folder / "plan.npz")
+    assert signed.signature.shape == (3, plan.n_components)
+    assert signed.classes.tolist() == [0, 1, 2] and signed.digest == plan.digest
+    assert signed.n_questions == plan.n_queries
+    assert b"shop" not in (folder / "old.sig.npz").read_bytes()
+
+
+def test_summary_is_markdown_with_interval_parts_and_classes(run):
+    status, out, _ = run(
+        *("check", "shop_models:other", "--against", "old.sig.npz", "--max-distance", 0.05)
+    )
+    facts = dict(re.findall(r"^\| (\S[^|]*) \| ([^|]*) \|$", out, flags=re.MULTILINE))
+    low, high = map(float, facts["95% interval"].split(" to "))
+    assert status == 1 and low < float(facts["distance"]) < high and facts["limit"] == "0.05"
+    parts, classes = out.split("Parts that changed most:")[1].split("Classes that changed most:")
+    assert len(re.findall(r"^\| [\d.]+% \| [012] \| \d \| column \d \|$", parts, re.M)) == 5
+    shares = re.findall(r"^\| ([\d.]+)% \| [012] \|$", classes, re.M)
+    assert len(shares) == 3 and abs(sum(map(float, shares)) - 100) < 0.2
+
+
+def test_same_model_has_not_changed(run):
+    status, out, _ = run(
+        *("check", "shop_models:old", "--against", "old.sig.npz", "--max-distance", 1e-9)
+    )
+    assert status == 0 and "| distance | 0 |" in out and "changed" not in out
+
+
+def test_classes_are_matched_by_label(run):
+    check = ("--against", "old.sig.npz", "--max-distance", 0.05)
+    status, out, _ = run("check", "shop_models:fewer", *check)
+    assert status == 0 and "| classes of one model only | 2, 5 |" in out
+    told = error_of(run("check", "shop_models:named", *check))
+    assert "labels of classes are text in one model and numbers in the other" in told
+    # The remedy that the message names.
+    assert run("check", "shop_models:function", *check, "--classes", "0,1,2")[0] == 0
+
+
+def test_constant_model_is_an_error_and_not_near(run):
+    status, out, err = run(
+        *("check", "shop_models:constant", "--against", "old.sig.npz", "--max-distance", 0.05)
+    )
+    assert (status, out) == (2, "") and "same scores to every question" in err
+
+
+def test_plan_is_found_beside_the_signature_and_must_be_its_own(run, folder, tmp_path):
+    alone = tmp_path / "old.sig.npz"
+    alone.write_bytes((folder / "old.sig.npz").read_bytes())
+    check = ("check", "shop_models:new", "--against", alone, "--max-distance", 0.05)
+    assert "no plan beside the signature; pass --plan" in error_of(run(*check))
+    assert run(*check, "--plan", folder / "plan.npz")[0] == 0
+    run("plan", "rows.npy", "-o", tmp_path / "plan.npz", "--points", 4)
+    assert "answers other questions (digest " in error_of(run(*check))
+
+
+class Bomb:
+    def __reduce__(self):
+        return print, ("BOOM",)
+
+
+FIELDS = {
+    "format": 1,
+    "signature": np.ones((3, 4)),
+    "classes": np.arange(3),
+    "digest": "0" * 64,
+    "n_questions": 5,
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", 99),
+        ("format", "one"),
+        ("signature", np.ones(3)),
+        ("signature", np.full((3, 4), np.inf)),
+        ("signature", np.ones((3, 4), dtype=int)),
+        ("signature", np.array([[1.0, np.nan]] * 3)),
+        ("classes", np.arange(4)),
+        ("classes", np.zeros(3)),
+        ("classes", np.ones((3, 1))),
+        ("digest", "xyz"),
+        ("digest", np.array(["0" * 64])),
+        ("n_questions", 0),
+        ("n_questions", np.ones(2, int)),
+    ],
+)
+def test_signatures_of_strangers_are_checked_field_by_field(tmp_path, field, value):
+    np.savez(tmp_path / "good.npz", **FIELDS)
+    SignedModel.load(tmp_path / "good.npz")
+    np.savez(tmp_path / "bad.npz", **{**FIELDS, field: value})
+    with pytest.raises(ValueError, match=rf"bad.npz: {field} is not"):
+        SignedModel.load(tmp_path / "bad.npz")
+
+
+def test_pickles_in_signatures_are_not_run(tmp_path, capsys):
+    np.savez(tmp_path / "bad.npz", **{**FIELDS, "classes": np.array([Bomb()] * 3, dtype=object)})
+    (tmp_path / "worse.npz").write_bytes(pickle.dumps(Bomb()))
+    for name in ("bad.npz", "worse.npz"):
+        with pytest.raises(ValueError, match="is not a signature"):
+            SignedModel.load(tmp_path / name)
+    assert "BOOM" not in capsys.readouterr().out
+    pickle.loads(pickle.dumps(Bomb()))
+    assert "BOOM" in capsys.readouterr().out
+
+
+# --- judge -----------------------------------------------------------------------------------
+
+
+def test_decisions_are_a_table(run):
+    unrelated = [f"shop_models:zoo_{i}" for i in range(2, 8)]
+    status, out, _ = run(
+        *("judge", "--owner", "shop_models:old", "--unrelated", *unrelated[:3]),
+        *("--unrelated", *unrelated[3:], "--suspect", "shop_models:new"),
+        *("--reference", "rows.npy", "--points", 8, "--null", "lognormal", "--alpha", 0.01),
+    )
+    assert status == 0 and re.search(r"^shop_models:new .* reused ", out, re.M)
+
+
+def test_too_few_unrelated_models_are_told_before_a_question(run):
+    told = error_of(
+        run(
+            *("judge", "--owner", "shop_models:broken", "--unrelated", "shop_models:other"),
+            *("shop_models:zoo_2", "--suspect", "shop_models:new", "--reference", "rows.npy"),
+        )
+    )
+    assert "19" in told and "unrelated models are needed" in told
