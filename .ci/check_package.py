@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Check a built wheel and source distribution:  python .ci/check_package.py dist
 
-The wheel holds the package with ``py.typed`` and nothing else, and imports from an empty
-environment; the source distribution holds what is needed to build it.
+The wheel must hold every file of the package, ``py.typed`` included, and nothing else, and must
+import from an empty environment; the source distribution must hold what is needed to build it.
 """
 
 import subprocess
@@ -30,10 +30,9 @@ def check_wheel(wheel: Path) -> None:
     strangers = {top for top in tops if top != "skzest" and not top.endswith(".dist-info")}
     if strangers:
         raise SystemExit(f"{wheel.name} holds {sorted(strangers)} beside skzest.")
-    if "skzest/py.typed" not in names:
-        raise SystemExit(f"{wheel.name} lacks skzest/py.typed.")
-    sources = {path.as_posix() for path in Path("skzest").rglob("*.py")}
-    if missing := sources.difference(names):
+    files = (path for path in Path("skzest").rglob("*") if path.is_file())
+    needed = {path.as_posix() for path in files if path.parent.name != "__pycache__"}
+    if missing := (needed | {"skzest/py.typed"}).difference(names):
         raise SystemExit(f"{wheel.name} lacks {sorted(missing)}.")
 
 
