@@ -9,7 +9,7 @@ from ._explanation import DistanceExplanation, columns_of, explain_distance
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
 from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
-from ._signatures import Signatures, check_plan, check_signature
+from ._signatures import Signatures, check_plan
 from ._tables import ShownAsTable, TableText, escape, interval_text, number
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "ZestDistanceTransformer",
     "check_level",
     "check_plan",
-    "check_signature",
     "columns_of",
     "cosine_distance",
     "crossvalidated_distances",

@@ -112,16 +112,14 @@ class Signatures:
         return cls(rows, present, constant, n_classes, name, names)
 
     @classmethod
-    def one(
-        cls, S: ArrayLike, name: str, plan: QueryPlan, names: np.ndarray | None = None
-    ) -> Signatures:
+    def one(cls, S: ArrayLike, name: str, plan: QueryPlan) -> Signatures:
         """Check the signature of a single model, a row or an array of one row."""
         if np.ndim(S) > 1 and len(np.asarray(S)) != 1:
             raise ValueError(
                 f"{name} must be the signature of one model, a 1-D row; got shape {np.shape(S)}. "
                 "Pass one row of the matrix, such as S[0]."
             )
-        return cls.of(S, name, plan=plan, names=names)
+        return cls.of(S, name, plan=plan)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -192,13 +190,6 @@ def check_pair(S1: ArrayLike, S2: ArrayLike, plan: QueryPlan) -> tuple[np.ndarra
     first, second = Signatures.one(S1, "S1", plan), Signatures.one(S2, "S2", plan)
     first.check_comparable(second)
     return first.blocks[0], second.blocks[0]
-
-
-def check_signature(
-    S: ArrayLike, name: str, plan: QueryPlan, names: np.ndarray | None = None
-) -> np.ndarray:
-    """One signature under a plan as an (n_classes, n_components) array."""
-    return Signatures.one(S, name, plan, names).blocks[0]
 
 
 def check_plan(plan: object, minimum: int = 1) -> QueryPlan:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_choice
-from ..comparing import check_plan, check_signature, columns_of
+from ..comparing import Signatures, check_plan, columns_of
 from ..drawing import SIDE_FONT, SOUNDS, draw_colorbar, plain, shorten, signed_cmap
 from ..plan import QueryPlan, class_labels, names_of
 
@@ -132,9 +132,8 @@ class SignatureDisplay:
             If column names tell that the signature answers other questions.
         """
         check_plan(plan)
-        names = names_of(S)
-        W = check_signature(S, "S", plan, names)
-        known = class_labels(names) if classes is None else np.asarray(classes, dtype=object)
+        W = Signatures.one(S, "S", plan).blocks[0]
+        known = class_labels(names_of(S)) if classes is None else np.asarray(classes, dtype=object)
         known = np.arange(len(W)) if known is None else known
         if known.shape != (len(W),):
             raise ValueError(
