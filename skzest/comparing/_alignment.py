@@ -118,7 +118,7 @@ class ClassAligner(TransformerMixin, BaseEstimator):
     See Also
     --------
     zest_distances : Distances between models, with alignment of each pair.
-    LimeSignatureTransformer : Signatures of models; places classes by label.
+    LimeSignatureTransformer : Signatures of models; orders classes by label.
 
     Notes
     -----

@@ -216,7 +216,7 @@ def _halves(S_a: ArrayLike, S_b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         )
     if not np.array_equal(np.isnan(A), np.isnan(B)):
         raise ValueError(
-            "S_a and S_b are NaN in different places, so their rows are not the same models. Put "
+            "S_a and S_b are NaN in different columns, so their rows are not the same models. Put "
             "the models in one order."
         )
     return A, B

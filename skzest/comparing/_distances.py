@@ -120,14 +120,14 @@ def zest_distances(
     Examples
     --------
     >>> from skzest import zest_distances
-    >>> victim, copy, stranger = [1.0, 2.0, 0.0], [2.0, 4.0, 0.1], [0.0, -1.0, 3.0]
-    >>> D = zest_distances([victim, copy, stranger])
+    >>> owner, copy, unrelated = [1.0, 2.0, 0.0], [2.0, 4.0, 0.1], [0.0, -1.0, 3.0]
+    >>> D = zest_distances([owner, copy, unrelated])
     >>> bool(D[0, 1] < 0.01 < D[0, 2])
     True
 
     Two rows give a number:
 
-    >>> round(zest_distances(victim, stranger, distance="angular"), 3)
+    >>> round(zest_distances(owner, unrelated, distance="angular"), 3)
     0.591
 
     Two classes whose order is unknown:

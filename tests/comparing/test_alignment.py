@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import transcriptions as told
+import transcriptions as transcribed
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -69,13 +69,13 @@ def costs(draw, largest=9):
 
 
 @given(costs(largest=30))
-def test_greedy_takes_what_one_smallest_cell_after_another_would_take(C):
+def test_greedy_equals_taking_the_smallest_cells_one_by_one(C):
     before = C.copy()
     assert_array_equal(greedy(C), [plain_greedy(cost) for cost in C])
     assert_array_equal(C, before)
 
 
-def test_greedy_needs_a_round_per_class_where_each_match_waits_for_the_one_before():
+def test_greedy_handles_chains_in_which_each_match_blocks_the_next():
     # Cells in the order (0, 0), (0, 1), (1, 1), (1, 2), ...: each blocks the next.
     n = 40
     C = np.full((1, n, n), 1e6) + np.arange(n * n).reshape(n, n)
@@ -86,7 +86,7 @@ def test_greedy_needs_a_round_per_class_where_each_match_waits_for_the_one_befor
 
 
 @given(costs())
-def test_sequential_serves_rows_in_order(C):
+def test_sequential_lets_rows_choose_in_order(C):
     assert_array_equal(sequential(C), [plain_sequential(cost) for cost in C])
 
 
@@ -114,26 +114,26 @@ def permuted(seed, n_classes, n_components=6):
 @pytest.mark.parametrize("alignment", METHODS)
 @given(seed=seeds, n_classes=st.integers(2, 100))
 def test_permuted_classes_find_each_other(alignment, seed, n_classes):
-    first, second, place = permuted(seed, n_classes)
+    first, second, position = permuted(seed, n_classes)
     S = np.stack([first.ravel(), second.ravel()])
     aligner = ClassAligner(n_classes=n_classes, template=0, alignment=alignment)
     aligned = aligner.fit(S).transform(S)
     assert_array_equal(aligned[0], S[0])
-    assert_array_equal(aligned[1], second[place].ravel())
+    assert_array_equal(aligned[1], second[position].ravel())
     match = aligner.match(S)[1]
-    assert_array_equal(match.classes, place)
+    assert_array_equal(match.classes, position)
     assert_allclose(match.distances, 0, atol=1e-30)
     assert_allclose(
         zest_distances(S, n_classes=n_classes, alignment=alignment)[0, 1], 0, atol=1e-30
     )
-    if not np.array_equal(place, np.arange(n_classes)):
+    if not np.array_equal(position, np.arange(n_classes)):
         assert zest_distances(S)[0, 1] > 1e-3
 
 
 @given(seed=seeds, n_classes=st.integers(2, 8), extra=st.integers(1, 3))
 def test_classes_of_a_larger_model_are_left_over(seed, n_classes, extra):
     rng = np.random.default_rng([seed, 1])
-    first, second, place = permuted(seed, n_classes)
+    first, second, position = permuted(seed, n_classes)
     width = n_classes + extra
     S = np.full((2, width, 6), np.nan)
     has = np.sort(rng.permutation(width)[:n_classes])
@@ -146,10 +146,10 @@ def test_classes_of_a_larger_model_are_left_over(seed, n_classes, extra):
     assert_array_equal(aligner.template_classes_, has)
     match = aligner.match(S.reshape(2, -1))
     assert_array_equal(match[0].classes, has)
-    assert_array_equal(match[1].classes, where[place])
+    assert_array_equal(match[1].classes, where[position])
     aligned = aligner.transform(S.reshape(2, -1))
     assert aligned.shape == (2, n_classes * 6)
-    assert_array_equal(aligned[1], second[place].ravel())
+    assert_array_equal(aligned[1], second[position].ravel())
 
 
 def test_rules_differ_on_signatures_too():
@@ -158,18 +158,18 @@ def test_rules_differ_on_signatures_too():
         return np.column_stack([np.cos(angles), np.sin(angles)]).ravel()
 
     S = np.array([rows(0.5, 0.6, 2.0), rows(0.62, 0.0, 1.0)])
-    met = {
+    matched = {
         alignment: ClassAligner(n_classes=3, template=0, alignment=alignment)
         .fit(S)
         .match(S)[1]
         .classes
         for alignment in [*METHODS, None]
     }
-    assert met["greedy"].tolist() == [1, 0, 2]
-    assert met["sequential"].tolist() == [0, 2, 1]
-    assert met["nearest"].tolist() == [0, 0, 2]
-    assert met["optimal"].tolist() == [1, 0, 2]
-    assert met[None].tolist() == [0, 1, 2]
+    assert matched["greedy"].tolist() == [1, 0, 2]
+    assert matched["sequential"].tolist() == [0, 2, 1]
+    assert matched["nearest"].tolist() == [0, 0, 2]
+    assert matched["optimal"].tolist() == [1, 0, 2]
+    assert matched[None].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("distance", ["cosine", "angular", "euclidean", "cityblock", "chebyshev"])
@@ -197,7 +197,7 @@ def test_callable_distance_is_that_distance():
         assert_allclose(one.distances, other.distances, rtol=1e-14)
 
 
-def test_zero_class_rows_are_at_a_right_angle_to_all():
+def test_zero_class_rows_are_orthogonal_to_all():
     S = np.array([[1.0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 1, 0]])
     aligner = ClassAligner(n_classes=3, template=0).fit(S)
     match = aligner.match(S)[1]
@@ -208,25 +208,25 @@ def test_zero_class_rows_are_at_a_right_angle_to_all():
 
 
 @pytest.mark.parametrize("scale", [1e-180, 1e180])
-def test_far_from_one_classes_are_matched_all_the_same(scale):
-    first, second, place = permuted(3, 5)
+def test_very_large_and_very_small_models_are_matched(scale):
+    first, second, position = permuted(3, 5)
     S = np.stack([first.ravel(), scale * second.ravel()])
     aligner = ClassAligner(n_classes=5, template=0).fit(S)
-    assert_array_equal(aligner.match(S)[1].classes, place)
-    assert_array_equal(aligner.transform(S)[1], scale * second[place].ravel())
+    assert_array_equal(aligner.match(S)[1].classes, position)
+    assert_array_equal(aligner.transform(S)[1], scale * second[position].ravel())
 
 
 # ---------------------------------------------------------------- inside reference points
 
 
 def by_point(n_classes=4, widths=(3, 1, 5), seed=0):
-    """A model, one whose classes are permuted anew in each point, and the point of each column."""
+    """A model, one with its classes permuted inside each point, and the point of each column."""
     rng = np.random.default_rng(seed)
     points = np.repeat(np.arange(len(widths)), widths)
     first = rng.normal(size=(n_classes, len(points)))
     second = first.copy()
     for point in range(len(widths)):
-        # One column alone has no direction but its sign: there classes stay in place.
+        # One column alone has no direction but its sign: there classes stay as they are.
         if widths[point] > 1:
             second[:, points == point] = rng.permutation(first[:, points == point])
     return first, second, points
@@ -252,14 +252,14 @@ def test_nearest_inside_points_is_algorithm_1(n_classes):
     shuffle = rng.permutation(len(points))
     S = rng.normal(size=(2, n_classes, len(points)))
     local = [[W[:, points == p] for p in (11, 3, 40, 7)] for W in S]
-    expected = told.paper_distance_algorithm_1(*local)
-    assert abs(expected - told.paper_distance_appendix_b(*S)) > 1e-2
+    expected = transcribed.paper_distance_algorithm_1(*local)
+    assert abs(expected - transcribed.paper_distance_appendix_b(*S)) > 1e-2
     flat = S[:, :, shuffle].reshape(2, -1)
     aligner = ClassAligner(n_classes, template=0, alignment="nearest", points=points[shuffle]).fit(
         flat
     )
     assert_allclose(zest_distances(*aligner.transform(flat)), expected, rtol=1e-12)
-    both_ways = min(expected, told.paper_distance_algorithm_1(*local[::-1]))
+    both_ways = min(expected, transcribed.paper_distance_algorithm_1(*local[::-1]))
     D = zest_distances(flat, n_classes=n_classes, alignment="nearest", points=points[shuffle])
     assert_allclose(D[0, 1], both_ways, rtol=1e-12)
 
@@ -336,7 +336,7 @@ def named(S, labels=("cat", "dog", "cow", "eel"), digest="3f2a91bc"):
     return pd.DataFrame(S, columns=names)
 
 
-def test_classes_are_read_off_feature_names_and_appear_in_the_result():
+def test_classes_are_read_from_feature_names_and_appear_in_the_result():
     S = named(zoo())
     aligner = ClassAligner().set_output(transform="pandas").fit(S)
     assert aligner.n_classes_ == 4
@@ -348,7 +348,7 @@ def test_classes_are_read_off_feature_names_and_appear_in_the_result():
     assert match.labels.tolist() == np.array(["cat", "dog", "cow", "eel"])[match.classes].tolist()
 
 
-def test_match_prints_who_met_whom():
+def test_match_prints_which_class_matched_which():
     S = zoo()
     match = ClassAligner(n_classes=4).fit(S).match(S)[1]
     assert str(match) == "1 - 1: 0\n3 - 3: 0"
@@ -408,7 +408,7 @@ def test_clone_and_nested_parameters():
         ),
     ],
 )
-def test_parameters_that_cannot_be_are_refused(params, error, message):
+def test_invalid_parameters_are_refused(params, error, message):
     with pytest.raises(error, match=message):
         ClassAligner(**params).fit(zoo())
 

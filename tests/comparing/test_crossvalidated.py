@@ -139,7 +139,7 @@ def test_wrong_inputs_are_refused():
         crossvalidated_distances(S, S[:, :2])
     with pytest.raises(ValueError, match="row 0 of S_b is infinite in 3 columns"):
         crossvalidated_distances(S, S * np.inf)
-    with pytest.raises(ValueError, match="NaN in different places"):
+    with pytest.raises(ValueError, match="NaN in different columns"):
         crossvalidated_distances(S, np.where(np.eye(2, 3), np.nan, S))
     with pytest.raises(ValueError, match="needs at least 16 masks for 6 parts; n_samples=15"):
         split_half_plans(PLAN, n_samples=31, sampling="foldover")

@@ -57,7 +57,7 @@ def test_one_point_gives_the_distances_at_single_points():
     assert_allclose(nearest, 0, atol=1e-12)
 
 
-def test_spread_falls_with_the_root_of_the_size_as_the_interval_says():
+def test_standard_deviation_falls_with_the_root_of_the_size_as_in_the_interval():
     curve = reference_curve(S, PLAN, n_repeats=2000, pairs=[(0, 1)])
     assert_allclose(curve.std[0, 2] / curve.std[0, 4], 2, rtol=0.2)
     error = distance_interval(S[0], S[1], PLAN).standard_error
@@ -128,7 +128,7 @@ def test_display_of_designs_against_questions():
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts == ["unrelated, Bernoulli", "unrelated, fold-over"]
     styles = {line.get_linestyle() for line in display.lines_}
-    assert len(styles) == 2  # told apart without colour
+    assert len(styles) == 2  # distinguishable without colour
     assert_allclose(display.lines_[1].get_xdata(), curves["fold-over"].n_queries)
     assert_allclose(display.lines_[1].get_ydata(), curves["fold-over"].std[0])
 

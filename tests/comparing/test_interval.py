@@ -51,7 +51,7 @@ def test_interval_by_hand():
     assert interval.n_reference == 3 and interval.level == 0.9
 
 
-def test_equal_models_are_surely_equal(asked):
+def test_equal_models_have_an_interval_of_zero_width(asked):
     S, plan = asked
     interval = distance_interval(S[0], 3 * S[0], plan)
     assert (interval.estimate, interval.low, interval.high) == (0.0, 0.0, 0.0)
@@ -92,7 +92,7 @@ def test_estimate_is_the_zest_distance_and_lies_inside(asked):
     assert interval.low < narrower.low < narrower.high < interval.high
 
 
-def test_interval_is_symmetric_and_knows_no_scale(asked):
+def test_interval_is_symmetric_and_ignores_scale(asked):
     S, plan = asked
     first = distance_interval(S[0], S[1], plan)
     for other in (distance_interval(S[1], S[0], plan), distance_interval(7 * S[0], S[1], plan)):

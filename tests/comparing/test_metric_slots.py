@@ -245,7 +245,7 @@ def slots():
             yield pytest.param(*next_to_matrix(slot), metric, id=f"{name}, {which}")
         for name, pair in ONE_SIDED.items():
             yield pytest.param(*pair, metric, id=f"{name}, {which}")
-    for metric, which in [(COSINE, "as it is"), (ANGULAR, "angular")]:
+    for metric, which in [(COSINE, "plain"), (ANGULAR, "angular")]:
         for slots, how in [(ESTIMATORS, with_params), (FUNCTIONS, with_keywords)]:
             for name, slot in slots.items():
                 _, expected = next_to_matrix(slot)
@@ -268,12 +268,12 @@ def slots():
 
 
 def numbers(answer):
-    """What a slot answers with, as arrays."""
+    """The output of a slot, as a tuple of arrays."""
     return answer if isinstance(answer, tuple) else (answer,)
 
 
 @pytest.mark.parametrize(("slot", "from_matrix", "metric"), list(slots()))
-def test_metric_slot_says_the_same_as_the_matrix(slot, from_matrix, metric):
+def test_metric_slot_agrees_with_the_matrix(slot, from_matrix, metric):
     X = S[::2] if metric is ALIGNED else S  # alignment of single pairs takes its time
     answers, expected = numbers(slot(X, metric=metric)), numbers(from_matrix(metric(X)))
     assert len(answers) == len(expected)

@@ -78,7 +78,7 @@ def test_nothing_is_left_without_the_point_that_holds_everything():
     assert_array_equal(np.isnan(leave_one_out(sums)[1]), [False, True, False])
 
 
-def test_rounding_is_no_distance():
+def test_rounding_errors_count_as_zero():
     sums = np.array([[1.0, 1.0, 1e-33], [1.0, 1.0, 1e-33]])
     distance, without = leave_one_out(sums)
     assert distance == 0 and without.tolist() == [0, 0]
