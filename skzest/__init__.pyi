@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The public names of skzest, each imported when it is first used; see __init__.py.
-from . import exceptions, fingerprints, maskers, queries, testing
+from . import exceptions, fingerprints, loading, maskers, queries, testing
 from .comparing import (
     ClassAligner,
     ZestDistanceTransformer,
@@ -31,7 +31,7 @@ from .exceptions import (
     QueryError,
     UndefinedSignatureWarning,
 )
-from .loading import load_reference
+from .loading import IsolatedQuery, load_model, load_reference
 from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, LiteRTQuery, OnnxQuery, SklearnQuery, TorchQuery, as_query
@@ -49,6 +49,7 @@ __all__ = [
     "DesignMismatchError",
     "ExplanationDisplay",
     "ImageMasker",
+    "IsolatedQuery",
     "LimeSignatureTransformer",
     "LiteRTQuery",
     "ModelChangedError",
@@ -75,7 +76,9 @@ __all__ = [
     "explain_distance",
     "fingerprints",
     "html_report",
+    "load_model",
     "load_reference",
+    "loading",
     "maskers",
     "queries",
     "reference_curve",
