@@ -52,14 +52,14 @@ def serve() -> None:
         try:
             if server is None:
                 server = Server(request)
-                _reply(answers, server.description)
+                _reply(answers, {})
+            elif "output" not in request:
+                _reply(answers, server.open())
             else:
                 _reply(answers, *server.answer(request))
         except BaseException as error:  # the parent says what it was, in its own words
             kind, text = type(error).__name__, str(error)
             _reply(answers, {"error": kind, "text": text[:2000]})
-            if server is None:
-                return
 
 
 def _reply(stream: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
@@ -68,24 +68,23 @@ def _reply(stream: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
 
 
 class Server:
-    """A model that was opened within its limits."""
+    """A model file and what it is opened with."""
 
     def __init__(self, request: dict[str, Any]):
         self.path = request["path"]
         with open(self.path, "rb") as file:
-            data = file.read(request["n_data"])
-            opening: Opening = pickle.loads(file.read(request["n_opening"]))
+            self.data = file.read(request["n_data"])
+            self.opening: Opening = pickle.loads(file.read(request["n_opening"]))
         self.limits = Limits(**request["limits"])
-        for library in _LIBRARIES.get(kind_of(data) or "", ()):
+        for library in _LIBRARIES.get(kind_of(self.data) or "", ()):
             _import(library)
+
+    def open(self) -> dict[str, Any]:
+        """Open the model within limits, and say what the parent must know to stand for it."""
         self.limits.hold_memory()
         self.limits.hold_processor()
-        self.query: Query = open_bytes(data, opening)
+        self.query: Query = open_bytes(self.data, self.opening)
         self.query.session().__enter__()
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What the parent must know to stand for the query."""
         classes = self.query.classes_
         return {
             "outputs": self.query.outputs,

@@ -129,13 +129,11 @@ def _is_pickle(data: bytes) -> bool:
     try:
         for opcode, _, _ in pickletools.genops(data):
             n_opcodes += 1
-            if opcode.name in ("GLOBAL", "INST", "REDUCE", "STOP"):
-                return n_opcodes > 1
-            if n_opcodes > 1000:
+            if opcode.name in ("GLOBAL", "INST", "REDUCE") or n_opcodes > 1000:
                 return True
     except Exception:  # whatever pickletools makes of what is not a pickle
         return False
-    return False
+    return n_opcodes > 1
 
 
 def _is_onnx(data: bytes) -> bool:

@@ -96,7 +96,8 @@ def _tensors(graph: Any) -> Iterator[Any]:
         for attribute in node.attribute:
             yield from [attribute.t] if attribute.HasField("t") else []
             yield from attribute.tensors
-            for sparse in (*attribute.sparse_tensors, attribute.sparse_tensor):
+            single = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+            for sparse in (*attribute.sparse_tensors, *single):
                 yield from (sparse.values, sparse.indices)
 
 
@@ -113,11 +114,11 @@ def _check_tensor(tensor: Any, max_bytes: int) -> None:
     if any(dim < 0 for dim in tensor.dims):
         raise ValueError(f"its array {name!r} has the shape {list(tensor.dims)}.")
     n_numbers = math.prod(tensor.dims)
-    known = onnx.TensorProto.DataType.values()
-    if n_numbers and tensor.data_type in known and tensor.data_type != onnx.TensorProto.UNDEFINED:
-        _check_length(tensor, n_numbers)
-    if n_numbers * 8 > 8 * max_bytes:
+    if tensor.data_type not in onnx.TensorProto.DataType.values() or not tensor.data_type:
+        raise ValueError(f"its array {name!r} has the unknown data type {tensor.data_type}.")
+    if n_numbers > max_bytes:
         raise ValueError(f"its array {name!r} has the shape {list(tensor.dims)}, above max_bytes.")
+    _check_length(tensor, n_numbers)
 
 
 def _check_length(tensor: Any, n_numbers: int) -> None:
@@ -157,8 +158,8 @@ def _check_declared(value: Any, max_bytes: int) -> None:
     dims = _dims(value)
     if any(dim < 0 for dim in dims) or math.prod(dims) * 4 > max_bytes:
         raise ValueError(
-            f"it declares {value.name[:80]!r} with the shape {dims}: more than "
-            f"max_bytes={max_bytes:,}."
+            f"it declares {value.name[:80]!r} with the shape {dims}, which is more than "
+            f"max_bytes={max_bytes:,} allows."
         )
 
 
@@ -166,7 +167,8 @@ def _check_operator(node: Any, may_loop: bool) -> None:
     if node.domain not in _DOMAINS:
         raise ValueError(
             f"it uses the operator {node.op_type[:80]!r} of the domain {node.domain[:80]!r}, and "
-            "only those of ai.onnx and ai.onnx.ml are known not to run code of their own."
+            "only those of ai.onnx and ai.onnx.ml are known not to run code of their own. If you "
+            "trust whoever made it, pass trust=True."
         )
     if node.op_type == "Loop" and not may_loop:
         raise ValueError(
@@ -208,7 +210,7 @@ def _check_growth(node: Any, constants: dict[str, np.ndarray], max_bytes: int) -
         n_numbers = math.prod(x for a in node.attribute if a.name == "shape" for x in a.ints)
     if not n_numbers * 4 <= max_bytes:
         raise ValueError(
-            f"its {kind} makes an array of {n_numbers:.3g} numbers: more than "
+            f"its {kind} makes an array of {4 * n_numbers:.3g} bytes or more, above "
             f"max_bytes={max_bytes:,}."
         )
 

@@ -35,6 +35,14 @@ _REFUSED = {
     "hdf5": f"it is an HDF5 file, in which Keras keeps models with code in them. {_ASK_FOR}, or "
     f"{_TRUSTING}.",
 }
+_NO_MODELS = {
+    "zip": "a zip archive without a model",
+    "npz": "an archive of arrays",
+    "npy": "an array",
+    "gguf": "a language model (GGUF), which has no classes to compare",
+    "archive of pickles": "an archive of pickles; unpack it and load one of them",
+    "archive at its end": "of a kind that is not known, with an archive at its end",
+}
 _CRASHES = (
     "the library of its kind, {}, does not check what it reads, and a damaged file can crash the "
     f"process. Pass isolated=True, which opens it in a process of its own, or, {_TRUSTING}."
@@ -102,10 +110,10 @@ def check_kind(data: bytes, opening: Opening) -> str:
             )
         raise ValueError(_WEIGHTS.format("weights"))
     if kind is None or kind not in _OPENERS:
-        what = "empty" if not data else "of no kind that is known" if kind is None else f"{kind}"
+        what = "of a kind that is not known" if kind is None else _NO_MODELS[kind]
         raise ValueError(
-            f"it is {what}. Models come as .onnx, .tflite, .skops, .safetensors with module=, or "
-            "as native files of LightGBM, XGBoost and CatBoost."
+            f"it is {what if data else 'empty'}. Models come as .onnx, .tflite, .skops, "
+            ".safetensors with module=, or native files of LightGBM, XGBoost and CatBoost."
         )
     return kind
 
@@ -137,18 +145,13 @@ def open_bytes(data: bytes, opening: Opening) -> Query:
 def _onnx(data: bytes, opening: Opening) -> Query:
     if not opening.trust:
         check_onnx(data, opening.max_bytes, may_loop=opening.in_child)
-    return _named(OnnxQuery(data, **opening.params), opening)
+    return OnnxQuery(data, name=opening.name, **opening.params)
 
 
 def _litert(data: bytes, opening: Opening) -> Query:
     if not opening.trust:
         check_litert(data, opening.max_bytes)
-    return _named(LiteRTQuery(data, **opening.params), opening)
-
-
-def _named(query: OnnxQuery | LiteRTQuery, opening: Opening) -> Query:
-    query.name = opening.name
-    return query
+    return LiteRTQuery(data, name=opening.name, **opening.params)
 
 
 def _skops(data: bytes, opening: Opening) -> Query:
@@ -157,18 +160,22 @@ def _skops(data: bytes, opening: Opening) -> Query:
     check_archive(data, opening.max_bytes)
     check_schema(data)
     trusted = list(opening.trusted or ())
-    untrusted = [t for t in skops.io.get_untrusted_types(data=data) if t not in trusted]
+    untrusted = [t for t in _skops_do(skops.io.get_untrusted_types, data=data) if t not in trusted]
     if untrusted and not opening.trust:
         raise ValueError(
             f"it holds types that skops does not trust: {listed(untrusted)}. Look at them, and "
             f"pass trusted={untrusted!r} if they are what you expect."
         )
-    try:
-        model = skops.io.loads(data, trusted=trusted + untrusted)
-    except Exception as error:  # a tampered tree of objects fails in any way
-        raise ValueError(f"skops cannot read it ({type(error).__name__}: {error}).") from error
+    model = _skops_do(skops.io.loads, data, trusted=trusted + untrusted)
     check_estimator(model)
     return as_query(model, **opening.params)
+
+
+def _skops_do(function: Callable[..., Any], *args: Any, **params: Any) -> Any:
+    try:
+        return function(*args, **params)
+    except Exception as error:  # a tampered tree of objects fails in any way
+        raise ValueError(f"skops cannot read it ({type(error).__name__}: {error}).") from error
 
 
 def _safetensors(data: bytes, opening: Opening) -> Query:

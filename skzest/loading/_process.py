@@ -31,8 +31,8 @@ __all__ = ["Child"]
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[1:]; from skzest.loading._child import serve; serve()"
 )
-# Importing the libraries takes this long at most, besides the time for the model itself.
-_START_SECONDS = 60.0
+# Importing the libraries takes this long at most, on a machine that is busy.
+_START_SECONDS = 120.0
 _MOST_LINE = 2**24
 _MOST_ANSWER = 2**32
 _ERRORS: dict[str, type[Exception]] = {
@@ -73,7 +73,8 @@ class Child:
             "limits": asdict(limits),
         }
         try:
-            self.description, _ = self._request(request, limits.seconds + _START_SECONDS, "opened")
+            self._request(request, _START_SECONDS, "started")
+            self.description, _ = self._request({}, limits.seconds, "opened")
         except BaseException:
             self.close()
             raise
@@ -195,8 +196,8 @@ class Child:
         limits = self.limits
         if self._timed_out:
             return (
-                f"the child process took longer than limits.seconds={limits.seconds:g} when it was "
-                f"{doing}, and was ended."
+                f"the child process took longer than limits.seconds={limits.seconds:g} when it "
+                f"was {doing}, and was ended."
             )
         if code == -getattr(signal, "SIGXCPU", 0) != 0:
             return (

@@ -46,6 +46,8 @@ class GraphQuery(Query):
     n_threads : int, default=None
         Threads of the runtime. None is what ``n_jobs`` leaves to a worker process, and in the
         main process what the runtime chooses.
+    name : str, default=None
+        What errors call the model; None is the name of its file.
     deterministic, model_id
         As in :class:`Query`.
     """
@@ -66,6 +68,7 @@ class GraphQuery(Query):
         mean: Any = None,
         std: Any = None,
         n_threads: int | None = None,
+        name: str | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -74,7 +77,8 @@ class GraphQuery(Query):
             if preprocess is not None:
                 raise ValueError("give either preprocess=, or mean= and std=.")
             preprocess = ImageNormalizer(mean, std)
-        data, self.name = bytes_of(model)
+        data, of_file = bytes_of(model)
+        self.name = of_file if name is None else name
         super().__init__(
             data, preprocess=preprocess, deterministic=deterministic, model_id=model_id
         )

@@ -43,6 +43,8 @@ class LiteRTQuery(GraphQuery):
     n_threads : int, default=None
         Threads of the interpreter. None is what ``n_jobs`` leaves to a worker process, and in
         the main process what LiteRT chooses.
+    name : str, default=None
+        What errors call the model; None is the name of its file.
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
     model_id : str, default=None

@@ -78,6 +78,8 @@ class OnnxQuery(GraphQuery):
     n_threads : int, default=None
         Threads of the session. None is what ``n_jobs`` leaves to a worker process, and in the
         main process what onnxruntime chooses.
+    name : str, default=None
+        What errors call the model; None is the name of its file.
     providers : sequence of str, default=("CPUExecutionProvider",)
         Execution providers of onnxruntime, the preferred one first.
     deterministic : bool, default=True
