@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,13 +13,13 @@ from .._validation import check_models, check_whole
 from ..maskers import numeric_points
 from ..plan import QueryPlan
 from ._copies import disagreement
-from ._scores import ask_points, check_victim
+from ._scores import Points, ask_points, check_victim
 
 __all__ = ["as_array_of_points", "boundary_distances", "boundary_points", "in_dtype"]
 
 
 def boundary_distances(
-    models: Sequence[Any],
+    models: Sequence[object],
     points: ArrayLike | QueryPlan,
     *,
     victim: int = 0,
@@ -90,7 +89,7 @@ def boundary_distances(
 
 
 def boundary_points(
-    victim: Any,
+    victim: object,
     points: ArrayLike | QueryPlan,
     n_points: int,
     *,
@@ -173,11 +172,11 @@ def _pairs_of_classes(
     return first, order[np.where(second < low, second, second + high - low)]
 
 
-def _labels(victim: Any, points: np.ndarray) -> np.ndarray:
+def _labels(victim: object, points: np.ndarray) -> np.ndarray:
     return ask_points([victim], points, response="label").labels[0]
 
 
-def as_array_of_points(points: Any, caller: str) -> np.ndarray:
+def as_array_of_points(points: Points, caller: str) -> np.ndarray:
     """Points as an array of numbers, which can be mixed and moved."""
     if isinstance(points, QueryPlan):
         points = points.reference

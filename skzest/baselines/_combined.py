@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from ..comparing import zest_distances
 from ..plan import QueryPlan, linear_operator
 from ._copies import centred, check_several_copies
-from ._scores import Scores, plan_of, scores_of_copies, warn_of_constant
+from ._scores import Models, Scores, plan_of, scores_of_copies, warn_of_constant
 
 __all__ = ["combined_distances"]
 
@@ -21,7 +19,7 @@ _NO_INTERACTIONS = 1e-12
 
 
 def combined_distances(
-    models: Sequence[Any] | Scores, plan: QueryPlan | None = None, *, share: float = 0.5
+    models: Models, plan: QueryPlan | None = None, *, share: float = 0.5
 ) -> np.ndarray:
     """Geometric mean of two distances: between main effects, and between interactions.
 

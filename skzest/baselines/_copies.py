@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from ..comparing import zest_distances
 from ..plan import QueryPlan
-from ._scores import Scores, plan_of, scores_of_copies, warn_of_constant
+from ._scores import Models, Scores, plan_of, scores_of_copies, warn_of_constant
 
 __all__ = [
     "centred",
@@ -23,7 +21,7 @@ __all__ = [
 
 
 def passthrough_distances(
-    models: Sequence[Any] | Scores, plan: QueryPlan | None = None, *, distance: str = "cosine"
+    models: Models, plan: QueryPlan | None = None, *, distance: str = "cosine"
 ) -> np.ndarray:
     """Distances between the scores at masked copies, without a regression.
 
@@ -99,9 +97,7 @@ def centred(scores: Scores) -> np.ndarray:
     return values
 
 
-def copy_label_distances(
-    models: Sequence[Any] | Scores, plan: QueryPlan | None = None
-) -> np.ndarray:
+def copy_label_distances(models: Models, plan: QueryPlan | None = None) -> np.ndarray:
     """Share of the masked copies to which two models give different labels.
 
     Parameters

@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from ..comparing import slices
-from ._scores import Scores, scores_at
+from ._scores import Models, Points, scores_at
 
 __all__ = ["correlation_distances"]
 
 _CELLS = 2**21  # cells of the models' correlation matrices in memory at a time
 
 
-def correlation_distances(models: Sequence[Any] | Scores, points: Any = None) -> np.ndarray:
+def correlation_distances(models: Models, points: Points | None = None) -> np.ndarray:
     """Difference between two models' similarities of samples (SAC [1]_).
 
     Each model gives a matrix, the cosines between its probabilities at all pairs of samples. The

@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_models, check_whole
 from ._copies import disagreement
-from ._scores import Scores, ask_points, check_victim, some_points
+from ._scores import Models, Points, Scores, ask_points, check_victim, some_points
 
 __all__ = ["check_truth", "mistake_distances", "victim_mistakes"]
 
 
 def mistake_distances(
-    models: Sequence[Any] | Scores,
-    points: Any = None,
+    models: Models,
+    points: Points | None = None,
     y: ArrayLike | None = None,
     *,
     victim: int = 0,
@@ -91,7 +88,7 @@ def mistake_distances(
     return disagreement(ask_points(zoo, chosen, response="label").labels)
 
 
-def victim_mistakes(victim: Any, points: Any, y: ArrayLike | None) -> np.ndarray:
+def victim_mistakes(victim: object, points: Points, y: ArrayLike | None) -> np.ndarray:
     """Positions of the points that a model gets wrong.
 
     Parameters

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +19,7 @@ __all__ = ["ddv_distances", "ddv_pairs", "decision_distances"]
 
 
 def ddv_distances(
-    models: Sequence[Any],
+    models: Sequence[object],
     points: ArrayLike | QueryPlan,
     *,
     victim: int = 0,
@@ -115,7 +114,7 @@ def decision_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def ddv_pairs(
-    victim: Any,
+    victim: object,
     points: ArrayLike | QueryPlan,
     *,
     search: str = "random",
@@ -199,7 +198,7 @@ def _box(points: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.
     return np.maximum(X - reach, low), np.minimum(X + reach, high), reach
 
 
-def _scores_by(victim: Any, response: str) -> Callable[[np.ndarray], np.ndarray]:
+def _scores_by(victim: object, response: str) -> Callable[[np.ndarray], np.ndarray]:
     return lambda X: ask_points([victim], X, response=response).values[0]
 
 
@@ -223,7 +222,7 @@ def _search(
     return in_dtype(best, points.dtype)
 
 
-def _differentiable(victim: Any, points: np.ndarray) -> TorchQuery:
+def _differentiable(victim: object, points: np.ndarray) -> TorchQuery:
     query = as_query(victim)
     if not isinstance(query, TorchQuery):
         raise TypeError(

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from ._copies import disagreement
-from ._scores import Scores, scores_at
+from ._scores import Models, Points, scores_at
 
 __all__ = ["prediction_distances"]
 
 
-def prediction_distances(models: Sequence[Any] | Scores, points: Any = None) -> np.ndarray:
+def prediction_distances(models: Models, points: Points | None = None) -> np.ndarray:
     """Share of the points to which two models give different labels [1]_.
 
     Good models agree wherever they are right, so this mostly reflects how accurate they are.

@@ -21,7 +21,7 @@ from ._correlation import correlation_distances
 from ._mistakes import check_truth, mistake_distances
 from ._modeldiff import ddv_distances
 from ._predictions import prediction_distances
-from ._scores import Scores, ask_copies, ask_points, check_victim, some_points
+from ._scores import Points, Scores, ask_copies, ask_points, check_victim, some_points
 from ._weights import weight_distances
 
 __all__ = ["BASELINES", "Baseline", "baseline_distances"]
@@ -38,7 +38,7 @@ class _Given(NamedTuple):
     """What a baseline is given beside the models."""
 
     plan: QueryPlan
-    points: Any
+    points: Points
     y: ArrayLike | None
     n_queries: int
     victim: int
@@ -166,9 +166,9 @@ class Baseline:
 
     def __call__(
         self,
-        models: Sequence[Any],
+        models: Sequence[object],
         plan: QueryPlan,
-        points: Any = None,
+        points: Points | None = None,
         y: ArrayLike | None = None,
         *,
         victim: int = 0,
@@ -229,9 +229,9 @@ BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
 
 
 def baseline_distances(
-    models: Sequence[Any],
+    models: Sequence[object],
     plan: QueryPlan,
-    points: Any = None,
+    points: Points | None = None,
     y: ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -304,7 +304,7 @@ def baseline_distances(
     return distances
 
 
-def _names(names: Sequence[str] | None, points: Any, y: ArrayLike | None) -> list[str]:
+def _names(names: Sequence[str] | None, points: Points, y: ArrayLike | None) -> list[str]:
     if names is not None:
         for name in names:
             check_choice(name, "each of names", BASELINES)
@@ -316,7 +316,7 @@ def _names(names: Sequence[str] | None, points: Any, y: ArrayLike | None) -> lis
 
 
 def _shared_scores(
-    chosen: list[Baseline], zoo: list, plan: QueryPlan, points: Any
+    chosen: list[Baseline], zoo: list, plan: QueryPlan, points: Points
 ) -> dict[str, Scores]:
     """Answers that several baselines compare, by what was asked about."""
     shared: dict[str, Scores] = {}

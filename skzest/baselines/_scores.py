@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
+from numpy.typing import ArrayLike
 
 from .. import _points
 from .._validation import check_choice, check_models, check_whole
@@ -33,6 +34,9 @@ __all__ = [
     "scores_of_copies",
     "some_points",
 ]
+
+# An array, DataFrame, list of texts, or plan, which stands for its reference points.
+Points = Any
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,15 +92,18 @@ class Scores:
         return powers / np.nansum(powers, axis=2, keepdims=True)
 
 
+# A list of models, or the answers that they have given.
+Models = Sequence[object] | Scores
+
 # ---------------------------------------------------------------- asking
 
 
 def ask_copies(
-    models: Sequence[Any],
+    models: Sequence[object],
     plan: QueryPlan,
     *,
     n_classes: int | None = None,
-    adapter: str | Callable[[Any], Query] = "auto",
+    adapter: str | Callable[[object], Query] = "auto",
     cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> Scores:
     """Ask every model about the masked copies of a plan, and keep the scores as they are.
@@ -152,13 +159,13 @@ def ask_copies(
 
 
 def ask_points(
-    models: Sequence[Any],
-    points: Any,
+    models: Sequence[object],
+    points: Points,
     *,
     response: str = "logit",
     clip: float = 1e-6,
     n_classes: int | None = None,
-    adapter: str | Callable[[Any], Query] = "auto",
+    adapter: str | Callable[[object], Query] = "auto",
     cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> Scores:
     """Ask every model about whole points.
@@ -194,7 +201,7 @@ def ask_points(
     return ask_copies(models, plan, n_classes=n_classes, adapter=adapter, cache=cache)
 
 
-def _plan_of_whole(points: Any, response: str, clip: float) -> QueryPlan:
+def _plan_of_whole(points: Points, response: str, clip: float) -> QueryPlan:
     """A plan with one copy of each point, in which nothing is hidden."""
     if isinstance(points, QueryPlan):
         points = points.reference
@@ -228,18 +235,15 @@ class _Whole(BaseMasker):
     def __init__(self, array_points: bool = True):
         self.array_points = array_points
 
-    def take(self, reference: Any, indices: Any) -> Any:
+    def take(self, reference: Points, indices: ArrayLike) -> Points:
         """The chosen points."""
-        if isinstance(reference, (list, tuple)):
-            return [reference[i] for i in indices]
-        indices = np.asarray(indices, dtype=np.intp)
-        return reference.iloc[indices] if _points.is_frame(reference) else reference[indices]
+        return some_points(reference, np.asarray(indices, dtype=np.intp))
 
-    def point(self, points: Any, n: int) -> Any:
+    def point(self, points: Points, n: int) -> Points:
         """One point; for a DataFrame, a DataFrame of one row."""
         return points.iloc[[n]] if _points.is_frame(points) else points[n]
 
-    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
+    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Points:
         """As many copies as there are masks."""
         if _points.is_frame(point) or isinstance(point, str):
             return _points.concatenate([point if _points.is_frame(point) else [point]] * len(masks))
@@ -249,13 +253,13 @@ class _Whole(BaseMasker):
 # ---------------------------------------------------------------- what baselines are given
 
 
-def scores_of_copies(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> Scores:
+def scores_of_copies(models: Models, plan: QueryPlan | None) -> Scores:
     """Scores at masked copies, asked for now unless they are given instead of models."""
     plan = plan_of(models, plan)
     return models if isinstance(models, Scores) else ask_copies(models, plan)
 
 
-def plan_of(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> QueryPlan:
+def plan_of(models: Models, plan: QueryPlan | None) -> QueryPlan:
     """The plan that models will answer, or that scores answer."""
     if not isinstance(models, Scores):
         return check_plan(plan)
@@ -267,7 +271,7 @@ def plan_of(models: Sequence[Any] | Scores, plan: QueryPlan | None) -> QueryPlan
     return models.plan
 
 
-def scores_at(models: Sequence[Any] | Scores, points: Any, response: str) -> Scores:
+def scores_at(models: Models, points: Points, response: str) -> Scores:
     """Scores at points, asked for now unless they are given instead of models."""
     if not isinstance(models, Scores):
         if points is None:
@@ -278,7 +282,7 @@ def scores_at(models: Sequence[Any] | Scores, points: Any, response: str) -> Sco
     return models
 
 
-def some_points(points: Any, which: np.ndarray) -> Any:
+def some_points(points: Points, which: np.ndarray) -> Points:
     """The points at some positions, in a container of the same kind."""
     if isinstance(points, QueryPlan):
         points = points.reference

@@ -18,7 +18,7 @@ _FITTED = (("coef_", "intercept_"), ("coefs_", "intercepts_"))
 _STATISTICS = ("running_mean", "running_var")
 
 
-def weight_distances(models: Sequence[Any], *, distance: str = "cosine") -> np.ndarray:
+def weight_distances(models: Sequence[object], *, distance: str = "cosine") -> np.ndarray:
     """Distances between the weights of models of one architecture [1]_.
 
     It finds copies that keep most weights (fine-tuned, pruned), and none that were trained anew
@@ -104,7 +104,7 @@ def _tensors(state: Mapping, name: str) -> dict[str, np.ndarray]:
     return floats
 
 
-def _coefficients(layer: Any, fitted: tuple[str, str]) -> dict[str, np.ndarray]:
+def _coefficients(layer: object, fitted: tuple[str, str]) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for attribute in fitted:
         value = getattr(layer, attribute)
@@ -125,7 +125,7 @@ def _check_same_architecture(name: str, first: dict, other_name: str, other: dic
             )
 
 
-def _check_same_classes(name: str, first: Any, other_name: str, other: Any) -> None:
+def _check_same_classes(name: str, first: object, other_name: str, other: object) -> None:
     """Rows of coefficients are classes."""
     classes = [getattr(model, "classes_", None) for model in (first, other)]
     if classes[0] is None or classes[1] is None:

@@ -64,7 +64,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         self._learn_signatures(one.blocks[0], blocks)
         return self
 
-    def _fit_models(self: _Judge, first: Any, others: Sequence[Any], transformer: Any) -> _Judge:
+    def _fit_models(self: _Judge, first: Any, others: Sequence[object], transformer: Any) -> _Judge:
         self._check_params(len(others))
         check_objects([first, *others], [f"the {self._first}", *self._names(len(others))])
         lime, S = ask_first(transformer, [first, *others])
@@ -147,7 +147,9 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         warn_each(self._doubts_about(found))
         return found
 
-    def judge_models(self, models: Sequence[Any], *, labels: Sequence[str] | None = None) -> Found:
+    def judge_models(
+        self, models: Sequence[object], *, labels: Sequence[str] | None = None
+    ) -> Found:
         """Ask models the questions of ``transformer_``, and judge them.
 
         Parameters

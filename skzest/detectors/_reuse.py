@@ -240,7 +240,7 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
 
     @classmethod
     def from_models(
-        cls, owner: Any, unrelated: Sequence[Any], transformer: Any, **params: Any
+        cls, owner: Any, unrelated: Sequence[object], transformer: Any, **params: Any
     ) -> ReuseDetector:
         """Ask the owner's model and unrelated models, and make a detector from their answers.
 

@@ -212,7 +212,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
 
     @classmethod
     def from_models(
-        cls, original: Any, retrained: Sequence[Any] | None, transformer: Any, **params: Any
+        cls, original: Any, retrained: Sequence[object] | None, transformer: Any, **params: Any
     ) -> UnlearningVerifier:
         """Ask the original and the retrained models, and make a verifier from their answers.
 

@@ -8,7 +8,6 @@ import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,7 +31,7 @@ _PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-image", "matplotlib")
 
 
 def html_report(
-    models: Sequence[Any] | ArrayLike,
+    models: Sequence[object] | ArrayLike,
     asked: LimeSignatureTransformer | QueryPlan,
     path: str | os.PathLike[str] | None = None,
     *,
