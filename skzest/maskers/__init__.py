@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 
+from .._points import Points, is_frame
 from ._audio import AudioMasker
-from ._base import BaseMasker, is_frame, numeric_points
-from ._image import ImageMasker, find_channel_axis
+from ._base import BaseMasker, first_of, numeric_points, refuse_dataset
+from ._image import ImageMasker
 from ._tabular import TabularMasker
 from ._text import TextMasker
 
@@ -20,13 +19,12 @@ __all__ = [
     "ImageMasker",
     "TabularMasker",
     "TextMasker",
-    "find_channel_axis",
     "masker_for",
     "numeric_points",
 ]
 
 
-def masker_for(reference: Any) -> BaseMasker:
+def masker_for(reference: Points) -> BaseMasker:
     """The masker that suits a reference, with its default parameters.
 
     Parameters
@@ -58,8 +56,9 @@ def masker_for(reference: Any) -> BaseMasker:
             f"reference is a sparse {type(reference).__name__}; masked copies are dense. "
             "Give reference.toarray()."
         )
-    if is_frame(reference):
+    if is_frame(reference) or hasattr(reference, "to_pandas"):
         return TabularMasker()
+    refuse_dataset(reference)
     if any(isinstance(text, (str, bytes)) for text in _some(reference)):
         return TextMasker()
     try:
@@ -71,18 +70,21 @@ def masker_for(reference: Any) -> BaseMasker:
                 "masker=AudioMasker(sample_rate)."
             ) from None
         n_dim = 3  # images: the masker says which differ
+    except TypeError:  # a list of tensors of bfloat16
+        n_dim = 1 + np.ndim(first_of(reference))
     if n_dim == 2:
         return TabularMasker()
     if n_dim in (3, 4):
         return ImageMasker()
     raise ValueError(
         f"no masker is known for a reference of {n_dim} dimensions. Tables have 2 and images 3 "
-        "or 4, the first being the points; else give masker=, such as a BaseMasker of your own."
+        "or 4, the first being the points. Otherwise give masker=, such as a BaseMasker of your "
+        "own."
     )
 
 
-def _some(reference: Any) -> list:
-    """The first points of a reference, if they can be had at all."""
+def _some(reference: Points) -> list:
+    """The first points of a reference, if it can be sliced."""
     try:
         return list(reference[:8])
     except (TypeError, KeyError, IndexError):

@@ -13,8 +13,19 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._points import to_host
+from .._validation import check_choice
 from ..drawing import SoundPicture
-from ._base import BaseMasker, as_dtype, finite_range, is_scalar, numeric_points, render_arrays
+from ._base import (
+    BaseMasker,
+    as_dtype,
+    called_fill,
+    check_finite,
+    finite_range,
+    numeric_points,
+    refuse_dataset,
+    render_arrays,
+)
 
 __all__ = ["AudioMasker"]
 
@@ -132,6 +143,8 @@ class AudioMasker(BaseMasker):
         ValueError, TypeError
             If the waves are not numeric, not finite, empty, or unlike in channels or dtype.
         """
+        refuse_dataset(reference)
+        reference = to_host(reference)
         if _differ_in_length(reference):
             return _ragged(reference)
         waves = numeric_points(reference, "AudioMasker")
@@ -144,20 +157,12 @@ class AudioMasker(BaseMasker):
         finite_range(waves)
         return waves
 
-    def take(self, reference: Any, indices: Any) -> Any:
-        """The chosen waves."""
-        if isinstance(reference, list):
-            return [reference[int(i)] for i in indices]
-        return super().take(reference, indices)
-
     def _check_params(self) -> None:
         if not _is_positive(self.sample_rate):
             raise ValueError(f"sample_rate={self.sample_rate!r} must be a positive number.")
-        if not callable(self.segments) and self.segments != "equal":
-            raise ValueError(
-                f"segments={self.segments!r} is not known. Give 'equal', or a callable (wave, "
-                "sample_rate) -> positions at which segments begin."
-            )
+        if not callable(self.segments):
+            remedy = "Or give a callable (wave, sample_rate) -> positions where segments begin."
+            check_choice(self.segments, "segments", ("equal",), remedy)
         if self.segment_seconds is None:
             if operator.index(self.n_segments) < 1:
                 raise ValueError(f"n_segments={self.n_segments!r} must be at least 1.")
@@ -168,12 +173,9 @@ class AudioMasker(BaseMasker):
                 f"segment_seconds={self.segment_seconds!r} must be at least one sample "
                 f"({1 / self.sample_rate:.3g} s)."
             )
-        known = callable(self.fill) or (is_scalar(self.fill) and self.fill is not None)
-        if not known or (isinstance(self.fill, str) and self.fill not in FILLS):
-            raise ValueError(
-                f"fill={self.fill!r} is not known. Choose from {list(FILLS)}, or give a number or "
-                "a callable (wave, parts) -> array."
-            )
+        if not (callable(self.fill) or isinstance(self.fill, Real)):
+            remedy = "Or give a number or a callable (wave, parts) -> array."
+            check_choice(self.fill, "fill", FILLS, remedy)
 
     # --- one point ------------------------------------------------------------------------
 
@@ -194,15 +196,8 @@ class AudioMasker(BaseMasker):
         """What the samples become where they are hidden, in the shape and dtype of the point."""
         check_is_fitted(self)
         if callable(self.fill):
-            wave, labels = point.view(), parts.view()
-            wave.flags.writeable = labels.flags.writeable = False
-            values = np.asarray(self.fill(wave, labels))
-            if values.shape != point.shape:
-                raise ValueError(
-                    f"fill returned shape {values.shape} for a wave of shape {point.shape}; it "
-                    "must return one value for each sample."
-                )
-        elif self.fill == "silence":
+            return called_fill(self.fill, point, parts)
+        if self.fill == "silence":
             values = np.array(_silence(point.dtype))
         elif self.fill == "mean":
             values = self.mean_[..., np.newaxis]
@@ -292,11 +287,6 @@ def _ragged(reference: Any) -> list[np.ndarray]:
                 f"has {first.shape} and {first.dtype}. Waves may differ in length only: give "
                 "all (n_samples,) or all (n_channels, n_samples), of one dtype."
             )
-        if not (np.isfinite(wave.min()) and np.isfinite(wave.max())):
-            bad = wave.size - np.count_nonzero(np.isfinite(wave))
-            raise ValueError(
-                f"reference point {n} holds {bad} non-finite values (NaN or infinity) of "
-                f"{wave.size}. Leave it out of reference, or replace them."
-            )
+        check_finite(wave, n)
         waves.append(wave)
     return waves

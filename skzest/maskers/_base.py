@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every masker does: a point is cut into parts, and masked copies of it are made."""
+"""What every masker does: cut a point into parts and make masked copies of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_namespace
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from .._points import Point, Points, take, to_host
 from ..drawing import BarsPicture, Picture
 
 __all__ = ["BaseMasker"]
 
 
 class BaseMasker(BaseEstimator):
-    """Base of all maskers, and the place to start for one of your own.
+    """Base class of all maskers, including your own.
 
-    A masker knows one kind of input. It cuts a point into parts, says what a hidden part
-    becomes, and makes the masked copies that a model is asked about. It never sees a model.
+    A masker handles one kind of input. It cuts a point into parts, decides what a hidden part
+    becomes, and makes the masked copies that models are asked about. It never sees a model.
     The calls come in this order::
 
         masker.fit(reference)                       # statistics of the whole reference
@@ -34,28 +37,33 @@ class BaseMasker(BaseEstimator):
     ----------
     array_points : bool
         Whether a point is a numeric array, so that :meth:`render` takes NumPy arrays and torch
-        tensors alike. Set it to False for points of another kind (text, data frames), which
-        are then rendered on the host only.
+        tensors alike. Set it to False for other points (text, data frames), which are rendered
+        on the host only.
     few_parts_remedy : str
         What to do about a point of fewer than two parts: the end of the caller's error message.
+    many_parts_remedy : str
+        What to do about a point with more parts than masks can separate.
+    most_parts : int or None
+        A plan with a point of more parts than this comes with a warning.
 
     Notes
     -----
-    **To write a masker of your own**, subclass and write :meth:`cut` and :meth:`fill_for`. For
-    numeric points that is all: the other methods have defaults. The rules are those of a
+    **To write a masker**, subclass and define :meth:`cut` and :meth:`fill_for`. For numeric points
+    that is all: the other methods have defaults. :meth:`part_names` and :meth:`picture` decide how
+    explanations, displays and reports name and draw the parts. The rules are those of a
     scikit-learn estimator (``__init__`` stores its parameters and does nothing else), and:
 
-    - fitted attributes end in an underscore, and come from the *whole* reference; if they came
-      from the chosen points, the first points of a larger set would get other questions;
+    - fitted attributes end in an underscore and come from the *whole* reference; if they came
+      from the chosen points, the same point would get other questions in a larger set;
     - nothing writes to the reference, and it is not copied without need;
     - :meth:`cut` and :meth:`fill_for` are deterministic;
-    - :meth:`render` looks at constructor parameters only, never at what was fitted, and
-      :meth:`layout` names the parameters it looks at: a plan that was saved is rendered
-      elsewhere by ``type(masker)(**layout)``;
+    - :meth:`render` depends on constructor parameters only, never on fitted attributes, and
+      :meth:`layout` names the parameters that it uses: a saved plan is rendered elsewhere by
+      ``type(masker)(**layout)``;
     - a mask that keeps every part gives back the point, bit for bit;
     - an error gives the fact, the value and the remedy. The caller adds which point it was.
 
-    :func:`skzest.testing.check_masker` puts a masker through these rules.
+    :func:`skzest.testing.check_masker` checks a masker against these rules.
 
     Examples
     --------
@@ -81,8 +89,10 @@ class BaseMasker(BaseEstimator):
 
     array_points: bool = True
     few_parts_remedy = "Leave it out of reference, or use another masker."
+    many_parts_remedy = "Use a masker that makes fewer parts."
+    most_parts: int | None = None
 
-    def fit(self, reference: Any, y: Any = None) -> BaseMasker:
+    def fit(self, reference: Points, y: object = None) -> BaseMasker:
         """Learn what filling and cutting need from the whole reference.
 
         Parameters
@@ -98,7 +108,7 @@ class BaseMasker(BaseEstimator):
         self.check_reference(reference)
         return self
 
-    def check_reference(self, reference: Any) -> Any:
+    def check_reference(self, reference: Points) -> Points:
         """The reference as the container that points are taken from.
 
         By default a finite, numeric array of shape (n_points, ...). The data is shared
@@ -113,31 +123,31 @@ class BaseMasker(BaseEstimator):
         finite_range(points)
         return points
 
-    def take(self, reference: Any, indices: Any) -> Any:
+    def take(self, reference: Points, indices: ArrayLike) -> Points:
         """The chosen points, in a container of the same kind."""
-        return reference[np.asarray(indices, dtype=np.intp)]
+        return take(reference, indices)
 
-    def point(self, points: Any, n: int) -> Any:
+    def point(self, points: Points, n: int) -> Point:
         """One point of a container."""
         return points[n]
 
-    def cut(self, point: Any) -> np.ndarray:
+    def cut(self, point: Point) -> np.ndarray:
         """The part that each element belongs to.
 
         Returns
         -------
         parts : ndarray of int
             Labels 0..K-1, each present. By default the shape is that of the point, or of its
-            leading axes (the elements along the other axes are then hidden together). A point
-            that is no array may have -1 for what belongs to no part and is always kept.
+            leading axes (the elements along the other axes are then hidden together). Where
+            points are not arrays, -1 labels what belongs to no part and is always kept.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define cut()")
 
-    def fill_for(self, point: Any, parts: np.ndarray) -> Any:
+    def fill_for(self, point: Point, parts: np.ndarray) -> Point:
         """What the point becomes where it is hidden: same type, shape and dtype as the point."""
         raise NotImplementedError(f"{type(self).__name__} does not define fill_for()")
 
-    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
+    def render(self, point: Point, parts: Any, fill: Point, masks: Any) -> Points:
         """Masked copies of a point: parts whose mask is True are kept, the others filled.
 
         Parameters
@@ -145,7 +155,7 @@ class BaseMasker(BaseEstimator):
         point, parts, fill : arrays
             As from :meth:`point`, :meth:`cut` and :meth:`fill_for`.
         masks : array of bool, shape (n_masks, n_parts)
-            Arrays are of one namespace, NumPy or torch, and lie on one device.
+            All arrays are of one namespace, NumPy or torch, and on one device.
 
         Returns
         -------
@@ -155,32 +165,40 @@ class BaseMasker(BaseEstimator):
         return render_arrays(point, parts, fill, masks)
 
     def layout(self) -> dict:
-        """The constructor parameters that :meth:`render` looks at, fit for JSON."""
+        """The constructor parameters that :meth:`render` uses, as JSON can hold them."""
         return {}
 
     # --- for readers ----------------------------------------------------------------------
 
-    def part_names(self, point: Any, parts: np.ndarray) -> list[str]:
+    def part_names(self, point: Point, parts: np.ndarray) -> list[str]:
         """What a reader calls each part: a word, a column, a stretch of time; else its number."""
         return [f"part {k}" for k in range(int(parts.max()) + 1)]
 
-    def picture(self, points: Any, n: int, parts: np.ndarray) -> Picture:
+    def picture(self, points: Points, n: int, parts: np.ndarray) -> Picture:
         """How point `n` of a container is drawn with a value for each part.
 
-        By default one bar for each part. Like :meth:`render` and :meth:`part_names`, this looks
-        at constructor parameters only, so that the points of a saved plan can be drawn.
+        By default one bar for each part. Like :meth:`render` and :meth:`part_names`, this depends
+        on constructor parameters only, so that the points of a saved plan can be drawn.
         """
         return BarsPicture(self.part_names(self.point(points, n), parts))
 
 
-def render_arrays(point, parts, fill, masks, *, shape=None, channel_axis=None):
+def render_arrays(
+    point: Any,
+    parts: Any,
+    fill: Any,
+    masks: Any,
+    *,
+    shape: tuple[int, ...] | None = None,
+    channel_axis: int | None = None,
+) -> Any:
     """Copies of ``point`` in which the parts that ``masks`` leaves out are ``fill``.
 
     Parameters
     ----------
     point, fill : arrays of one shape and dtype
     parts : array of int
-        Shaped as the image, less its channel axis or its trailing axes.
+        In the shape of the image without its channel axis or its trailing axes.
     masks : array of bool, shape (n_masks, n_parts)
     shape : tuple, optional
         Shape of the image when the point is a flat row.
@@ -189,16 +207,19 @@ def render_arrays(point, parts, fill, masks, *, shape=None, channel_axis=None):
     """
     xp = array_namespace(masks)
     shape = tuple(point.shape) if shape is None else shape
+    without_channels = tuple(n for axis, n in enumerate(shape) if axis != channel_axis)
+    if tuple(parts.shape) != without_channels[: parts.ndim]:
+        raise ValueError(f"parts of shape {tuple(parts.shape)} do not fit a point of {shape}.")
     if channel_axis is not None:
         parts = xp.expand_dims(parts, axis=channel_axis)
     while parts.ndim < len(shape):
         parts = xp.expand_dims(parts, axis=parts.ndim)
     # One label per element, not per pixel: where() then runs over long rows. Broadcasting over
-    # a last axis of 3 channels instead costs twice the time at 224 x 224 and four times at
-    # 32 x 32 (NumPy), and the label row is one point's worth of memory.
+    # a last axis of 3 channels instead takes twice as long at 224 x 224 and four times at
+    # 32 x 32 (NumPy), and the labels need no more memory than a point.
     labels = xp.reshape(xp.broadcast_to(parts, shape), (-1,))
     if is_torch_namespace(xp):
-        # The same as take(): which makes torch on a CPU four times as slow.
+        # The same as take(), which is four times as slow in torch on a CPU.
         keep = xp.gather(masks, 1, labels.expand(masks.shape[0], -1))
     else:
         keep = xp.take(masks, labels, axis=1)
@@ -206,8 +227,15 @@ def render_arrays(point, parts, fill, masks, *, shape=None, channel_axis=None):
     return xp.reshape(copies, (masks.shape[0], *point.shape))
 
 
-def numeric_points(reference: Any, owner: str) -> np.ndarray:
-    """The reference as an array of real numbers, (n_points, ...), shared if it can be."""
+# --- references -----------------------------------------------------------------------------
+
+
+def numeric_points(reference: Points, owner: str) -> np.ndarray:
+    """The reference as an array of real numbers, (n_points, ...), shared where possible.
+
+    Tensors of torch are accepted; bfloat16, which NumPy lacks, becomes float32.
+    """
+    refuse_dataset(reference)
     if sparse.issparse(reference):
         raise TypeError(
             f"{owner} got a sparse {type(reference).__name__}; masked copies are dense. "
@@ -218,11 +246,13 @@ def numeric_points(reference: Any, owner: str) -> np.ndarray:
             f"{owner} got a masked array, whose mask would be lost. Give reference.filled(value)."
         )
     try:
-        points = np.asarray(reference)
+        points = np.asarray(to_host(reference))
     except ValueError:
         points = np.empty(0, dtype=object)
     if points.dtype == object:
         raise ValueError(_why_object(reference, owner))
+    if points.dtype.name == "bfloat16":  # of the package ml_dtypes
+        points = points.astype(np.float32)
     if points.dtype.kind not in "biuf":
         raise ValueError(
             f"{owner} got a reference of dtype {points.dtype}; it needs real numbers or bools."
@@ -232,14 +262,63 @@ def numeric_points(reference: Any, owner: str) -> np.ndarray:
             f"{owner} got a reference of shape {points.shape}; it needs (n_points, ...) with "
             "at least one point and one element. For a single point give reference[np.newaxis]."
         )
-    if not points.dtype.isnative:  # where() would answer in native order, and torch has no other
+    if not points.dtype.isnative:  # where() answers in native order, and torch has no other
         points = points.astype(points.dtype.newbyteorder("="))
     return points
 
 
-def _why_object(reference: Any, owner: str) -> str:
+def refuse_dataset(reference: Points) -> None:
+    """Refuse a dataset whose items are points with labels."""
+    if hasattr(reference, "dataset") and hasattr(reference, "batch_size"):
+        raise TypeError(
+            "reference is a DataLoader. Give the points of its dataset: np.stack("
+            "[reference.dataset[i][0] for i in range(len(reference.dataset))])."
+        )
+    if hasattr(reference, "dtype") or hasattr(reference, "columns"):
+        return
+    first = first_of(reference)
+    if isinstance(first, Mapping):
+        key = next(iter(first), None)
+        raise TypeError(
+            f"reference is a dataset whose items have the keys {list(first)[:6]}; give the points "
+            f"alone, such as [item[{key!r}] for item in reference]."
+        )
+    if _has_label(first):
+        is_text = isinstance(first[0], str)
+        points = "[reference[i][0] for i in range(len(reference))]"
+        raise TypeError(
+            "reference is a dataset of points with labels; give the points alone: "
+            f"{points if is_text else f'np.stack({points})'}."
+        )
+
+
+def first_of(reference: Points) -> Point:
+    """The first point, or None if it cannot be taken."""
+    try:
+        return reference[0]
+    except (TypeError, KeyError, IndexError):
+        return None
+
+
+def _has_label(item: object) -> bool:
+    """Whether this is (point, label) or the like, not a point in nested lists."""
+    if not isinstance(item, (tuple, list)) or not item:
+        return False
+    if isinstance(item[0], str):
+        return isinstance(item, tuple)
+    try:
+        shapes = {np.shape(part) for part in item}
+    except ValueError:
+        return False
+    return np.ndim(item[0]) > 0 and (len(shapes) > 1 or (len(item) == 1 and type(item) is tuple))
+
+
+def _why_object(reference: Points, owner: str) -> str:
     """Why NumPy could not make numbers of the reference."""
-    shapes = [np.shape(point) for point in reference]
+    try:
+        shapes = [np.shape(point) for point in reference]
+    except TypeError:
+        return f"{owner} got a {type(reference).__name__}; it needs an array of numbers."
     for n, shape in enumerate(shapes):
         if shape != shapes[0]:
             return (
@@ -258,16 +337,24 @@ def finite_range(points: np.ndarray) -> tuple[float, float]:
     low, high = float(points.min()), float(points.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         for n, point in enumerate(points):
-            bad = point.size - np.count_nonzero(np.isfinite(point))
-            if bad:
-                raise ValueError(
-                    f"reference point {n} holds {bad} non-finite values (NaN or infinity) of "
-                    f"{point.size}. Leave it out of reference, or replace them."
-                )
+            check_finite(point, n)
     return low, high
 
 
-def as_dtype(values: Any, dtype: np.dtype, *, allow_nan: bool = False) -> np.ndarray:
+def check_finite(point: np.ndarray, n: int) -> None:
+    """Refuse a point with NaN or infinity."""
+    bad = point.size - np.count_nonzero(np.isfinite(point))
+    if bad:
+        raise ValueError(
+            f"reference point {n} holds {bad} non-finite values (NaN or infinity) of "
+            f"{point.size}. Leave it out of reference, or replace them."
+        )
+
+
+# --- fills ----------------------------------------------------------------------------------
+
+
+def as_dtype(values: ArrayLike, dtype: np.dtype, *, allow_nan: bool = False) -> np.ndarray:
     """Fill values in the dtype of the points: rounded for integers, refused if they do not fit."""
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":
@@ -294,12 +381,21 @@ def as_dtype(values: Any, dtype: np.dtype, *, allow_nan: bool = False) -> np.nda
     return filled
 
 
-def is_frame(reference: Any) -> bool:
-    """Whether this is a pandas DataFrame, told without importing pandas."""
-    return hasattr(reference, "iloc") and hasattr(reference, "columns")
+def called_fill(fill: Callable, point: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """What a user's fill returns for a point, checked and in its dtype."""
+    # Read-only views: the point may be a row of the caller's own data.
+    view, labels = point.view(), parts.view()
+    view.flags.writeable = labels.flags.writeable = False
+    values = np.asarray(fill(view, labels))
+    if values.shape != point.shape:
+        raise ValueError(
+            f"fill returned shape {values.shape} for a point of shape {point.shape}; it must "
+            "return one value for each of the point's."
+        )
+    return as_dtype(values, point.dtype)
 
 
-def is_scalar(value: Any) -> bool:
+def is_scalar(value: object) -> bool:
     """Whether a fill is one value, not a sequence of them."""
     if isinstance(value, np.ndarray):
         return value.ndim == 0

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ._base import is_frame, is_scalar
+from .._points import is_frame
+from ._base import is_scalar
 
 __all__ = [
     "FILLS",

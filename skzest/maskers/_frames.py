@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ._base import is_frame, is_scalar
+from .._points import is_frame
+from ._base import is_scalar
 
 __all__ = ["check_frame", "fingerprint", "frame_row", "kind_of", "other_statistic", "render_frame"]
 

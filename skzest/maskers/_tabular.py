@@ -11,8 +11,10 @@ from zlib import crc32
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from .._points import Points, is_frame, same_point, to_host
+from .._validation import check_choice
 from ..drawing import BarsPicture, shorten
-from ._base import BaseMasker, as_dtype, is_frame, is_scalar, render_arrays
+from ._base import BaseMasker, as_dtype, is_scalar, refuse_dataset, render_arrays
 from ._columns import (
     FILLS,
     check_one_hot,
@@ -28,6 +30,7 @@ from ._frames import check_frame, fingerprint, frame_row, kind_of, other_statist
 __all__ = ["TabularMasker"]
 
 MOST_ROWS = 1000  # that draws are made from
+_MOST_TRIES = 8
 
 
 class TabularMasker(BaseMasker):
@@ -176,12 +179,13 @@ class TabularMasker(BaseMasker):
         if is_frame(reference):
             check_frame(reference)
             return reference
-        if hasattr(reference, "__dataframe__"):
+        if hasattr(reference, "to_pandas"):
             raise TypeError(
-                f"TabularMasker knows pandas DataFrames and arrays, not "
-                f"{type(reference).__module__.split('.')[0]} {type(reference).__name__}s. "
-                "Give reference.to_pandas(), or reference.to_numpy()."
+                f"reference is a {type(reference).__name__} of "
+                f"{type(reference).__module__.split('.')[0]}; TabularMasker takes DataFrames of "
+                "pandas and arrays. Give reference.to_pandas(), which keeps the column names."
             )
+        refuse_dataset(reference)
         if isinstance(reference, np.ma.MaskedArray):
             raise TypeError(
                 "TabularMasker got a masked array, whose mask would be lost. "
@@ -189,7 +193,7 @@ class TabularMasker(BaseMasker):
             )
         try:
             table = check_array(
-                reference,
+                to_host(reference),
                 dtype=None,
                 ensure_all_finite="allow-nan",
                 estimator=self,
@@ -209,12 +213,6 @@ class TabularMasker(BaseMasker):
         if not table.dtype.isnative:
             table = table.astype(table.dtype.newbyteorder("="))
         return table
-
-    def take(self, reference: Any, indices: Any) -> Any:
-        """The chosen rows."""
-        if is_frame(reference):
-            return reference.iloc[np.asarray(indices, dtype=np.intp)]
-        return super().take(reference, indices)
 
     def point(self, points: Any, n: int) -> Any:
         """One row: 1-D, or a DataFrame of one row."""
@@ -287,10 +285,14 @@ class TabularMasker(BaseMasker):
         # Seeded by the point itself: no matter where it stands in which reference.
         seed = [operator.index(self.random_state), crc32(fingerprint(point))]
         rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(self.background_), operator.index(self.n_draws))
-        rows = self.take(self.background_, chosen)
-        if len(chosen) == 1:  # as it is, whatever its values are
-            return rows.reset_index(drop=True) if self._frame else rows[0]
+        n_draws = operator.index(self.n_draws)
+        for _ in range(_MOST_TRIES):
+            rows = self.take(self.background_, rng.choice(len(self.background_), n_draws))
+            row = self.point(rows, 0)
+            if n_draws > 1 or not same_point(row, point):  # the point itself would hide nothing
+                break
+        if n_draws == 1:  # as it is, whatever its values are
+            return row.reset_index(drop=True) if self._frame else row
         values = self._statistics(rows, "mean")
         return frame_row(values, point) if self._frame else _array_row(values, point.dtype)
 
@@ -301,11 +303,8 @@ class TabularMasker(BaseMasker):
         dtypes = table.dtypes if self._frame else [table.dtype] * n_columns
         meanless = np.array([kind_of(dtype) not in "iufmM" for dtype in dtypes])
         if isinstance(self.categorical, str):
-            if self.categorical != "auto":
-                raise ValueError(
-                    f"categorical={self.categorical!r} is not known. Give 'auto', or a list of "
-                    "column names or indices."
-                )
+            remedy = "Or give a list of column names or indices."
+            check_choice(self.categorical, "categorical", ("auto",), remedy)
             return meanless
         listed = [position(name) for name in self.categorical]
         return meanless | np.isin(np.arange(n_columns), listed)
@@ -315,14 +314,13 @@ class TabularMasker(BaseMasker):
         fill = self.fill
         if callable(fill) or _is_draws(fill):
             return None
-        if fill is None or (isinstance(fill, str) and fill not in FILLS):
-            raise ValueError(
-                f"fill={fill!r} is not known. Choose from {[*FILLS, 'draws']}, or give a value, an "
-                "array, a dict of column: value, or a callable. To fill columns of text with a "
-                f"value, give a dict: {{column: {fill!r}}}."
+        if fill is None or isinstance(fill, str):
+            remedy = (
+                "Or give a value, an array, a callable or a dict of column: value. To fill columns "
+                f"of text with a value, give a dict: {{column: {fill!r}}}."
             )
-        if isinstance(fill, str):
-            values = self._statistics(table, fill)
+            check_choice(fill, "fill", (*FILLS, "draws"), remedy)
+            values = self._statistics(table, str(fill))
         elif isinstance(fill, Mapping):
             values = self._statistics(table, "mean")
             for name, value in fill.items():
@@ -333,7 +331,7 @@ class TabularMasker(BaseMasker):
             values = one_each(fill, table.shape[1])
         return frame_row(values, table) if self._frame else _array_row(values, table.dtype)
 
-    def _statistics(self, table: Any, name: str) -> list:
+    def _statistics(self, table: Points, name: str) -> list:
         """One of `FILLS` of every column; one category for columns that code one."""
         values = [self._statistic(table, j, name) for j in range(table.shape[1])]
         for columns in self._one_hot if name != "zero" else ():

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .._points import is_frame
+from .._validation import check_choice
 from ..drawing import TextPicture
-from ._base import BaseMasker, is_frame
+from ._base import BaseMasker, refuse_dataset
 from ._tokens import SPLITTERS, token_spans
 
 __all__ = ["TextMasker"]
@@ -101,11 +103,9 @@ class TextMasker(BaseMasker):
             If a point is no string, or a parameter is not known.
         """
         self.check_reference(reference)
-        if not callable(self.tokenizer) and self.tokenizer not in tuple(SPLITTERS):
-            raise ValueError(
-                f"tokenizer={self.tokenizer!r} is not known. Choose from {list(SPLITTERS)}, or "
-                "give a callable (text) -> tokens."
-            )
+        if not callable(self.tokenizer):
+            remedy = "Or give a callable (text) -> tokens."
+            check_choice(self.tokenizer, "tokenizer", SPLITTERS, remedy)
         if not isinstance(self.fill, str):
             raise TypeError(
                 f"fill={self.fill!r} is not a string. Give '' to leave hidden tokens out, or "
@@ -128,6 +128,7 @@ class TextMasker(BaseMasker):
                 "TextMasker got a DataFrame; give the column that holds the texts, such as "
                 f"reference[{reference.columns[0]!r}]."
             )
+        refuse_dataset(reference)
         if not hasattr(reference, "__getitem__") or isinstance(reference, Mapping):
             raise TypeError(
                 f"TextMasker got a {type(reference).__name__}; it needs a list of texts."
@@ -149,10 +150,6 @@ class TextMasker(BaseMasker):
                     f"{hint}, or give its text."
                 )
         return [str(text) for text in texts]
-
-    def take(self, reference: list[str], indices: Any) -> list[str]:
-        """The chosen texts."""
-        return [reference[int(i)] for i in indices]
 
     # --- one point ------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,11 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._points import Point, Points, is_frame, same_point
+from ..maskers import BaseMasker
 from ._cuts import CutMemo, masker_key
 from ._designs import all_masks, auto_n_samples, point_rng, sample_masks
+from ._encoding import encode
 from ._masks import PackedMasks
 from ._plan import QueryPlan
 from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed
@@ -21,6 +25,8 @@ __all__ = ["build_plan", "redraw_masks"]
 
 # Of the Gram matrix's eigenvalues: half of the digits of the coefficients are then lost.
 _SINGULAR = 1e-14
+
+_PAPER_MASKS = 1000
 
 _CUTS = CutMemo(64 * 2**20)
 
@@ -43,6 +49,7 @@ def build_plan(
     for a point of fewer than two parts, and where the masks do not determine the surrogate.
     """
     points = masker.take(reference, indices)
+    encode(points, "reference")  # what has no plain form is refused before anything is asked
     key = masker_key(masker)
     tasks = [(masker, key, points, n, int(index)) for n, index in enumerate(indices)]
     outcomes: Any = (_cut(*task) for task in tasks)
@@ -56,10 +63,11 @@ def build_plan(
         cut.append(outcome)
         if report:
             report(1)
+    _check_fills(masker, points, cut, indices)
     n_parts = [int(parts.max()) + 1 for parts, _ in cut]
-    masks = _draw(
-        n_parts, indices, n_samples, sampling, seed, settings["surrogate"], settings["kernel_width"]
-    )
+    _warn_of_many_parts(masker, n_parts, n_samples)
+    surrogate, width = settings["surrogate"], settings["kernel_width"]
+    masks = _draw(masker, n_parts, indices, n_samples, sampling, seed, surrogate, width)
     return QueryPlan(
         indices=np.asarray(indices),
         reference=points,
@@ -73,25 +81,33 @@ def build_plan(
 
 def redraw_masks(plan: QueryPlan, n_samples: int | str, sampling: Any, seed: int) -> QueryPlan:
     """The same points, parts and fills, with masks drawn anew."""
-    masks = _draw(
-        plan.n_parts, plan.indices, n_samples, sampling, seed, plan.surrogate, plan.kernel_width
-    )
+    of_plan = (plan.masker, plan.n_parts, plan.indices)
+    masks = _draw(*of_plan, n_samples, sampling, seed, plan.surrogate, plan.kernel_width)
     return replace(plan, masks=masks)
 
 
-def _draw(n_parts, indices, n_samples, sampling, seed, surrogate, kernel_width) -> PackedMasks:
+def _draw(
+    masker: BaseMasker,
+    n_parts: Sequence[int] | np.ndarray,
+    indices: np.ndarray,
+    n_samples: int | str,
+    sampling: str | Callable,
+    seed: int,
+    surrogate: Any,
+    kernel_width: float | None,
+) -> PackedMasks:
     """Masks of all points; ``n_samples`` may be "auto"."""
     masks = []
     for index, count in zip(indices, n_parts, strict=True):
-        n_masks = auto_n_samples(int(count)) if n_samples == "auto" else n_samples
+        n_masks = auto_n_samples(int(count)) if isinstance(n_samples, str) else n_samples
         drawn = sample_masks(int(count), n_masks, sampling, point_rng(seed, int(index)))
         try:
-            _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
+            _check_masks_suffice(drawn, surrogate, kernel_width, int(index), masker)
         except ValueError:
             if callable(sampling) or 2 ** int(count) > n_masks:
                 raise
             drawn = all_masks(int(count))  # chance left a part open, though all masks fit
-            _check_masks_suffice(drawn, surrogate, kernel_width, int(index))
+            _check_masks_suffice(drawn, surrogate, kernel_width, int(index), masker)
         masks.append(PackedMasks.pack([drawn]))
     return PackedMasks.join(masks)
 
@@ -107,25 +123,68 @@ def _cut(masker: Any, key: str | None, points: Any, n: int, index: int) -> tuple
     if n_parts < 2:
         raise ValueError(
             f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
-            f"{masker!r}; a surrogate needs at least 2. {_remedy(masker)}"
+            f"{masker!r}; a surrogate needs at least 2. {masker.few_parts_remedy}"
         )
     # The label -1, of what belongs to no part (white space in texts), needs a sign.
     lowest = np.min_scalar_type(int(parts.min()))
     return parts.astype(np.promote_types(np.min_scalar_type(n_parts), lowest), copy=False), fill
 
 
-def _remedy(masker: Any) -> str:
-    return getattr(masker, "few_parts_remedy", "Leave it out of reference.")
+def _check_fills(
+    masker: BaseMasker, points: Points, cut: list[tuple[np.ndarray, Point]], indices: np.ndarray
+) -> None:
+    """Refuse fills that cannot be saved, and points of which nothing is ever hidden."""
+    for fill in {id(fill): fill for _, fill in cut}.values():
+        encode([fill] if isinstance(fill, str) else fill, "fill")
+    equal = [
+        int(index)
+        for n, (index, (parts, fill)) in enumerate(zip(indices, cut, strict=True))
+        if _hides_nothing(masker, masker.point(points, n), parts, fill)
+    ]
+    if not equal:
+        return
+    told = f"reference point {equal[0]} equals" if len(equal) == 1 else f"{len(equal)} points equal"
+    fact = f"{told} the fill in every part, so every masked copy is the point itself"
+    remedy = "Give another fill (such as fill='zero'), or more points to take the mean of."
+    if len(equal) == len(cut):
+        raise ValueError(f"{fact} and nothing can be learned from it. {remedy}")
+    warnings.warn(
+        f"{fact}: its coefficients are 0 for every model. {remedy} Or leave it out of reference.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _hides_nothing(masker: BaseMasker, point: Point, parts: np.ndarray, fill: Point) -> bool:
+    none = np.zeros((1, int(parts.max()) + 1), dtype=bool)
+    copies = masker.render(point, parts.astype(np.int64), fill, none)
+    return same_point(copies if is_frame(copies) else copies[0], point)
+
+
+def _warn_of_many_parts(masker: BaseMasker, n_parts: list[int], n_samples: int | str) -> None:
+    """Say when a plan asks for more than the paper's: 1,000 masks for at most 31 parts."""
+    most = max(n_parts)
+    n_masks = auto_n_samples(most) if isinstance(n_samples, str) else n_samples
+    too_many = masker.most_parts is not None and most > masker.most_parts
+    if too_many or (isinstance(n_samples, str) and n_masks > _PAPER_MASKS):
+        warnings.warn(
+            f"a reference point is cut into {most} parts and asked about with {n_masks} masks. "
+            "The paper's images have 31 parts at most, and 1000 masks; the coefficients of more "
+            f"parts need more masks for the same certainty. {masker.many_parts_remedy}",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _check_masks_suffice(
-    masks: np.ndarray, surrogate: Any, kernel_width: float | None, index: int
+    masks: np.ndarray, surrogate: Any, kernel_width: float | None, index: int, masker: BaseMasker
 ) -> None:
     needed = n_masks_needed(surrogate, masks.shape[1])
     if len(masks) < needed:
         raise ValueError(
             f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
-            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge(). "
+            f"{masker.many_parts_remedy}"
         )
     form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
     if form is None or form["alpha"] > 0:

@@ -1,77 +1,222 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Surrogates and maskers of a plan as JSON, and back, without running what a file names."""
+"""A plan in a file, and every check of a file that somebody else may have written.
+
+Whoever changes a file can compute its digest again, so a digest that fits proves little: the fields
+are checked against each other, and an error names the file and the field.
+"""
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from typing import Any
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
 
-from .. import maskers
+from .._points import Point, Points, is_frame, same_point
+from ..maskers import BaseMasker
+from ..queries import check_response
+from ._encoding import Arrays, decode, encode
+from ._json import masker_from_json, surrogate_from_json, surrogate_to_json
+from ._masks import PackedMasks
+from ._surrogates import check_kernel_width, check_surrogate
 
-__all__ = ["masker_from_json", "surrogate_from_json", "surrogate_to_json"]
+if TYPE_CHECKING:
+    from ._plan import QueryPlan
 
+__all__ = ["encoded", "fields_of", "read", "sha256", "write"]
 
-def surrogate_to_json(surrogate: Any) -> Any:
-    if isinstance(surrogate, str):
-        return surrogate
-    params = {name: _plain_value(value) for name, value in surrogate.get_params().items()}
-    # Neither changes a coefficient, and copies of a plan should not differ by them.
-    params = {name: v for name, v in params.items() if name not in ("n_jobs", "copy_X")}
-    cls = type(surrogate)
-    return {"module": cls.__module__, "class": cls.__qualname__, "params": params}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (bool, int, float, str, type(None))):
-        return value
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return {"array": value.tolist(), "dtype": value.dtype.str}
-    if isinstance(value, (list, tuple)):
-        return [_plain_value(one) for one in value]
-    # repr() would shorten arrays and name addresses: two surrogates would look like one.
-    raise TypeError(
-        f"a surrogate with a parameter {value!r} has no plain form, so its plan cannot be named, "
-        "saved or compared. Give numbers, strings or arrays of numbers (a seed as an integer)."
-    )
+_FORMAT = 2  # 1 had a digest without indices
 
 
-def surrogate_from_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    # A file must not be able to name code to run: scikit-learn's linear models only.
-    if not value["module"].startswith("sklearn.linear_model."):
+def encoded(plan: QueryPlan) -> tuple[bytes, Arrays]:
+    """A plan as a header in JSON and plain arrays, the content of its file and of its digest."""
+    header = {
+        "masker": type(plan.masker).__name__,
+        "layout": plan.masker.layout(),
+        "surrogate": surrogate_to_json(plan.surrogate),
+        "kernel_width": plan.kernel_width,
+        "response": plan.response,
+        "clip": plan.clip if plan.response == "logit" else None,
+    }
+    arrays = {
+        "indices": plan.indices.astype("<i8"),
+        "n_parts": plan.n_parts.astype("<i8"),
+        "n_masks": np.array(plan.masks.n_masks, dtype="<i8"),
+        "masks": np.concatenate([p.ravel() for p in plan.masks._packed]),
+        **encode(plan.reference, "reference"),
+        # int32 on every platform and whatever integer the masker chose.
+        **encode([p.astype("<i4") for p in plan.parts], "parts"),
+    }
+    for n, fill in enumerate(plan.fills):
+        arrays |= encode([fill] if isinstance(fill, str) else fill, f"fill.{n}")
+    return json.dumps(header, sort_keys=True).encode(), arrays
+
+
+def sha256(header: bytes, arrays: Arrays) -> Any:
+    """The hash of a header and of names, dtypes, shapes and contents of arrays."""
+    sha = hashlib.sha256(header)
+    for name in sorted(arrays):
+        array = arrays[name]
+        sha.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        sha.update(array.tobytes())
+    return sha
+
+
+def write(plan: QueryPlan, path: str | os.PathLike) -> None:
+    """Write a plan as a compressed ``.npz``."""
+    header, arrays = encoded(plan)
+    meta = json.dumps({"format": _FORMAT, "digest": plan.digest}).encode()
+    arrays["header"] = np.frombuffer(header, dtype=np.uint8)
+    arrays["meta"] = np.frombuffer(meta, dtype=np.uint8)
+    with open(path, "wb") as file:  # np.savez would append .npz to the name
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def read(path: str | os.PathLike) -> tuple[dict, str, Arrays]:
+    """Header, digest and arrays of a file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is not a plan, or a plan of another format.
+    """
+    name = repr(os.fspath(path))
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            header, meta = (json.loads(arrays.pop(key).tobytes()) for key in ("header", "meta"))
+            version, digest = meta["format"], meta["digest"]
+        except Exception as error:
+            raise ValueError(f"{name} is not a plan of skzest: {_told(error)}") from error
+    if version != _FORMAT:
         raise ValueError(
-            f"the plan's surrogate {value['class']} is not one of sklearn.linear_model, "
-            "so it is not rebuilt from a file."
+            f"{name} has format {version!r}; this version of skzest reads {_FORMAT}. Ask for the "
+            "plan as saved by the version that you use."
         )
-    cls = getattr(importlib.import_module("sklearn.linear_model"), value["class"], None)
-    if not (inspect.isclass(cls) and issubclass(cls, RegressorMixin)):
-        raise ValueError(f"the plan's surrogate {value['class']!r} is no regressor known here.")
-    known = inspect.signature(cls).parameters
-    return cls(**{name: _value(v) for name, v in value["params"].items() if name in known})
+    return header, digest, arrays
 
 
-def _value(plain: Any) -> Any:
-    return np.array(plain["array"], plain["dtype"]) if isinstance(plain, dict) else plain
+# --- fields, each checked against the others -------------------------------------------------
 
 
-def masker_from_json(header: dict, masker: Any) -> Any:
-    if masker is not None:
-        if type(masker).__name__ != header["masker"]:
-            raise ValueError(
-                f"the plan was made with {header['masker']}; masker is {type(masker).__name__}."
-            )
-        return masker
-    cls = getattr(maskers, header["masker"], None)
-    if not (inspect.isclass(cls) and issubclass(cls, maskers.BaseMasker)):
-        raise ValueError(
-            f"the plan was made with {header['masker']}, which is not one of skzest's own; "
-            "pass masker=."
-        )
-    return cls(**header["layout"])
+def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[str, Any]:
+    """The attributes of a plan; ValueError with the name of the field that does not fit."""
+    with _field("reference"):
+        reference = decode(arrays, "reference")
+        n = len(reference)
+    with _field("masker"):
+        masker = masker_from_json(header, masker)
+    with _field("reference"):
+        masker.check_reference(reference)
+    indices = _whole(arrays, "indices", n, minimum=0)
+    n_parts, n_masks = (_whole(arrays, name, n, minimum=1) for name in ("n_parts", "n_masks"))
+    with _field("parts"):
+        parts = decode(arrays, "parts")
+        _expect(len(parts), n, "arrays")
+    fills = []
+    for i in range(n):
+        with _field(f"parts of point {i}"):
+            _check_labels(parts[i], int(n_parts[i]), masker.array_points)
+        with _field(f"fill of point {i}"):
+            fill = decode(arrays, f"fill.{i}")
+            fills.append(fill[0] if isinstance(fill, list) else fill)
+            _check_fill(masker, masker.point(reference, i), parts[i], fills[-1], int(n_parts[i]))
+    return {
+        "indices": indices,
+        "reference": reference,
+        "parts": tuple(parts),
+        "masks": _masks(arrays, n_masks.tolist(), n_parts.tolist()),
+        "fills": tuple(fills),
+        "masker": masker,
+        **_settings(header),
+    }
+
+
+def _settings(header: dict) -> dict[str, Any]:
+    with _field("surrogate"):
+        surrogate = check_surrogate(surrogate_from_json(header["surrogate"]))
+        if not isinstance(surrogate, str):
+            surrogate._validate_params()
+    with _field("kernel_width"):
+        width = check_kernel_width(header["kernel_width"])
+    with _field("response"):
+        clip = 1e-6 if header["response"] != "logit" else float(header["clip"])
+        check_response(header["response"], clip)
+    return {
+        "surrogate": surrogate,
+        "kernel_width": width,
+        "response": header["response"],
+        "clip": clip,
+    }
+
+
+@contextmanager
+def _field(name: str) -> Iterator[None]:
+    """Whatever goes wrong with a field is a ValueError with its name."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{name}: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+
+
+def _expect(found: object, expected: object, what: str) -> None:
+    if found != expected:
+        raise ValueError(f"{found} {what}, expected {expected}.")
+
+
+def _whole(arrays: Arrays, name: str, n: int, *, minimum: int) -> np.ndarray:
+    """A vector of one whole number for each point."""
+    with _field(name):
+        values = arrays[name]
+        _expect(values.dtype.str, "<i8", "as type of numbers")
+        _expect(values.shape, (n,), f"as shape beside {n} reference points")
+        if values.min() < minimum:
+            raise ValueError(f"{values.min()} is less than {minimum}.")
+        if name == "indices" and len(set(values.tolist())) < n:
+            raise ValueError("a point appears twice.")
+        return values
+
+
+def _masks(arrays: Arrays, n_masks: list[int], n_parts: list[int]) -> PackedMasks:
+    with _field("masks"):
+        flat, widths = arrays["masks"], [-(-k // 8) for k in n_parts]
+        _expect(flat.dtype.str, "|u1", "as type of numbers")
+        sizes = [n * width for n, width in zip(n_masks, widths)]
+        _expect(flat.shape, (sum(sizes),), "as shape beside n_masks and n_parts")
+        packed = np.split(flat, np.cumsum(sizes)[:-1])
+        return PackedMasks([p.reshape(-1, w) for p, w in zip(packed, widths)], n_parts)
+
+
+def _check_labels(parts: np.ndarray, n_parts: int, array_points: bool) -> None:
+    _expect(parts.dtype.str, "<i4", "as type of numbers")
+    labels = np.unique(parts)
+    labels = labels if array_points else labels[labels != -1]
+    if not np.array_equal(labels, np.arange(n_parts)):
+        raise ValueError(f"labels {labels[:8].tolist()}, expected 0 to {n_parts - 1} (n_parts).")
+
+
+def _check_fill(
+    masker: BaseMasker, point: Point, parts: np.ndarray, fill: Point, n_parts: int
+) -> None:
+    """Refuse a fill unlike its point, and parts that cannot be rendered on it."""
+    _expect(_kind(fill), _kind(point), "as kind of fill")
+    copies = masker.render(point, parts.astype(np.int64), fill, np.ones((1, n_parts), dtype=bool))
+    if not same_point(copies if is_frame(copies) else copies[0], point):
+        raise ValueError("with all parts kept, the copy is not the point.")
+
+
+def _kind(point: Points) -> object:
+    if is_frame(point):
+        return list(point.columns), list(map(str, point.dtypes)), len(point)
+    return (point.dtype, point.shape) if isinstance(point, np.ndarray) else type(point)

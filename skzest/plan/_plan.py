@@ -7,7 +7,6 @@ their models exchange a plan, ask their own models, and compare the signatures.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -16,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import _points
+from .._points import Point, Points, is_frame
 from .._validation import check_whole
 from ..drawing import Picture
-from ._file import masker_from_json, surrogate_from_json, surrogate_to_json
+from ..maskers import BaseMasker
+from ._file import encoded, fields_of, read, sha256, write
 from ._masks import PackedMasks
 from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, linear_operator
 
 __all__ = ["QueryPlan"]
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +40,7 @@ class QueryPlan:
     reference : ndarray, DataFrame or list of length n_reference
         The points themselves.
     parts : tuple of ndarray of int
-        Per point, the part of each place, 0 to ``K_n - 1``; -1 in texts is what is always kept.
+        Per point, the part of each element, 0 to ``K_n - 1``; -1 in texts is what is always kept.
     masks : PackedMasks
         Per point, a boolean array of shape ``(L_n, K_n)``; True keeps a part.
     fills : tuple
@@ -60,11 +58,11 @@ class QueryPlan:
     """
 
     indices: np.ndarray
-    reference: Any
+    reference: Points
     parts: tuple
     masks: PackedMasks
     fills: tuple
-    masker: Any
+    masker: BaseMasker
     surrogate: Any
     kernel_width: float | None = None
     response: str = "logit"
@@ -89,7 +87,7 @@ class QueryPlan:
     @property
     def array_points(self) -> bool:
         """Whether points are arrays, which can be rendered on any device."""
-        return self.masker.array_points and not _points.is_frame(self.reference)
+        return self.masker.array_points and not is_frame(self.reference)
 
     @cached_property
     def n_parts(self) -> np.ndarray:
@@ -128,7 +126,7 @@ class QueryPlan:
 
     # --- use ------------------------------------------------------------------------------
 
-    def point(self, n: int) -> Any:
+    def point(self, n: int) -> Point:
         """The point at position ``n``."""
         return self.masker.point(self.reference, n)
 
@@ -217,56 +215,26 @@ class QueryPlan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over points, parts, masks, fills, response, clip and surrogate, in hex."""
-        header, arrays = self._encode()
-        # Where the points came from does not change what is asked.
-        arrays.pop("indices")
-        return _sha256(header, arrays).hexdigest()
+        """SHA-256 over indices, points, parts, masks, fills, response, clip and surrogate."""
+        return sha256(*encoded(self)).hexdigest()
 
     def point_digest(self, n: int) -> bytes:
         """SHA-256 of what copies of point ``n`` are made of: point, parts, fill and masker.
 
         The same in every plan that holds the point, whatever its masks and its surrogate.
         """
-        header, arrays = self.slice(n, n + 1)._encode()
+        header, arrays = encoded(self.slice(n, n + 1))
         made_of = {key: json.loads(header)[key] for key in ("masker", "layout")}
         for name in ("indices", "masks", "n_masks"):
             arrays.pop(name)
-        return _sha256(json.dumps(made_of, sort_keys=True).encode(), arrays).digest()
-
-    def _encode(self) -> tuple[bytes, dict[str, np.ndarray]]:
-        header = {
-            "masker": type(self.masker).__name__,
-            "layout": self.masker.layout(),
-            "surrogate": surrogate_to_json(self.surrogate),
-            "kernel_width": self.kernel_width,
-            "response": self.response,
-            "clip": self.clip if self.response == "logit" else None,
-        }
-        arrays = {
-            "indices": self.indices.astype("<i8"),
-            "n_parts": self.n_parts.astype("<i8"),
-            "n_masks": np.array(self.masks.n_masks, dtype="<i8"),
-            "masks": np.concatenate([p.ravel() for p in self.masks._packed]),
-            **_points.encode(self.reference, "reference"),
-            # int32 on every platform and whatever integer the masker chose.
-            **_points.encode([p.astype("<i4") for p in self.parts], "parts"),
-        }
-        for n, fill in enumerate(self.fills):
-            arrays |= _points.encode([fill] if isinstance(fill, str) else fill, f"fill.{n}")
-        return json.dumps(header, sort_keys=True).encode(), arrays
+        return sha256(json.dumps(made_of, sort_keys=True).encode(), arrays).digest()
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the plan as a compressed ``.npz`` without pickle; see :meth:`load`."""
-        header, arrays = self._encode()
-        meta = {"format": _FORMAT, "digest": self.digest, "clip": self.clip}
-        arrays["header"] = np.frombuffer(header, dtype=np.uint8)
-        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-        with open(path, "wb") as file:  # np.savez would append .npz to the name
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        write(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, masker: Any = None) -> QueryPlan:
+    def load(cls, path: str | os.PathLike, *, masker: BaseMasker | None = None) -> QueryPlan:
         """Read a plan that :meth:`save` wrote.
 
         Parameters
@@ -279,63 +247,24 @@ class QueryPlan:
         Raises
         ------
         ValueError
-            If the file is no plan, is damaged (its digest does not fit), or names a masker or
-            surrogate that cannot be rebuilt here.
+            If the file is not a plan, a field does not fit the others or the digest, or the file
+            names a masker or surrogate that cannot be rebuilt here.
+        OSError
+            If the file cannot be opened.
         """
+        header, digest, arrays = read(path)
+        name = repr(os.fspath(path))
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            header, meta = (json.loads(arrays.pop(name).tobytes()) for name in ("header", "meta"))
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(f"{os.fspath(path)!r} is not a plan of skzest: {error}") from error
-        if not isinstance(meta.get("format"), int):
-            raise ValueError(f"{os.fspath(path)!r} is not a plan of skzest: it has no format.")
-        if meta["format"] > _FORMAT:
+            plan = cls(**fields_of(header, arrays, masker))
+            again, same = encoded(plan)
+            for field in sorted(set(arrays) ^ set(same)):
+                raise ValueError(f"{field} is {'unknown' if field in arrays else 'missing'}.")
+            digests = {sha256(again, same).hexdigest(), sha256(again, arrays).hexdigest(), digest}
+        except ValueError as error:
+            raise ValueError(f"{name} is damaged: {error}") from error
+        if len(digests) > 1:
             raise ValueError(
-                f"{os.fspath(path)!r} has format {meta['format']}, this version reads up to "
-                f"{_FORMAT}. Update skzest."
-            )
-        try:
-            plan = cls._decode(header, meta, arrays, masker)
-            whole = np.array_equal(plan.n_parts, arrays["n_parts"]) and (
-                plan.digest == meta["digest"]
-            )
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ValueError(f"{os.fspath(path)!r} is damaged: {error!r}.") from error
-        if not whole:
-            raise ValueError(
-                f"{os.fspath(path)!r} is damaged: its contents have digest "
-                f"{plan.digest[:8]}, it says {meta['digest'][:8]}. Ask for a new copy."
+                f"{name} is damaged: its contents have digest {plan.digest[:8]}, it says "
+                f"{str(digest)[:8]}. Ask for a new copy."
             )
         return plan
-
-    @classmethod
-    def _decode(cls, header: dict, meta: dict, arrays: dict, masker: Any) -> QueryPlan:
-        n_parts, n_masks = arrays["n_parts"], arrays["n_masks"]
-        widths = -(-n_parts // 8)
-        packed = np.split(arrays["masks"], np.cumsum(n_masks * widths)[:-1])
-        packed = [p.reshape(-1, w) for p, w in zip(packed, widths, strict=True)]
-        fills = [_points.decode(arrays, f"fill.{n}") for n in range(len(n_parts))]
-        return cls(
-            indices=arrays["indices"],
-            reference=_points.decode(arrays, "reference"),
-            parts=tuple(_points.decode(arrays, "parts")),
-            masks=PackedMasks(packed, n_parts.tolist()),
-            fills=tuple(f[0] if isinstance(f, list) else f for f in fills),
-            masker=masker_from_json(header, masker),
-            surrogate=surrogate_from_json(header["surrogate"]),
-            kernel_width=header["kernel_width"],
-            response=header["response"],
-            clip=meta["clip"],
-        )
-
-
-def _sha256(header: bytes, arrays: dict[str, np.ndarray]) -> Any:
-    sha = hashlib.sha256(header)
-    for name in sorted(arrays):
-        array = arrays[name]
-        sha.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-        sha.update(array.tobytes())
-    return sha

@@ -281,15 +281,31 @@ def test_one_channel_would_give_digits_one_part():
     assert 5 <= np.mean([masker.cut(row).max() + 1 for row in X]) <= 8
 
 
-def test_two_and_four_channels_are_cut_without_lab_colours(photographs):
+def test_two_and_five_channels_are_cut_without_lab_colours(photographs):
     from skimage.segmentation import quickshift
 
-    for n_channels in (2, 4):
+    for n_channels in (2, 5):
         images = np.concatenate([photographs, photographs], axis=-1)[..., :n_channels]
         direct = quickshift(
             images[0].astype(float), kernel_size=4, ratio=0.2, max_dist=200, convert2lab=False
         )
-        assert_array_equal(ImageMasker().fit(images).cut(images[0]), direct)
+        masker = ImageMasker("quickshift", channel_axis=-1).fit(images)
+        assert_array_equal(masker.cut(images[0]), direct)
+
+
+@pytest.mark.parametrize("alpha", ["opaque", "transparent", "of noise"])
+@pytest.mark.parametrize("n_parts", [None, 7])
+def test_alpha_changes_no_cut_and_stays_in_the_copies(photographs, alpha, n_parts):
+    shape = (*photographs.shape[:3], 1)
+    noise = np.random.default_rng(0).integers(0, 256, shape)
+    channel = {"opaque": np.full(shape, 255), "transparent": np.zeros(shape), "of noise": noise}
+    rgba = np.concatenate([photographs, channel[alpha].astype(np.uint8)], axis=-1)
+    plain, masker = (ImageMasker(n_parts=n_parts).fit(x) for x in (photographs, rgba))
+    for image, with_alpha in zip(photographs, rgba, strict=True):
+        assert_array_equal(masker.cut(with_alpha), plain.cut(image))
+    check_masker(masker, rgba, n_points=1)
+    kept = masker.render(rgba[0], masker.cut(rgba[0]), rgba[1], np.ones((1, 99), dtype=bool))
+    assert_array_equal(kept[0], rgba[0])
 
 
 @pytest.mark.parametrize(
@@ -626,19 +642,24 @@ RGB = np.ones((2, 8, 8, 3))
             r"channel_axis=None does not fit images of shape \(8, 8, 3\)",
         ),
         ({"channel_axis": 3}, RGB, r"channel_axis=3 does not fit"),
-        ({"channel_axis": -1}, np.ones((2, 8, 8)), r"channel_axis=-1 does not fit.*Give None"),
+        ({"channel_axis": -1}, np.ones((2, 8, 8)), r"single image.*give image\[None\]"),
+        ({}, np.ones((8, 9, 3)), r"\(8, 9, 3\), which looks like a single image.*image\[None\]"),
+        ({}, np.ones((9, 8, 4)), r"grey images of 8 x 4 pixels, give channel_axis=None"),
+        ({"n_parts": 9, "segmenter": "slic"}, RGB, r"n_parts=9 needs segmenter='auto'"),
+        ({"n_parts": 1}, RGB, r"n_parts must be at least 2; got 1"),
+        ({"segmenter_params": {"ratio": 1}}, RGB, r"\{'ratio': 1\} need a segmenter by name"),
         ({"image_shape": (8, 8)}, np.ones((5, 63)), r"needs .*\(n, 64\); got \(5, 63\)"),
         ({"image_shape": (8, 8)}, np.ones((5, 8, 8)), r"leave image_shape out"),
         ({"image_shape": (8,)}, np.ones((5, 8)), r"image_shape=\(8,\) must be \(height, width\)"),
         ({"image_shape": 64}, np.ones((5, 64)), r"image_shape=64 must be"),
         ({"image_shape": (8, -8)}, np.ones((5, 64)), r"image_shape=\(8, -8\) must be"),
-        ({"segmenter": "kmeans"}, RGB, r"segmenter='kmeans' is not known.*'grid'.*callable"),
-        ({"segmenter": None}, RGB, r"segmenter=None is not known"),
+        ({"segmenter": "kmeans"}, RGB, r"segmenter must be 'auto'.*; got 'kmeans'.*callable"),
+        ({"segmenter": None}, RGB, r"segmenter must be .*; got None"),
         ({"segment_scale": 0}, RGB, r"segment_scale=0 must be a positive number"),
         ({"value_range": (1, 1)}, RGB, r"value_range=\(1, 1\) must be .* black < white"),
         ({"value_range": 255}, RGB, r"value_range=255 must be two"),
-        ({"fill": "median"}, RGB, r"fill='median' is not known.*'part_mean'"),
-        ({"fill": None}, RGB, r"fill=None is not known"),
+        ({"fill": "median"}, RGB, r"fill must be .*'part_mean'; got 'median'"),
+        ({"fill": None}, RGB, r"fill must be .*; got None"),
         ({"fill": [1, 2]}, RGB, r"fill has shape \(2,\).*one per channel \(3,\)"),
         ({"fill": ["a", "b", "c"]}, RGB, r"fill has dtype <U1"),
         ({"fill": np.nan}, RGB, r"fill value nan does not fit .* float64"),
@@ -718,10 +739,10 @@ def test_masked_array_is_refused():
             ValueError,
             r"no column 'age' .*; an array's columns have no",
         ),
-        ({"categorical": "all"}, TABLE, ValueError, r"categorical='all' is not known"),
+        ({"categorical": "all"}, TABLE, ValueError, r"categorical must be 'auto'; got 'all'"),
         ({"categorical": [True]}, TABLE, ValueError, r"no column True"),
-        ({"fill": "part_mean"}, TABLE, ValueError, r"fill='part_mean' is not known.*'median'"),
-        ({"fill": None}, TABLE, ValueError, r"fill=None is not known"),
+        ({"fill": "part_mean"}, TABLE, ValueError, r"fill must be .*'median'.*; got 'part_mean'"),
+        ({"fill": None}, TABLE, ValueError, r"fill must be .*; got None"),
         ({"fill": [1, 2]}, TABLE, ValueError, r"fill has 2 values for 4 columns"),
         ({"fill": {9: 1}}, TABLE, ValueError, r"no column 9"),
         ({"fill": {0: "a"}}, TABLE, ValueError, r"fill has dtype <U1"),
@@ -749,7 +770,7 @@ def test_table_errors(params, reference, error, match):
         ({"fill": {"member": 2}}, r"2 does not fit column 'member' of dtype bool"),
         ({"fill": {"member": None}}, r"None does not fit column 'member'"),
         ({"fill": {"since": "soon"}}, r"'soon' does not fit column 'since'"),
-        ({"fill": "old"}, r"fill='old' is not known.*\{column: 'old'\}"),
+        ({"fill": "old"}, r"got 'old'.*\{column: 'old'\}"),
     ],
 )
 def test_frame_errors(people, params, match):
@@ -779,12 +800,13 @@ def test_frames_that_cannot_be_masked():
 
 
 def test_other_frames_are_asked_to_become_pandas():
-    class Frame:
-        def __dataframe__(self):
-            raise NotImplementedError
-
-    with pytest.raises(TypeError, match=r"not tests?\w* Frames.*to_pandas\(\)"):
-        TabularMasker().fit(Frame())
+    pytest.importorskip("pyarrow")
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"age": [30.0, 41.0, 52.0], "town": ["Oslo", "Rome", "Oslo"]})
+    for refused in (masker_for(frame), TabularMasker()):
+        with pytest.raises(TypeError, match=r"DataFrame of polars; .*Give reference.to_pandas\(\)"):
+            refused.fit(frame)
+    assert list(TabularMasker().fit(frame.to_pandas()).feature_names_in_) == ["age", "town"]
 
 
 # ---------------------------------------------------------------- check_masker can fail
