@@ -143,6 +143,8 @@ class AudioMasker(BaseMasker):
         ValueError, TypeError
             If the waves are not numeric, not finite, empty, or unlike in channels or dtype.
         """
+        if not _is_positive(self.sample_rate):
+            raise ValueError(f"sample_rate={self.sample_rate!r} must be a positive number.")
         refuse_dataset(reference)
         reference = to_host(reference)
         if _differ_in_length(reference):
@@ -158,8 +160,6 @@ class AudioMasker(BaseMasker):
         return waves
 
     def _check_params(self) -> None:
-        if not _is_positive(self.sample_rate):
-            raise ValueError(f"sample_rate={self.sample_rate!r} must be a positive number.")
         if not callable(self.segments):
             remedy = "Or give a callable (wave, sample_rate) -> positions where segments begin."
             check_choice(self.segments, "segments", ("equal",), remedy)

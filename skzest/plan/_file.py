@@ -113,6 +113,7 @@ def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[s
         n = len(reference)
     with _field("masker"):
         masker = masker_from_json(header, masker)
+        _expect(masker.layout(), header["layout"], "as layout")
     with _field("reference"):
         masker.check_reference(reference)
     indices = _whole(arrays, "indices", n, minimum=0)
