@@ -181,7 +181,8 @@ def test_names_of_parts():
     assert names == ["0–0.025 s", "0.025–0.05 s", "0.05–0.075 s", "0.075–0.1 s"]
     grid = ImageMasker("grid", segmenter_params={"shape": (1, 2)})
     assert first(np.random.default_rng(0).normal(size=(1, 4, 4)), grid) == ["part 0", "part 1"]
-    assert first(np.ones((1, 3)), TabularMasker(fill="zero")) == ["column 0", "column 1", "column 2"]
+    names = first(np.ones((1, 3)), TabularMasker(fill="zero"))
+    assert names == ["column 0", "column 1", "column 2"]
     lengths = CallableQuery(lambda X: np.array([[len(x), 0.0] for x in X]), output="logits")
     lime = LimeSignatureTransformer(["so good, so bad"], masker=TextMasker(unique=True), **fill)
     assert lime.fit([lengths]).plan_.part_names(0) == ["so (×2)", "good", "bad"]
