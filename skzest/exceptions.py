@@ -8,6 +8,7 @@ __all__ = [
     "ModelChangedError",
     "PartialAnswerError",
     "QueryError",
+    "ServiceError",
     "UndefinedSignatureWarning",
 ]
 
@@ -16,8 +17,12 @@ class QueryError(ValueError):
     """A model gave an answer that cannot be used as scores."""
 
 
-class PartialAnswerError(QueryError):
-    """A model answered a part of a batch and then failed.
+class ServiceError(QueryError):
+    """A service did not answer, or may not be asked any more questions."""
+
+
+class PartialAnswerError(ServiceError):
+    """A service answered a part of a batch and then failed.
 
     Attributes
     ----------

@@ -14,6 +14,7 @@ import array_api_compat
 import numpy as np
 
 from .. import _points
+from ..exceptions import PartialAnswerError
 from ..plan import QueryPlan, closed_form, coefficients, kernel_weights
 from ..queries import HOST, Space
 from ._batches import (
@@ -166,7 +167,11 @@ class Asker:
         scores = []
         for asked in respondents:
             given, n_rows = self._with_witness(asked, copies, batch.n_rows, witness, again)
-            raw, is_intact = guarded_scores(asked, given, n_rows)
+            try:
+                raw, is_intact = guarded_scores(asked, given, n_rows)
+            except PartialAnswerError as error:
+                self.received_in_part(asked, batch, error)
+                raise
             if n_rows > batch.n_rows:
                 # Compared with the scores: a device need not be waited for now.
                 told = asked.scores_from(raw[batch.n_rows :])
@@ -186,6 +191,9 @@ class Asker:
     def received(self, asked: Respondent, batch: Batch, raw: Any) -> Any:
         """What is kept of the raw scores of a batch."""
         return asked.scores_from(raw)
+
+    def received_in_part(self, asked: Respondent, batch: Batch, error: PartialAnswerError) -> None:
+        """Keep what a model answered before it failed; nothing here."""
 
     def _next_again(self, n_rows: int, respondents: list[Respondent]) -> slice:
         """Which rows of the witness go along with a batch, so that a change is noticed."""

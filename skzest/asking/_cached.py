@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exceptions import ModelChangedError
+from ..exceptions import ModelChangedError, PartialAnswerError
 from ..plan import QueryPlan
 from ..store import AnswerStore, Connection, Identity, mask_keys
 from ..store import Piece as StoredPiece
@@ -237,6 +237,16 @@ class CachingAsker(Asker):
             ]
         )
         return Z
+
+    def received_in_part(self, asked: Respondent, batch: Batch, error: PartialAnswerError) -> None:
+        """The answers that came before a failure, stored."""
+        known = error.known[: batch.n_rows]
+        pieces = [
+            Piece(n, start + a, start + b)
+            for (n, start, _), of_piece in batch.by_piece(known)
+            for a, b in _gaps(~of_piece)
+        ]
+        self.received(asked, Batch(tuple(pieces)), error.answer[: int(known.sum())])
 
     def _response(self, scores: np.ndarray | None, asked: Respondent) -> Any:
         assert scores is not None

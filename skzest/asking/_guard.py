@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import _points
-from ..exceptions import QueryError
+from ..exceptions import PartialAnswerError, QueryError, ServiceError
 from ..queries import Query, as_response, first_look, raw_scores
 from ._batches import Batch
 
@@ -151,6 +151,8 @@ def guarded_scores(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, bo
             scores = raw_scores(asked.query, given, asked.output, n_given)[:n_rows]
     except asked.memory_errors:
         raise
+    except ServiceError as error:  # it has been asked again already
+        raise _named(error, asked, n_rows) from error.__cause__
     except Exception as error:
         if given is copies and isinstance(error, ValueError) and "read-only" in str(error):
             asked.own_copies = True  # a step with copy=False writes into what it is given
@@ -207,8 +209,11 @@ def _own(copies: Any) -> Any:
 
 def _named(error: Exception, asked: Respondent, n_rows: int) -> Exception:
     """The same error, which now says which model was asked."""
+    if isinstance(error, PartialAnswerError):
+        return PartialAnswerError(f"{asked.name}: {error}", error.known, error.answer)
     if isinstance(error, QueryError):
-        return QueryError(f"{asked.name}: {error}")
+        kind = ServiceError if isinstance(error, ServiceError) else QueryError
+        return kind(f"{asked.name}: {error}")
     if hasattr(error, "add_note"):  # Python 3.11
         error.add_note(f"skzest was asking {asked.name} about {n_rows} masked copies.")
     return error

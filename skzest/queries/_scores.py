@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from ..exceptions import QueryError
+from ..exceptions import PartialAnswerError, QueryError
 from ._base import Query, as_numpy
 from ._labels import shortened
 
@@ -17,7 +17,15 @@ __all__ = ["raw_scores"]
 
 def raw_scores(query: Query, X: Any, output: str, n: int) -> Any:
     """The answer to one batch as floats of shape (n, n_classes), labels as one-hot."""
-    answer = query.ask(X, output)
+    try:
+        answer = query.ask(X, output)
+    except PartialAnswerError as error:  # what was answered can be kept
+        error.answer = _checked(query, error.answer, output, len(error.answer))
+        raise
+    return _checked(query, answer, output, n)
+
+
+def _checked(query: Query, answer: Any, output: str, n: int) -> Any:
     if output == "predict":
         return query.space.asarray(_one_hot_of_labels(query, answer, n))
     return _as_scores(query, answer, output, n)

@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from inference_server import FAULTS, InferenceServer, from_json, one_in_five, to_json
 
-from skzest import LimeSignatureTransformer
-from skzest.exceptions import PartialAnswerError, QueryError
+from skzest import AnswerStore, CallableQuery, LimeSignatureTransformer
+from skzest.exceptions import PartialAnswerError, QueryError, ServiceError
 from skzest.fingerprints import fingerprint
 from skzest.queries import HOST, HttpQuery, RemoteQuery, ServiceQuery, respond
 from skzest.queries.remote._protocol import DATATYPES, Tensor, decode, encode
@@ -548,3 +549,63 @@ def test_public_classes_have_the_parameters_of_a_service():
         HttpQuery("https://a.example", encode=to_json, decode=from_json, **params)
     with pytest.raises(TypeError, match="max_row"):
         RemoteQuery("https://a.example/v2/models/m", max_row=3)
+
+
+MASKS = {"n_reference": 10, "n_samples": 32, "sampling": "fractional", "n_classes": 3}
+
+
+@pytest.mark.parametrize("n_connections", [1, 3])
+@pytest.mark.parametrize("binary", [True, False])
+def test_failing_server_that_dies_twice_gives_the_same_signature(tmp_path, n_connections, binary):
+    """A fifth of all calls fails in eight ways, the rate is limited, and two lives end early."""
+    rows = np.random.default_rng(3).normal(size=(30, 6))
+    lime = LimeSignatureTransformer(rows, **MASKS)
+    expected = lime.fit_transform([CallableQuery(linear, output="logits")])
+    lime.set_params(cache=tmp_path / "answers.sqlite")
+    fault = one_in_five(seed=7)
+    with InferenceServer(linear, fault=fault, dies_at=(15, 45), hang_seconds=0.5) as server:
+        failures = []
+        while True:
+            query = remote(
+                server,
+                model_id="m",
+                binary=binary,
+                max_rows=7,
+                n_connections=n_connections,
+                max_questions=900,
+                max_rate=20000.0,
+                timeout=0.25,
+                retries=6,
+            )
+            received = server.n_received
+            try:
+                found = lime.fit_transform([query])
+                break
+            except ServiceError as error:
+                failures.append(str(error))
+            assert query.n_questions <= 900
+            assert server.n_received - received <= query.n_questions
+            server.start()
+    assert len(failures) == 2 and all("models[0] (RemoteQuery): http" in f for f in failures)
+    assert server.n_lives == 3 and set(server.faults) >= set(FAULTS)
+    assert found.tobytes() == expected.tobytes()
+    # What was answered in one life is not asked in another, but for a few that are checked.
+    for life in (1, 2):
+        answered = {row for when, row in server.answered if when == life}
+        later = [row for when, row in server.asked if when > life and row in answered]
+        assert len(answered) > 20
+        assert len(set(later)) <= 3 * 8
+
+
+def test_answers_beside_a_failure_are_in_the_store(tmp_path):
+    """One batch of several calls: the budget ends in the middle of it."""
+    path = tmp_path / "answers.sqlite"
+    lime = LimeSignatureTransformer(ROWS, **MASKS, cache=path)
+    with InferenceServer(linear) as server:
+        with pytest.raises(ServiceError, match="max_questions=100 is reached"):
+            lime.fit_transform([remote(server, model_id="m", max_rows=10, max_questions=100)])
+        assert 90 < server.n_received <= 100
+        stored = AnswerStore(path).stats().rows_asked
+        lime.fit_transform([remote(server, model_id="m", max_rows=10)])
+    asked_twice = [row for row, n in Counter(row for _, row in server.asked).items() if n > 1]
+    assert stored > 70 and len(asked_twice) <= 24

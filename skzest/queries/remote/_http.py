@@ -76,7 +76,7 @@ class ServiceQuery(Query):
         Rows per second, at most.
     max_questions : int, default=None
         Rows in all calls, at most, counted as :attr:`n_questions` counts them. A call that would
-        exceed it is not sent: a QueryError is raised.
+        exceed it is not sent: a ServiceError is raised.
     n_connections : int, default=1
         Calls that may be under way at once.
     preprocess : callable, default=None
@@ -196,8 +196,10 @@ class ServiceQuery(Query):
         ------
         PartialAnswerError
             If the service answered some of the calls only; holds their answers.
+        ServiceError
+            If it answered none, or `max_questions` is reached.
         QueryError
-            If it answered none.
+            If the batch does not suit the service.
         """
         if output != self.output:
             raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")

@@ -6,12 +6,12 @@ from __future__ import annotations
 import threading
 import time
 
-from ...exceptions import QueryError
+from ...exceptions import ServiceError
 
 __all__ = ["Limits", "Stopped", "check_number"]
 
 
-class Stopped(QueryError):
+class Stopped(ServiceError):
     """A call was not made, because another call of the same batch failed."""
 
 
@@ -36,14 +36,14 @@ class Limits:
 
         Raises
         ------
-        QueryError
+        ServiceError
             If they exceed the limit; they are not counted then.
         Stopped
             If ``stop`` is set meanwhile; likewise.
         """
         with self._lock:
             if self.max_questions is not None and self.n_questions + n > self.max_questions:
-                raise QueryError(
+                raise ServiceError(
                     f"max_questions={self.max_questions} is reached: {self.n_questions} questions "
                     f"were asked, and {n} more would exceed it. With cache= a run with a larger "
                     "max_questions resumes where this one stopped."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from ..._validation import check_whole
-from ...exceptions import QueryError
+from ...exceptions import ServiceError
 from ._limits import Limits, check_number
 from ._secrets import Headers, Secrets
 
@@ -146,7 +146,7 @@ class Service:
 
         Raises
         ------
-        QueryError
+        ServiceError
             If no attempt succeeded, or a limit is reached.
         """
         stop = threading.Event() if stop is None else stop
@@ -159,7 +159,7 @@ class Service:
                     self.limits.give_back(request.n_rows)
                 last = attempt == self.retries or failure.wait > _LONGEST_WAIT or stop.is_set()
                 if last or not failure.transient:
-                    raise QueryError(self._explained(failure, attempt + 1)) from None
+                    raise ServiceError(self._explained(failure, attempt + 1)) from None
                 self._back_off(failure, attempt, stop)
         raise AssertionError("the last attempt returns or raises")
 
