@@ -88,7 +88,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
@@ -101,6 +101,7 @@ html_sidebars = {
     "quick_start": [],
     "changes": [],
     "development": [],
+    "glossary": [],
 }
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
