@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from ..comparing import check_plan
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 
-__all__ = ["ask_first"]
+__all__ = ["Asker", "ask_first"]
+
+# A transformer, or the reference data or plan of one.
+Asker = LimeSignatureTransformer | QueryPlan | ArrayLike | Sequence[str]
 
 
-def ask_first(transformer: Any, models: list) -> tuple[LimeSignatureTransformer, np.ndarray]:
+def ask_first(
+    transformer: Asker, models: list[object]
+) -> tuple[LimeSignatureTransformer, np.ndarray]:
     """The fitted transformer, and the signatures of the first models that it asks."""
     if isinstance(transformer, QueryPlan):
         transformer = LimeSignatureTransformer.from_plan(transformer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ from ..comparing import Signatures, check_plan
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from ._decisions import Decisions, check_labels
-from ._from_models import ask_first
+from ._from_models import Asker, ask_first
 from ._relative import check_blocks
 from ._same import check_objects
 
@@ -64,7 +64,9 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         self._learn_signatures(one.blocks[0], blocks)
         return self
 
-    def _fit_models(self: _Judge, first: Any, others: Sequence[object], transformer: Any) -> _Judge:
+    def _fit_models(
+        self: _Judge, first: object, others: Sequence[object], transformer: Asker
+    ) -> _Judge:
         self._check_params(len(others))
         check_objects([first, *others], [f"the {self._first}", *self._names(len(others))])
         lime, S = ask_first(transformer, [first, *others])

@@ -15,6 +15,7 @@ from .._validation import check_choice, check_models
 from ..comparing import check_level, cosine_distance, interval_text, number
 from ..plan import QueryPlan
 from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._from_models import Asker
 from ._judge import Judge, warn_each
 from ._null import SLACK, Assumption, check_enough, make_null, n_needed
 from ._relative import (
@@ -177,7 +178,7 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
 
     # --- fitting --------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: Any = None) -> ReuseDetector:
+    def fit(self, X: ArrayLike, y: object = None) -> ReuseDetector:
         """Learn how far unrelated models are from the owner's.
 
         Parameters
@@ -240,7 +241,7 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
 
     @classmethod
     def from_models(
-        cls, owner: Any, unrelated: Sequence[object], transformer: Any, **params: Any
+        cls, owner: object, unrelated: Sequence[object], transformer: Asker, **params: Any
     ) -> ReuseDetector:
         """Ask the owner's model and unrelated models, and make a detector from their answers.
 

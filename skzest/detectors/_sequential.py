@@ -53,8 +53,8 @@ class SequentialDistance:
 
 
 def sequential_distance(
-    model_a: Any,
-    model_b: Any,
+    model_a: object,
+    model_b: object,
     plan: QueryPlan,
     *,
     threshold: float | None = None,
@@ -187,7 +187,7 @@ def judge(
 class _PointSums:
     """Asks two models about more and more points of a plan, each only once."""
 
-    def __init__(self, model_a: Any, model_b: Any, plan: QueryPlan, params: dict):
+    def __init__(self, model_a: object, model_b: object, plan: QueryPlan, params: dict):
         self.models, self.plan, self.params = [model_a, model_b], plan, params
         self.n_asked = 0
         self.blocks: list[np.ndarray] = []

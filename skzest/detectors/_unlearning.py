@@ -21,6 +21,7 @@ from ._decisions import (
     UnlearningDecisions,
     check_labels,
 )
+from ._from_models import Asker
 from ._judge import Judge, warn_each
 from ._relative import sums_with
 from ._same import SAME, check_not_the_same
@@ -150,7 +151,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
 
     # --- fitting --------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: Any = None) -> UnlearningVerifier:
+    def fit(self, X: ArrayLike, y: object = None) -> UnlearningVerifier:
         """Learn what the trace is, from distances at the points to be forgotten.
 
         Parameters
@@ -212,7 +213,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
 
     @classmethod
     def from_models(
-        cls, original: Any, retrained: Sequence[object] | None, transformer: Any, **params: Any
+        cls, original: object, retrained: Sequence[object] | None, transformer: Asker, **params: Any
     ) -> UnlearningVerifier:
         """Ask the original and the retrained models, and make a verifier from their answers.
 
@@ -275,7 +276,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         check_not_the_same(self._trace.original[:, 0], "the original", names)
 
     def _learn_trace(self, among: np.ndarray, original: np.ndarray) -> None:
-        if np.isnan(among).any() or np.isnan(original).any():
+        if np.isnan(among[..., 0]).any() or np.isnan(original[..., 0]).any():
             raise ValueError(
                 "the original or a retrained model is constant at these points, so its distances "
                 "are undefined. Leave it out."

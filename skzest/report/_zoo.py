@@ -138,7 +138,7 @@ def zoo_of(
     )
 
 
-def check_pair(pair: Any, n_models: int) -> None:
+def check_pair(pair: object, n_models: int) -> None:
     """Refuse anything but the positions of two different models."""
     if pair is None:
         return

@@ -156,6 +156,17 @@ def test_few_retrained_models_tell_only_an_unchanged_one(plan, n_retrained):
     assert np.isnan(found.d_retrained).all() == (n_retrained == 0)
 
 
+def test_one_point_that_holds_everything_leaves_all_undecided(plan):
+    # Without that point there is no signature, so nothing is known about the choice of points.
+    alone = plan.column_point == 0
+    S = np.concatenate([_made(0.5, 2), _made(0, 3, n_models=5)]).reshape(6, 2, -1) * alone
+    verifier = UnlearningVerifier.from_signatures(S[0].ravel(), S[1:].reshape(5, -1), plan)
+    found = verifier.judge_signatures((_made(0, 7).reshape(2, -1) * alone).ravel())
+    assert found.decisions.tolist() == [UNDECIDED]
+    assert (verifier.trace_low_, verifier.trace_high_) == (-np.inf, np.inf)
+    assert "nan" not in str(found)
+
+
 def test_constant_candidates_are_undecided(verifier):
     found = verifier.judge_signatures(0 * _made(0, 4))
     assert found.decisions[0] == UNDECIDED
