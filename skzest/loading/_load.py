@@ -29,19 +29,16 @@ def load_model(
 
     What a file is, is read from its bytes; its name does not count.
 
-    ================  =========================================================================
-    ONNX              Looked through first: weights in other files, operators outside ``ai.onnx``
-                      and ``ai.onnx.ml``, false shapes and arrays above `max_bytes` are refused;
-                      so are loops, unless `isolated`.
-    TensorFlow Lite   Custom operators and tensors above `max_bytes` are refused.
-    skops             Opened if skops trusts all types in it, or `trusted` lists the others.
-    safetensors       Weights, put into a copy of `module`; so are those of ``torch.save``.
-    LightGBM,         Native files, only with `isolated` or `trust`: their libraries do not check
-    XGBoost,          what they read, and a damaged file can crash the process.
-    CatBoost
-    pickles           Pickle, joblib, TorchScript, exported torch programs and Keras files run
-                      code when they are opened, and are refused without `trust`.
-    ================  =========================================================================
+    - *ONNX* is looked through first. Refused are weights in other files, operators outside
+      ``ai.onnx`` and ``ai.onnx.ml``, false shapes, arrays above `max_bytes`, and, unless
+      `isolated`, loops.
+    - *TensorFlow Lite*: custom operators and tensors above `max_bytes` are refused.
+    - *skops* is opened if skops trusts all types in it, or `trusted` lists the others.
+    - *safetensors*: weights, put into a copy of `module`; so are those of ``torch.save``.
+    - *LightGBM, XGBoost, CatBoost*: native files, only with `isolated` or `trust`. Their
+      libraries do not check what they read, and a damaged file can crash the process.
+    - *Pickle, joblib, TorchScript, exported torch programs, Keras*: these run code when they are
+      opened, and are refused without `trust`.
 
     Parameters
     ----------

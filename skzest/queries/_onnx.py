@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +95,11 @@ class OnnxQuery(GraphQuery):
     ValueError
         If the graph has no output of scores or several, its classes are named in two ways that
         disagree, or its weights are in another file.
+
+    Warns
+    -----
+    UserWarning
+        On first use, if uint8 images reach floating inputs unscaled.
 
     Examples
     --------
@@ -257,6 +263,20 @@ class OnnxQuery(GraphQuery):
         return "logits" if self._label is None else "decision_function"
 
     # --- asking ---------------------------------------------------------------------------
+
+    def _warn_of_range(self, prepared: Any) -> None:
+        """Warn of 8-bit images for a network that was hardly trained on numbers up to 255."""
+        first, dtype = self.inputs[0], getattr(prepared, "dtype", None)
+        noted = self.runtime.get_modelmeta().custom_metadata_map.get("Image.NominalPixelRange")
+        if self.preprocess is not None or noted == "NominalRange_0_255":
+            return
+        if dtype == np.uint8 and first.dtype.kind == "f" and len(first.shape) == 4:
+            warnings.warn(
+                f"{self!r} gets uint8 copies as numbers up to 255, not scaled. Pass mean= and "
+                "std=, or preprocess=. If it was trained so, say so with preprocess=np.float32.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
         name = self._label if output == "predict" else self._scores

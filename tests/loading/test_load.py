@@ -110,6 +110,37 @@ def test_a_pickled_module_is_refused_and_trust_opens_it():
     assert load_model(saved.getvalue(), trust=True).outputs == ("logits",)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch: TorchScript is on its way out
+@pytest.mark.parametrize("kind", ["TorchScript", "exported"])
+def test_torch_programs_are_refused_and_trust_opens_them(kind, tmp_path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Linear(4, 2).eval()
+    path = tmp_path / "net.pt"
+    if kind == "exported":
+        path = tmp_path / "net.pt2"
+        rows = {0: torch.export.Dim("rows", min=1)}
+        example = (torch.zeros(3, 4),)
+        torch.export.save(torch.export.export(net, example, dynamic_shapes=(rows,)), path)
+    else:
+        torch.jit.save(torch.jit.trace(net, torch.zeros(1, 4)), path)
+    with pytest.raises(ValueError, match=f"{kind}.*pass trust=True"):
+        load_model(path)
+    given = load_model(path, trust=True).ask(torch.asarray(X), "logits")
+    np.testing.assert_allclose(given, net(torch.asarray(X)).detach(), atol=1e-6)
+
+
+def test_a_keras_file_is_refused_and_trust_opens_it(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    net.save(tmp_path / "net.keras")
+    with pytest.raises(ValueError, match="it is a Keras archive, whose configuration"):
+        load_model(tmp_path / "net.keras")
+    given = load_model(tmp_path / "net.keras", trust=True).ask(X, "predict_proba")
+    np.testing.assert_allclose(given, net.predict_on_batch(X), atol=1e-6)
+
+
 @pytest.mark.parametrize("compress", [0, ("gzip", 3), ("xz", 3)])
 def test_pickles_are_refused_and_trust_opens_them(compress, tmp_path):
     path = tmp_path / "model.joblib"

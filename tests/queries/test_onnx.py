@@ -137,6 +137,15 @@ def test_images_are_normalised_by_mean_and_std():
     )
 
 
+def test_images_that_are_not_scaled_are_told_and_preprocess_says_that_it_is_meant():
+    images = np.zeros((4, 4, 4, 3), dtype=np.uint8)
+    with pytest.warns(UserWarning, match="gets uint8 copies as numbers up to 255, not scaled"):
+        OnnxQuery(linear([None, 3, 4, 4], 48)).ask(images, "logits")
+    OnnxQuery(linear([None, 3, 4, 4], 48), preprocess=np.float32).ask(images, "logits")
+    noted = {"Image.NominalPixelRange": "NominalRange_0_255"}
+    OnnxQuery(linear([None, 3, 4, 4], 48, metadata=noted)).ask(images, "logits")
+
+
 def test_a_shape_that_does_not_fit_is_refused_and_preprocess_mends_it():
     data, X = linear([None, 3, 4, 5], 60), np.zeros((6, 2, 2, 3))
     with pytest.raises(QueryError, match=r"shape \(any, 3, 4, 5\), and copies of shape"):
