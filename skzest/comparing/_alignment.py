@@ -329,8 +329,7 @@ class ClassAligner(TransformerMixin, BaseEstimator):
                 "the template; with alignment=None classes correspond by position. Choose another "
                 "template, or an alignment."
             )
-        which = found.argmax(axis=2)
-        return which, np.take_along_axis(costs, which[:, :, None], axis=2)[:, :, 0]
+        return match_classes(np.where(found, costs, np.inf), "nearest")
 
     def _refuse_small(self, counts: np.ndarray) -> None:
         small = np.flatnonzero(counts < len(self.template_))

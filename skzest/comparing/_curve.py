@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -118,8 +119,8 @@ def reference_curve(
     >>> curve = reference_curve(lime.fit_transform(zoo), lime.plan_)
     >>> curve.sizes.tolist()
     [2, 4, 8, 16, 32, 64]
-    >>> curve.n_queries.tolist()
-    [40.0, 80.0, 160.0, 320.0, 640.0, 1280.0]
+    >>> bool(curve.n_queries[-1] == lime.plan_.n_queries)
+    True
     >>> bool(curve.std[0, 0] > curve.std[0, -1])
     True
     """
@@ -145,20 +146,19 @@ def reference_curve(
 
 def _check_pairs(pairs: object, n_models: int) -> tuple[tuple[int, int], ...]:
     if pairs is None:
-        return tuple((i, j) for i in range(n_models) for j in range(i + 1, n_models))
+        return tuple(combinations(range(n_models), 2))
     array = np.asarray(pairs)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or not len(array):
         raise ValueError(f"pairs must be pairs of row numbers, such as [(0, 1)]; got {pairs!r}.")
-    if array.min() < 0 or array.max() >= n_models:
-        row = array.min() if array.min() < 0 else array.max()
-        raise ValueError(f"pairs has row {row}, but S has {n_models} rows, counted from 0.")
+    outside = array[(array < 0) | (array >= n_models)]
+    if outside.size:
+        raise ValueError(f"pairs has row {outside[0]}, but S has {n_models} rows, counted from 0.")
     return tuple((int(i), int(j)) for i, j in array)
 
 
 def _check_sizes(sizes: object, n_points: int) -> np.ndarray:
     if sizes is None:
-        powers = 2 ** np.arange(1, int(np.log2(n_points)) + 1)
-        return np.union1d(powers, n_points)
+        return np.union1d(2 ** np.arange(1, int(np.log2(n_points)) + 1), n_points)
     array = np.asarray(sizes)
     if array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
         raise ValueError(f"sizes must be a list of whole numbers; got {sizes!r}.")

@@ -365,9 +365,11 @@ def _distances(
                 A, None if Y is None else B, distance, alignment, points, n_jobs=n_jobs
             )
         D[np.ix_(X.defined, to.defined)] = some
+    if X.complete and to.complete:
+        return D
     lost = np.isnan(D) & ~X.constant[:, None] & ~to.constant
     pairs = np.argwhere(np.triu(lost) if Y is None else lost)
-    if len(pairs) and not (X.complete and to.complete):
+    if len(pairs):
         warnings.warn(
             f"{len(pairs)} pairs of models have nothing in common (the first: rows {pairs[0][0]} "
             f"and {pairs[0][1]}); their distance is NaN.",

@@ -173,13 +173,14 @@ def test_squares_neither_overflow_nor_vanish(distance, scale):
         aligned * unit,
         rtol=1e-12,
     )
-    if unit == 1.0:  # directions do not mind what the others are like
+    if unit == 1.0:  # the direction of a model does not depend on the scale of the others
         each = X * np.array([scale, 1, 1 / scale, -1])[:, None]
-        assert_allclose(
-            zest_distances(each, distance=distance),
-            zest_distances(X * [[1], [1], [1], [-1]], distance=distance),
-            rtol=1e-12,
-        )
+        for params in ({}, {"n_classes": 2, "alignment": "greedy"}):
+            assert_allclose(
+                zest_distances(each, distance=distance, **params),
+                zest_distances(X * [[1], [1], [1], [-1]], distance=distance, **params),
+                rtol=1e-12,
+            )
 
 
 # ---------------------------------------------------------------- properties
