@@ -87,6 +87,9 @@ class ShownAsTable:
         lines = ["  ".join(f"{c:<{w}}" for c, w in zip(row, widths)).rstrip() for row in rows]
         return "\n".join([*lines, _line(table.note)] if table.note else lines)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         table = self._text()
         left = ' style="text-align:left"'

@@ -29,7 +29,7 @@ LIKE_ORIGINAL, LIKE_RETRAINED = "no different from the original", "like retraine
 NO_DISTANCE = "no distance (NaN), as for a constant model"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Decisions(ShownAsTable):
     """What the results of all detectors have in common; ``print`` shows a table.
 
@@ -80,7 +80,7 @@ class Decisions(ShownAsTable):
         return TableText(self._question, columns, rows)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ReuseDecisions(Decisions):
     """What a :class:`~skzest.ReuseDetector` decided; ``print`` shows a table.
 
@@ -137,7 +137,7 @@ class ReuseDecisions(Decisions):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class UnlearningDecisions(Decisions):
     """What an :class:`~skzest.UnlearningVerifier` decided; ``print`` shows a table.
 

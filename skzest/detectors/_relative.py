@@ -33,7 +33,7 @@ __all__ = ["RelativeDistances", "relative_distances"]
 FEWEST_ADVISED = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RelativeDistances(ShownAsTable):
     """Distances over the mean unrelated distance; made by :func:`~skzest.relative_distances`.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every baseline keeps to, whoever is in the registry."""
+"""What holds for every baseline in the registry."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_distances_are_symmetric_with_zero_diagonal(baseline):
 
 
 @each
-def test_a_model_is_no_distance_from_itself(baseline):
+def test_a_model_is_at_distance_zero_from_itself(baseline):
     assert_allclose(_distances(baseline, [ZOO[0], ZOO[1], ZOO[0]])[0, 2], 0, atol=1e-15)
 
 
@@ -99,14 +99,14 @@ def one_row_is_looked_at_first(monkeypatch):
 
 @each
 @pytest.mark.parametrize("n_points", [11, 150])
-def test_questions_are_as_many_as_it_says(baseline, n_points, one_row_is_looked_at_first):
+def test_the_stated_number_of_questions_is_asked(baseline, n_points, one_row_is_looked_at_first):
     if baseline.asks == "weights":
         assert baseline.n_queries(PLAN) == baseline.n_search(PLAN) == 0
         return
     counted = [_Counted(model) for model in ZOO]
     pool = X[POINTS[:n_points]], Y[POINTS[:n_points]]
     if baseline.asks == "mistakes" and n_points == 11:
-        pool = pool[0], (pool[1] + 1) % 3  # so few points have no mistakes
+        pool = pool[0], (pool[1] + 1) % 3  # the victim is right at all of these few points
     baseline(counted, PLAN, *pool, victim=1)
     victim, others = counted[1].n_rows, {counted[0].n_rows, counted[2].n_rows}
     twice = 2  # each run begins with one row that is asked twice
@@ -136,7 +136,7 @@ def test_all_at_once_ask_about_copies_and_points_once(one_row_is_looked_at_first
     assert {model.n_rows for model in counted} == {PLAN.n_queries + 2 + n_points + 2}
 
 
-def test_what_needs_more_is_left_out():
+def test_baselines_that_need_more_are_left_out():
     assert "mistakes" not in baseline_distances(ZOO, PLAN, X)
     texts = ["a good day", "a bad day", "no day at all"]
     zoo = [

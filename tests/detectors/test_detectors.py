@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""relative_distances and ReuseDetector: by hand, by enumeration, and what is refused."""
+"""relative_distances and ReuseDetector: by hand, by enumeration, and refusals."""
 
 import pickle
 import warnings
@@ -35,7 +35,7 @@ null_distances = st.lists(distances, min_size=5, max_size=30, unique=True)
 
 
 def _quiet(fit, *args, **params):
-    """Short or skewed nulls are drawn on purpose; their warnings have tests of their own."""
+    """Fit without warnings: short or skewed nulls are drawn on purpose."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return fit(*args, **params)
@@ -90,8 +90,8 @@ def test_signatures_give_the_distances_and_a_wider_interval(asked):
 
 
 def test_points_that_move_all_distances_alike_cancel(asked):
-    # The unrelated models are the suspect itself, over and over: whatever the points, the ratio
-    # is 1, while the distance itself is not known well.
+    # The unrelated models are copies of the suspect: whatever the points, the ratio
+    # is 1, while the distance itself is uncertain.
     owner, copy, _, lime, _ = asked
     found = relative_distances(copy, np.tile(copy, (5, 1)), owner=owner, plan=lime.plan_)
     alone = distance_interval(owner, copy, lime.plan_)
@@ -141,7 +141,7 @@ def test_variances_of_both_choices_add_up():
 
 
 @given(null_distances, distances, st.floats(0.01, 100))
-def test_relative_distances_know_no_unit(null, d, unit):
+def test_relative_distances_do_not_depend_on_units(null, d, unit):
     first = relative_distances(d, null)
     second = relative_distances(unit * d, unit * np.array(null))
     for one, other in ((first.relative, second.relative), (first.high, second.high)):
@@ -196,7 +196,7 @@ def test_student_null_holds_its_level_for_few_models(m):
     p = np.array([StudentNull(d[:m], logarithm=False).p_values(d[m]).item() for d in draws])
     for alpha in (0.01, 0.05, 0.1):
         assert abs(np.mean(p <= alpha) - alpha) < 4 * np.sqrt(alpha * (1 - alpha) / 3000)
-    # Taking mean and deviation for known would not: that is what the test can tell.
+    # Treating mean and deviation as known would not: so the test could fail.
     naive = stats.norm.cdf((draws[:, m] - draws[:, :m].mean(1)) / draws[:, :m].std(1, ddof=1))
     if m == 5:
         assert np.mean(naive <= 0.01) > 0.03
@@ -247,7 +247,7 @@ def test_verdicts_by_ranks_by_hand():
 
 
 @pytest.mark.parametrize("m", [5, 20])
-def test_unrelated_is_said_falsely_at_most_as_often_as_the_level_allows(m):
+def test_unrelated_is_wrong_at_most_as_often_as_the_level_allows(m):
     # "unrelated" claims that more than alpha of all unrelated models are as near.
     rng = np.random.default_rng(m)
     truth = stats.norm.ppf(0.1)
@@ -349,7 +349,7 @@ def test_reference_data_alone_is_enough(asked):
     assert detector.judge_models(zoo[1:2]).decisions.tolist() == ["reused"]
 
 
-def test_bare_distances_know_no_signatures_and_no_questions(asked):
+def test_a_detector_of_distances_has_no_plan_and_no_questions(asked):
     owner, copy, unrelated, lime, zoo = asked
     bare = ReuseDetector(alpha=0.2).fit(UNRELATED)
     with pytest.raises(
@@ -361,7 +361,7 @@ def test_bare_distances_know_no_signatures_and_no_questions(asked):
         of_signatures.judge_models(zoo[1:2])
 
 
-# ---------------------------------------------------------------- manners of scikit-learn
+# ---------------------------------------------------------------- scikit-learn conventions
 
 
 def test_clone_params_and_unfitted():
@@ -399,7 +399,7 @@ def test_tags_say_that_one_column_is_taken():
     assert tags.input_tags.one_d_array and not tags.input_tags.two_d_array
 
 
-def test_a_column_is_as_good_as_a_row():
+def test_a_column_counts_as_a_row():
     row, column = UNRELATED, np.array(UNRELATED)[:, None]
     first, second = (ReuseDetector(alpha=0.1).fit(d) for d in (row, column))
     assert first.critical_distance_ == second.critical_distance_
@@ -412,7 +412,7 @@ def test_a_column_is_as_good_as_a_row():
 @pytest.mark.parametrize(
     ("alpha", "needed"), [(0.05, 19), (0.1, 9), (0.01, 99), (0.2, 4), (1 / 3, 2), (0.03, 33)]
 )
-def test_a_level_needs_so_many_models(alpha, needed):
+def test_number_of_models_that_a_level_needs(alpha, needed):
     assert n_needed(alpha) == needed
     null = np.arange(1.0, needed + 1)
     assert _quiet(ReuseDetector(alpha=alpha).fit, null).p_values(0.5) <= alpha
@@ -459,12 +459,12 @@ def test_parameters_out_of_range_are_refused(params, message):
         ),
     ],
 )
-def test_distances_that_are_none_are_refused(null, d, message):
+def test_invalid_distances_are_refused(null, d, message):
     with pytest.raises(ValueError, match=message):
         ReuseDetector(null=null, alpha=0.5).fit(d)
 
 
-def test_what_is_no_array_of_numbers_is_refused():
+def test_other_containers_are_refused():
     detector = ReuseDetector(alpha=0.1).fit(UNRELATED)
     with pytest.raises(TypeError, match="Sparse data was passed for X"):
         detector.predict(sparse.csr_array(np.eye(3)))
@@ -474,7 +474,7 @@ def test_what_is_no_array_of_numbers_is_refused():
         detector.predict([])
 
 
-def test_few_models_and_a_null_that_does_not_fit_are_warned_of():
+def test_few_models_and_a_null_that_does_not_fit_cause_warnings():
     with pytest.warns(UserWarning, match="4 unrelated models: their mean distance is not well"):
         ReuseDetector(alpha=0.2).fit([0.1, 0.2, 0.3, 0.4])
     with pytest.warns(UserWarning, match="3 unrelated models"):
@@ -530,6 +530,6 @@ def test_signatures_of_other_questions_are_refused(asked):
         relative_distances(frame, unrelated, owner=owner, plan=lime.plan_)
 
 
-def test_a_null_under_which_nothing_can_be_reused_is_warned_of():
+def test_a_null_without_power_causes_a_warning():
     with pytest.warns(UserWarning, match="no distance is small enough"):
         ReuseDetector(null="normal").fit([0.1, 0.2, 0.3, 0.05, 0.4])

@@ -141,7 +141,7 @@ def test_results_show_themselves(kind):
         assert "nan" not in text.replace("(NaN)", "").lower()
         assert "no distance (NaN), as for a constant model" in text
     assert max(map(len, str(found).splitlines())) < 200
-    assert found.names == (EVIL, "b" * 200)
+    assert found.names == (EVIL, "b" * 200) and repr(found) == str(found)
     assert judge.judge(d).names[0] in ("suspect 0", "candidate 0")
     assert judge.judge(d).to_frame().index.tolist() == [0, 1]
 

@@ -32,7 +32,7 @@ def plan():
 
 
 def _made(trace, seed, *, noise=0.1, n_models=1):
-    """Signatures of what the task gives, a share of the trace, and each model's own."""
+    """Signatures: a part common to the task, a share of the trace, and noise of each model."""
     task, of_points = np.random.default_rng(1).normal(size=(2, 2 * N_POINTS * N_PARTS))
     own = np.random.default_rng(seed).normal(size=(n_models, task.size))
     return task + trace * of_points + noise * own
@@ -94,7 +94,7 @@ def test_share_is_0_for_retrained_models_and_1_for_the_original(verifier, plan):
 
 
 def test_what_the_candidate_shares_with_the_original_cancels(verifier):
-    # Made from the original, its own part and all, but for the trace.
+    # Made from the original, with its noise, but without the trace.
     own = _made(0.5, 2) - _made(0.5, 2, noise=0)
     found = verifier.judge_signatures(_made(0, 0, noise=0) + own)
     assert found.d_original[0] < found.d_retrained[0] + verifier.d_trace_
@@ -136,8 +136,8 @@ def test_interval_decides(verifier, low, high, verdict, reason):
     assert said == verdict and because.endswith(reason)
 
 
-def test_points_without_a_trace_tell_nothing(plan):
-    # The original does at these points what models do that never saw them.
+def test_points_without_a_trace_are_no_evidence(plan):
+    # At these points the original behaves like models that never saw them.
     verifier = UnlearningVerifier.from_signatures(_made(0, 2)[0], _made(0, 3, n_models=6), plan)
     assert verifier.trace_low_ < 0 < verifier.trace_high_
     found = verifier.judge_signatures(np.vstack([_made(0, 4), _made(0, 2)]))
@@ -146,7 +146,7 @@ def test_points_without_a_trace_tell_nothing(plan):
 
 
 @pytest.mark.parametrize("n_retrained", [0, 1, 2])
-def test_few_retrained_models_tell_only_an_unchanged_one(plan, n_retrained):
+def test_with_few_retrained_models_only_an_unchanged_one_is_recognised(plan, n_retrained):
     retrained = _made(0, 3, n_models=n_retrained) if n_retrained else None
     verifier = UnlearningVerifier.from_signatures(_made(0.5, 2)[0], retrained, plan)
     found = verifier.judge_signatures(np.vstack([_made(0.5, 2), _made(0, 5)]))
@@ -174,7 +174,7 @@ def test_constant_candidates_are_undecided(verifier):
 
 
 def test_how_often_a_verdict_is_wrong(plan):
-    # Both kinds of candidates, many seeds: neither is taken for the other.
+    # Both kinds of candidates, many seeds: neither is mistaken for the other.
     said = {0: [], 0.5: []}
     for seed in range(40):
         verifier = UnlearningVerifier.from_signatures(
@@ -223,7 +223,7 @@ def test_a_contributor_who_wants_to_be_forgotten():
         verifier.judge_signatures(found.d_original)
 
 
-# ---------------------------------------------------------------- manners and refusals
+# ---------------------------------------------------------------- conventions and refusals
 
 
 def test_clone_params_and_unfitted(plan):

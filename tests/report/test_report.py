@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page: complete, well-formed, and harmless whatever the models are called."""
+"""The report: complete, well formed, and harmless whatever the models are called."""
 
 import datetime
 import re
@@ -128,7 +128,7 @@ def made(asked, tmp_path_factory):
 # ---------------------------------------------------------------- harmless
 
 
-def test_names_are_text_and_nothing_else(made):
+def test_names_never_become_markup(made):
     page = Page(made)
     assert "script" not in page.tags
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
@@ -140,7 +140,7 @@ def test_names_are_text_and_nothing_else(made):
 
 
 @given(st.text(max_size=30))
-def test_any_text_comes_back_as_it_was(text):
+def test_any_text_is_shown_verbatim(text):
     markup = _html.table(text, [text, text], [[_html.name(text), _html.escape(text)]])
     page = Page(markup + _html.definitions([(text, _html.name(text))]))
     shown = text.encode("utf-8", "replace").decode()
@@ -152,7 +152,7 @@ def test_any_text_comes_back_as_it_was(text):
     )
 
 
-def test_nothing_is_loaded_from_elsewhere(made):
+def test_nothing_is_loaded(made):
     page = Page(made)
     sources = page.of("img", "src")
     assert len(sources) == 6  # decisions, heat map, map, three points
@@ -166,13 +166,13 @@ def test_nothing_is_loaded_from_elsewhere(made):
     assert policy.startswith("default-src 'none'; img-src data:;")
 
 
-def test_lone_surrogates_and_line_breaks_do_not_break_the_file(asked, tmp_path, sketched):
+def test_lone_surrogates_and_line_breaks_are_written(asked, tmp_path, sketched):
     _, lime, S = asked
     html_report(S[:2], lime, tmp_path / "page", labels=["a\udc80b", "two\nlines\x00"])
     assert "a?b" in Page((tmp_path / "page").read_text(encoding="utf-8")).words
 
 
-# ---------------------------------------------------------------- for everyone
+# ---------------------------------------------------------------- accessibility
 
 
 def test_page_is_accessible(made):
@@ -265,7 +265,7 @@ def test_models_are_asked(asked, sketched):
     assert words.replace("kind", "", 1).replace("LogisticRegression", "") == again
 
 
-def test_column_names_tell_the_classes(asked, sketched):
+def test_classes_come_from_column_names(asked, sketched):
     pd = pytest.importorskip("pandas")
     _, lime, S = asked
     frame = pd.DataFrame(S[:2], columns=lime.get_feature_names_out())
@@ -294,7 +294,7 @@ def test_models_of_no_common_class_and_a_zoo_of_constants(asked, sketched):
     assert "Without a distance" in page.words
 
 
-def test_texts_are_text(tmp_path):
+def test_texts_are_shown_as_text(tmp_path):
     texts = [f"a {EVIL} film", "no good at all", "it costs $5 & more"]
 
     def scores(batch, sign):
@@ -441,7 +441,7 @@ def test_bad_input_is_refused(asked):
         html_report(S, lime, classes=["a", "b"])
 
 
-def test_folder_is_looked_for_before_anything_is_asked(tmp_path):
+def test_folder_is_checked_before_anything_is_asked(tmp_path):
     lime = LimeSignatureTransformer(np.eye(4), n_samples=16)
     with pytest.raises(FileNotFoundError, match=r"the folder .*none does not exist"):
         html_report(["no model"], lime, tmp_path / "none" / "report.html")
