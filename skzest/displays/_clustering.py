@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which models can be clustered, and in which order they are drawn. Arrays only."""
+"""Which models can be clustered, and the order in which they are drawn. Arrays only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-# Ward, centroid and median linkage take their distances for Euclidean ones. Most of ours are not,
-# and SciPy cannot tell from a matrix.
+from .._validation import check_choice
+
+# Ward, centroid and median linkage assume Euclidean distances. Most of ours are not, and SciPy
+# cannot tell from a matrix.
 METHODS = ("average", "complete", "single", "weighted")
 
 ROUNDING = 1e-8
 
 
 def check_distances(D):
-    """A symmetric float matrix, with NaN for what is not defined."""
+    """A symmetric float matrix, NaN where a distance is not defined."""
     D = np.array(D, dtype=float)
     if D.ndim != 2 or D.shape[0] != D.shape[1] or not len(D):
         raise ValueError(
@@ -59,6 +61,18 @@ def check_names(names, n_models, name):
     return np.array([*names, None], dtype=object)[:-1]  # the None keeps tuples from becoming rows
 
 
+def names_or_numbers(names, n_models, kind):
+    """The names of models, or "model 0", "model 1" and so on for None."""
+    if names is None:
+        names = [f"{kind} {i}" for i in range(n_models)]
+    return check_names(names, n_models, "labels")
+
+
+def is_missing(group):
+    """Whether the group of a model is not known: None or NaN."""
+    return group is None or group != group
+
+
 def complete_subset(D):
     """Models among which every distance is known; those with most gaps are left out first."""
     gaps = np.isnan(D)
@@ -71,11 +85,8 @@ def complete_subset(D):
 
 def cluster(D, method, labels):
     """Linkage in optimal leaf order, and the models that it is about; or (None, None)."""
-    if method not in METHODS:
-        raise ValueError(
-            f"method={method!r} is not a linkage for distances of any kind (Ward, centroid and "
-            f"median need Euclidean ones); choose one of {METHODS}, or None for no clustering."
-        )
+    remedy = "Ward, centroid and median need Euclidean distances. None draws without clustering."
+    check_choice(method, "method", METHODS, remedy)
     clustered = complete_subset(D)
     _warn_of_gaps(D, clustered, labels)
     if len(clustered) < 2:
@@ -89,24 +100,24 @@ def _warn_of_gaps(D, clustered, labels):
     if not len(left_out):
         return
     if len(clustered) < 2:
-        what = f"no two of {len(D)} models have a distance that is defined (all NaN)"
-        outcome = "they are not clustered and drawn in the order they came"
+        what = f"no two of {len(D)} models have a defined distance (all are NaN)"
+        outcome = "they are drawn in their original order without clustering"
     else:
         names = [f"model {i}" if labels is None else str(labels[i]) for i in left_out]
         listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         one = len(left_out) == 1
         have, are = ("has", "is") if one else ("have", "are")
-        what = f"{len(left_out)} of {len(D)} models {have} distances that are not defined (NaN)"
-        outcome = f"{listed} {are} drawn last and {have} no leaf"
+        what = f"{len(left_out)} of {len(D)} models {have} undefined distances (NaN)"
+        outcome = f"{listed} {are} drawn last, without a leaf in the dendrogram"
     warnings.warn(
-        f"{what}; {outcome}. A model that answers every question alike has no direction.",
+        f"{what}; {outcome}. A model that gives the same answer to every question has no distance.",
         UserWarning,
         stacklevel=4,
     )
 
 
 def order_leaves(linkage, D):
-    """The same merges, left and right chosen so that neighbours are least far apart in sum.
+    """The same merges, arranged so that the sum of distances between neighbours is least.
 
     Exact, in n^3 steps (Bar-Joseph, Gifford and Jaakkola, 2001): from the leaves upwards, the
     shortest path through each cluster for every pair of a first and a last leaf. Not SciPy's
@@ -114,7 +125,7 @@ def order_leaves(linkage, D):
     points in 122 of 200 draws, by up to 24 % of the length.
     """
     members = [np.array([leaf]) for leaf in range(len(D))]
-    # Per cluster, by its first leaf on the left and its last on the right; a leaf is no cluster.
+    # Per cluster, by its first leaf on the left and its last on the right; empty for leaves.
     shortest = [np.empty((0, 0))] * len(D)
 
     def ends(node):
@@ -160,7 +171,7 @@ def _min_plus(X, Y):
 
 
 def order_of(n_models, linkage, clustered):
-    """Row after row of the picture: the leaves, then the models that have none."""
+    """The model in each row of the figure: the leaves, then models without one."""
     if linkage is None:
         return np.arange(n_models)
     clustered = np.arange(n_models) if clustered is None else np.asarray(clustered)
@@ -171,8 +182,8 @@ def order_of(n_models, linkage, clustered):
 def links(linkage):
     """The dendrogram as polylines (n_merges, 4, 2): leaf i stands at x = i, at height 0.
 
-    Not :func:`scipy.cluster.hierarchy.dendrogram`: it recurses, and a chain of a thousand models
-    is deeper than Python's stack.
+    Not :func:`scipy.cluster.hierarchy.dendrogram`, which recurses: a chain of a thousand models
+    exceeds Python's stack.
     """
     n_leaves = len(linkage) + 1
     x, height = np.zeros(2 * n_leaves - 1), np.zeros(2 * n_leaves - 1)

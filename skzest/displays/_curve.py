@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._validation import check_choice
 from ..comparing import ReferenceCurve, reference_curve
 from ..plan import QueryPlan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, told apart by colour-blind readers; markers serve black and white.
+# Okabe and Ito's colours for colour-blind readers; markers for black and white.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vP*"
 
@@ -151,9 +152,8 @@ class ReferenceCurveDisplay:
         ValueError
             If `x` or `quantity` is unknown, or `labels` are not as many as the pairs.
         """
-        for name, value, known in (("x", x, _X_LABELS), ("quantity", quantity, _Y_LABELS)):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {sorted(known)}; got {value!r}.")
+        check_choice(x, "x", _X_LABELS)
+        check_choice(quantity, "quantity", _Y_LABELS)
         series = list(self._series())
 
         import matplotlib.pyplot as plt

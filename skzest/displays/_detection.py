@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._validation import check_choice
 from ..drawing import BLUE, SIDE_FONT, VERMILION, axes_size, new_axes, plain, shorten
-from ._clustering import check_names
+from ._clustering import check_names, names_or_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -230,12 +231,9 @@ class ReuseDetectionDisplay:
         -------
         display : :class:`ReuseDetectionDisplay`
         """
-        if scale not in SCALES:
-            raise ValueError(f"scale must be one of {SCALES}; got {scale!r}.")
+        check_choice(scale, "scale", SCALES)
         null, suspects = (np.asarray(values, dtype=float) for values in (self.null, self.suspects))
-        labels = check_names(self.labels, len(suspects), "labels")
-        if labels is None:
-            labels = np.array([f"suspect {i}" for i in range(len(suspects))], dtype=object)
+        labels = names_or_numbers(self.labels, len(suspects), "suspect")
         order = np.argsort(suspects, kind="stable")  # NaN last
 
         rows = len(suspects) + _BAND
@@ -290,9 +288,9 @@ class ReuseDetectionDisplay:
         return low / 1.5
 
     def _draw_null(self, null):
-        # Spread by the golden ratio: even, and the same each time.
-        spread = np.mod(np.argsort(np.argsort(null)) * 0.6180339887, 1.0)
-        y = _BAND_MIDDLE + (spread - 0.5) * (_BAND - 0.9)
+        # Heights by the golden ratio: even, and the same each time.
+        heights = np.mod(np.argsort(np.argsort(null)) * 0.6180339887, 1.0)
+        y = _BAND_MIDDLE + (heights - 0.5) * (_BAND - 0.9)
         self.ax_.axhspan(-_BAND, -0.55, color="0.95", zorder=0)
         self.null_ = self.ax_.scatter(null, y, s=16, color="0.45", linewidths=0, alpha=0.8)
 

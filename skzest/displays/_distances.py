@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A zoo of models at one look: the distance matrix, ordered by a dendrogram."""
+"""The distance matrix of a zoo of models, ordered by a dendrogram."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from ..comparing import zest_distances
 from ..drawing import plain, shorten
-from ._clustering import check_distances, check_names, cluster, order_of
+from ._clustering import check_distances, check_names, cluster, names_or_numbers, order_of
 from ._heatmap import (
     BAR,
     GAP,
     MARGIN,
     STRIP,
     TREE,
-    Place,
+    Locator,
     draw_cells,
     draw_colorbar,
     draw_dendrogram,
@@ -147,12 +147,12 @@ class ZestDistanceDisplay:
     ) -> ZestDistanceDisplay:
         """Cluster a distance matrix and draw it.
 
-        The leaves are in the optimal order [1]_: of all orders that the dendrogram allows, one in
-        which neighbours are least far apart, in sum.
+        The leaves are in the optimal order [1]_: of all orders that the dendrogram allows, one
+        with the least sum of distances between neighbours.
 
-        Models without a distance to some other one (NaN) cannot be clustered. They are left out,
-        with a warning, those with most gaps first, until the rest is complete; they are drawn
-        after the others and have no leaf.
+        Models with undefined distances (NaN) cannot be clustered. They are left out, with a
+        warning, those with most gaps first, until the rest is complete; they are drawn after the
+        others and have no leaf.
 
         Parameters
         ----------
@@ -308,8 +308,8 @@ class ZestDistanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw. An Axes becomes the heat map, and makes room in its box for what
-            stands around it. If None, a new figure, large enough for the models.
+            Where to draw. The box of an Axes holds the heat map and everything around it. If
+            None, a new figure, large enough for the models.
 
         include_values : bool, default=None
             Write the distances in the cells. If None, where they fit in.
@@ -342,9 +342,7 @@ class ZestDistanceDisplay:
         """
         order = self.order
         D = np.asarray(self.distances, dtype=float)[np.ix_(order, order)]
-        labels = check_names(self.labels, len(D), "labels")
-        if labels is None:
-            labels = np.array([f"model {i}" for i in range(len(D))], dtype=object)
+        labels = names_or_numbers(self.labels, len(D), "model")
         names = [plain(shorten(label, label_length)) for label in labels[order]]
         groups = check_names(self.groups, len(D), "groups")
 
@@ -372,11 +370,11 @@ class ZestDistanceDisplay:
         if colorbar:
             label = COLORBAR_LABELS.get(self.distance, self.distance)
             self.colorbar_ = draw_colorbar(self.ax_, self.im_, label, room)
-        place = Place(self.ax_, top=top - 1, right=GAP + BAR if colorbar else 0.0)
+        locator = Locator(self.ax_, top=top - 1, right=GAP + BAR if colorbar else 0.0)
         if ax is None:
-            width, height = place.box_for(planned_side(len(D)))
+            width, height = locator.box_for(planned_side(len(D)))
             self.figure_.set_size_inches(width + 2 * MARGIN, height + 2 * MARGIN)
-        self.ax_.set_axes_locator(place)
+        self.ax_.set_axes_locator(locator)
         return self
 
 

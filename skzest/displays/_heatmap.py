@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pieces of a clustered heat map. All that stands around it is an inset of its axes.
+"""The pieces of a clustered heat map. Everything around it is an inset of its axes.
 
-Insets keep to the heat map wherever its aspect or a layout engine moves it. Their sizes are in
+Insets follow the heat map wherever its aspect or a layout engine moves it. Their sizes are in
 widths and heights of the heat map; a ``pitch`` is the side of one cell in points.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
 from ..drawing import POINTS_PER_INCH, SIDE_FONT, SMALLEST_FONT, plain, style_colorbar, text_color
-from ._clustering import links
+from ._clustering import is_missing, links
 
-# Okabe and Ito's colours, told apart with any of the common colour blindnesses; black is left to
-# the text. An eighth group begins again with a hatch.
+# Okabe and Ito's colours, which readers with any common colour blindness can distinguish; black is
+# for text. The eighth group starts over with a hatch.
 GROUP_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 GROUP_HATCHES = ("", "/////", ".....", "xxxxx")
 
@@ -26,7 +27,7 @@ UNDEFINED: dict[str, Any] = {
     "linewidth": 0.0,
 }
 
-# Inches, unless it says otherwise, and points. Nobody reads a label of less than 5 points.
+# Lengths in inches unless noted, fonts in points.
 CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
 GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
@@ -44,7 +45,7 @@ def width_of(names, font):
 
 
 def planned_side(n_models):
-    """Side of the heat map in a figure of our own, in inches."""
+    """Side of the heat map in a new figure, in inches."""
     roomy, tight = CELL * n_models, 5.0 + 0.06 * (n_models - 12)
     return float(np.clip(min(roomy, tight), SMALLEST_SIDE, LARGEST_SIDE))
 
@@ -63,18 +64,18 @@ def heat_map_axes(ax):
     return ax
 
 
-class Place:
-    """Where in the box of its axes the heat map stands, so that all around it is in the box too.
+class Locator:
+    """Locates the heat map in the box of its axes so that everything around it fits in, too.
 
-    A layout engine would take insets for decorations of a fixed size, and be wrong by what they
-    grow with the heat map; and it would count labels as room where the aspect leaves some.
+    A layout engine would treat insets as decorations of a fixed size, although they grow with the
+    heat map, and reserve room for labels that the aspect leaves anyway.
 
     Parameters
     ----------
     ax : matplotlib Axes
-        The heat map with everything that is drawn around it.
+        The heat map with everything drawn around it.
     top, right : float
-        What scales with the heat map: the heights and widths of insets, in its sides.
+        Heights and widths of insets, in sides of the heat map.
     """
 
     def __init__(self, ax, top, right):
@@ -96,7 +97,7 @@ class Place:
         )
 
     def get_subplotspec(self):
-        """Asked by tight_layout, which leaves axes with a locator alone otherwise."""
+        """For tight_layout, which otherwise ignores axes with a locator."""
         return self.subplotspec
 
     def __call__(self, ax, renderer):
@@ -120,16 +121,16 @@ class Place:
 
 
 def pitch_of(ax, n_models, planned):
-    """Side of a cell in points, before a layout engine has moved anything."""
+    """Side of a cell in points, before a layout engine moves anything."""
     if planned:
         return planned_side(n_models) * POINTS_PER_INCH / n_models
     box = ax.get_window_extent()
-    # Dendrogram, strip and labels take about a third of axes that are given.
+    # Dendrogram, strip and labels take about a third of given axes.
     return 0.67 * min(box.width, box.height) / ax.figure.dpi * POINTS_PER_INCH / n_models
 
 
 def draw_cells(ax, D, im_kw):
-    """The matrix; cells without a distance let the hatched background through."""
+    """The matrix; the hatched background shows in cells without a distance."""
     between = D[~np.eye(len(D), dtype=bool)]
     largest = np.nanmax(between, initial=0.0)
     im_kw = {"vmin": 0.0, "vmax": largest if largest > 0 else 1.0, **im_kw}
@@ -138,7 +139,7 @@ def draw_cells(ax, D, im_kw):
 
 
 def draw_labels(ax, names, pitch, rotation):
-    """As many labels as can be read, evenly spaced."""
+    """As many labels as are legible, evenly spaced."""
     font = label_font(pitch)
     step = int(np.ceil(1.1 * SMALLEST_FONT / pitch))
     at = np.arange(0, len(names), step)
@@ -194,36 +195,36 @@ def _inset(ax, bottom, height):
 
 
 def draw_groups(ax, groups, order, bottom):
-    """One coloured box per model, and the entries of a legend, in the order they came."""
+    """One coloured box for each run of models of a group, and the entries of the legend."""
     from matplotlib.patches import Patch, Rectangle
 
     inset = _inset(ax, bottom + GAP / 2, STRIP)
     inset.set_ylim(0, 1)
     inset.axis("off")
-    known = [group for group in dict.fromkeys(groups) if not _missing(group)]
+    known = [group for group in dict.fromkeys(groups) if not is_missing(group)]
     styles = {group: _group_style(k) for k, group in enumerate(known)}
-    for column, group in enumerate(groups[order]):
-        if not _missing(group):
-            inset.add_patch(Rectangle((column - 0.5, 0), 1, 1, **styles[group]))
+    start = 0
+    for group, run in itertools.groupby(groups[order]):
+        n = len(list(run))
+        if not is_missing(group):
+            inset.add_patch(Rectangle((start - 0.5, 0), n, 1, **styles[group]))
+        start += n
     handles = [Patch(label=plain(group), **styles[group]) for group in known]
     return inset, handles
-
-
-def _missing(group):
-    return group is None or group != group  # NaN
 
 
 def _group_style(k):
     return {
         "facecolor": GROUP_COLORS[k % len(GROUP_COLORS)],
         "hatch": GROUP_HATCHES[k // len(GROUP_COLORS) % len(GROUP_HATCHES)],
+        # Of the hatch: an edge of its own would bleach thin boxes, and the legend would differ.
         "edgecolor": "white",
-        "linewidth": 0.5,
+        "linewidth": 0.0,
     }
 
 
 def draw_dendrogram(ax, linkage, bottom):
-    """Merges as brackets; the height of one is the distance at which it happens."""
+    """Merges as brackets; the height of a bracket is the distance of the merge."""
     from matplotlib.collections import LineCollection
     from matplotlib.ticker import MaxNLocator
 
@@ -246,7 +247,7 @@ def undefined_patch():
 
 
 def draw_legend(ax, entries, top, side):
-    """The legend to the right, and the height that it leaves to the colour bar."""
+    """The legend to the right, and the height left for the colour bar."""
     if not entries:
         return None, 1.0
     legend = ax.legend(

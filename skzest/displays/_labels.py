@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Names beside points, none of them over another. Arrays only, in points of the paper."""
+"""Names beside points without overlaps. Arrays only, in typographic points."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Directions that are tried, the best first: right, left, above, below, and between these.
+# Directions to try, best first: right, left, above, below, and between these.
 _ANGLES = np.deg2rad([0, 180, 90, 270, 45, 315, 135, 225, 22, 338, 158, 202, 67, 293, 113, 247])
 _RADII = (6.0, 10.0, 16.0, 24.0, 34.0, 46.0, 60.0, 78.0, 100.0, 126.0, 156.0, 190.0)
 _N_ROUNDS = 6
 
 
 def candidates(point, size):
-    """Boxes (n, 4) as x0, y0, x1, y1 around a point, the nearest first."""
+    """Boxes (n, 4) as x0, y0, x1, y1 around a point, nearest first."""
     width, height = size
     boxes = []
     for radius in _RADII:
@@ -31,8 +31,8 @@ def overlap(boxes, others):
     return np.prod(np.maximum(high - low, 0.0), axis=2)
 
 
-def place_labels(points, sizes, paper, marker=7.0):
-    """A box for each name, near its point, over no other name and no point.
+def label_boxes(points, sizes, paper, marker=7.0):
+    """A box for each name near its point that covers no other name and no point.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def place_labels(points, sizes, paper, marker=7.0):
     sizes : ndarray of shape (n, 2)
         Width and height of the names.
     paper : pair of float
-        Width and height of what may be drawn on.
+        Width and height of the drawing area.
     marker : float
         Side of a point.
 
     Returns
     -------
     boxes : ndarray of shape (n, 4)
-        NaN for a name that there is no room for.
+        NaN for a name without room.
     """
     n = len(points)
     points, sizes = np.asarray(points, dtype=float), np.asarray(sizes, dtype=float)
@@ -56,7 +56,7 @@ def place_labels(points, sizes, paper, marker=7.0):
     for point, size in zip(points, sizes):
         boxes = candidates(point, size)
         inside = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= paper).all(axis=1)
-        # Farther is dearer; over a marker, dearer than any distance.
+        # Distance costs; covering a marker costs more than any distance.
         cost = np.repeat(np.arange(len(_RADII)), len(_ANGLES)) + np.tile(
             np.linspace(0, 0.5, len(_ANGLES)), len(_RADII)
         )
@@ -64,7 +64,7 @@ def place_labels(points, sizes, paper, marker=7.0):
         options.append(boxes[inside])
         costs.append(cost[inside])
 
-    # Those in the thick of it choose first; then each chooses again, knowing the others.
+    # Crowded points choose first; then all choose again, given the others' choices.
     crowd = [(np.abs(points - point).sum(axis=1) < 60).sum() for point in points]
     chosen = np.full((n, 4), np.nan)
     order = np.argsort([-c for c in crowd], kind="stable")
@@ -82,7 +82,7 @@ def place_labels(points, sizes, paper, marker=7.0):
 
 
 def _without_overlap(boxes, order):
-    """Names that still lie on another are left out, the last of the order first."""
+    """Drop names that still overlap, the last in order first."""
     boxes = boxes.copy()
     for i in order[::-1]:
         others = boxes[(~np.isnan(boxes[:, 0])) & (np.arange(len(boxes)) != i)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A zoo of models as a map: near on paper is near in truth, as far as a plane allows."""
+"""A zoo of models as a map that shows their distances as well as a plane can."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_whole
+from .._validation import check_choice, check_whole
 from ..comparing import zest_distances
 from ..drawing import POINTS_PER_INCH, SIDE_FONT, new_axes, plain, shorten, text_width
-from ._clustering import check_distances, check_names
+from ._clustering import check_distances, check_names, is_missing, names_or_numbers
 from ._heatmap import GROUP_COLORS
-from ._labels import place_labels
-from ._placing import nearest_tree, place, placeable, stress
+from ._labels import label_boxes
+from ._scaling import largest_connected, nearest_tree, positions, stress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ class ZooMapDisplay:
     Parameters
     ----------
     positions : ndarray of shape (n_models, 2)
-        Where the models are; NaN for one that has no place, as it has no distances.
+        Coordinates of the models; NaN for a model that no known distance connects to the others.
 
     distances : ndarray of shape (n_models, n_models)
         Symmetric distances; NaN where one is not defined.
@@ -104,13 +104,14 @@ class ZooMapDisplay:
         ax: Axes | None = None,
         **plot_params: Any,
     ) -> ZooMapDisplay:
-        """Place models by their distances and draw the map.
+        """Compute the positions of models from their distances and draw the map.
 
         Parameters
         ----------
         D : array-like of shape (n_models, n_models)
             Symmetric distances, as :func:`~skzest.zest_distances` gives them. A distance that is
-            not defined (NaN) is left out; a model that has none is left off the map.
+            not defined (NaN) is ignored. The largest set of models that known distances connect
+            is drawn; the others are listed below the map.
 
         labels : array-like of shape (n_models,), default=None
             Names of the models. If None, "model 0", "model 1" and so on.
@@ -119,8 +120,8 @@ class ZooMapDisplay:
             The family that each model is known to belong to; None or NaN where it is not known.
 
         method : {"smacof", "classical"}, default="smacof"
-            ``"smacof"`` [1]_ makes the errors of distances small, from the classical positions
-            and eight random ones, of which the best result is taken. ``"classical"`` is
+            ``"smacof"`` [1]_ minimises the errors of distances, starting from the classical
+            positions and from eight random ones, and keeps the best result. ``"classical"`` is
             Torgerson's scaling, the principal components of points with these distances.
 
         random_state : int, default=0
@@ -151,13 +152,12 @@ class ZooMapDisplay:
         np.fill_diagonal(distances, 0.0)
         labels = check_names(labels, len(distances), "labels")
         groups = check_names(groups, len(distances), "groups")
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}; got {method!r}.")
+        check_choice(method, "method", METHODS)
         seed = check_whole(random_state, "random_state", minimum=0)
-        positions = np.full((len(distances), 2), np.nan)
-        there = placeable(distances)
-        positions[there] = place(distances[np.ix_(there, there)], method, seed)
-        display = cls(positions, distances=distances, labels=labels, groups=groups)
+        X = np.full((len(distances), 2), np.nan)
+        chosen = largest_connected(distances)
+        X[chosen] = positions(distances[np.ix_(chosen, chosen)], method, seed)
+        display = cls(X, distances=distances, labels=labels, groups=groups)
         return display.plot(ax=ax, **plot_params)
 
     @classmethod
@@ -176,7 +176,7 @@ class ZooMapDisplay:
         ax: Axes | None = None,
         **plot_params: Any,
     ) -> ZooMapDisplay:
-        """Compute the distances between signatures, place the models and draw the map.
+        """Compute the distances between signatures and draw the map.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class ZooMapDisplay:
     ) -> ZooMapDisplay:
         """Draw the map.
 
-        Names are placed for the size that the axes have now; draw again after another size.
+        Names are arranged for the current size of the axes; draw again after changing it.
 
         Parameters
         ----------
@@ -230,28 +230,25 @@ class ZooMapDisplay:
             Where to draw. If None, a new figure.
 
         include_labels : bool, default=True
-            Whether to write the names. One that there is no room for is left out, and counted
-            below the map.
+            Whether to write the names. Those without room are left out and counted below the map.
 
         label_length : int, default=24
             Longer names lose their middle; at least 3.
 
         tree : bool, default=True
-            Whether to join the models by the shortest tree of their true distances: where a line
-            is long and another model nearer on the map, the map misleads.
+            Whether to join the models by the minimum spanning tree of their true distances: where
+            a line is long although another model is nearer on the map, the map misleads.
 
         Returns
         -------
         display : :class:`ZooMapDisplay`
         """
         X, D = np.asarray(self.positions, float), np.asarray(self.distances, float)
-        labels = check_names(self.labels, len(X), "labels")
-        if labels is None:
-            labels = np.array([f"model {i}" for i in range(len(X))], dtype=object)
+        labels = names_or_numbers(self.labels, len(X), "model")
         groups = check_names(self.groups, len(X), "groups")
-        there = np.flatnonzero(~np.isnan(X).any(axis=1))
-        known = D[np.ix_(there, there)]
-        self.stress_ = stress(known, X[there])
+        shown = np.flatnonzero(~np.isnan(X).any(axis=1))
+        known = D[np.ix_(shown, shown)]
+        self.stress_ = stress(known, X[shown])
 
         side = float(np.clip(6.0 + 0.03 * (len(X) - 20), 6.0, 9.0))
         self.ax_ = new_axes(side + 1.0, side) if ax is None else ax
@@ -260,27 +257,27 @@ class ZooMapDisplay:
         self.ax_.margins(0.12)
         self.ax_.spines[:].set_color("0.8")
         if tree:
-            for i, j in there[nearest_tree(known)]:
+            for i, j in shown[nearest_tree(known)]:
                 self.ax_.plot(*X[[i, j]].T, color="0.8", linewidth=0.8, zorder=1)
         self.points_ = _draw_points(self.ax_, X, groups)
         self.legend_ = _draw_legend(self.ax_, self.points_) if groups is not None else None
         caption = [f"distances on the map are off by {self.stress_:.0%} (stress-1)"]
-        if tree and len(there) > 1:
-            caption.append("grey lines: shortest tree of the true distances")
-        left_out = [str(labels[i]) for i in np.setdiff1d(np.arange(len(X)), there)]
+        if tree and len(shown) > 1:
+            caption.append("grey lines: minimum spanning tree of the true distances")
+        left_out = [str(labels[i]) for i in np.setdiff1d(np.arange(len(X)), shown)]
         if left_out:
             names = ", ".join(shorten(name, label_length) for name in left_out[:_LISTED])
             names += ", ..." if len(left_out) > _LISTED else ""
-            caption.append(f"no distances, so no place: {plain(names)}")
+            caption.append(f"left out (no known distance to these): {plain(names)}")
         self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
         # The layout engine moves the axes, and the aspect its limits, when the figure is drawn.
         self.figure_.figure.draw_without_rendering()
-        if np.ptp(X[there], axis=0).any():
+        if np.ptp(X[shown], axis=0).any():
             _draw_scale(self.ax_)
         self.text_ = []
         if include_labels:
-            shown = [shorten(labels[i], label_length) for i in there]
-            self.text_, n_lost = _draw_names(self.ax_, X[there], shown)
+            names_shown = [shorten(labels[i], label_length) for i in shown]
+            self.text_, n_lost = _draw_names(self.ax_, X[shown], names_shown)
             if n_lost:
                 caption[-1] += f"; no room for {n_lost} names"
                 self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
@@ -291,7 +288,7 @@ def _draw_points(ax, X, groups):
     if groups is None:
         return [ax.scatter(*X.T, s=36, color="black", zorder=2)]
     found = []
-    known = [group for group in dict.fromkeys(groups) if not _missing(group)]
+    known = [group for group in dict.fromkeys(groups) if not is_missing(group)]
     for k, group in enumerate(known):
         chosen = np.array([other == group for other in groups])
         style = {
@@ -301,14 +298,10 @@ def _draw_points(ax, X, groups):
             "linewidth": 0.6,
         }
         found.append(ax.scatter(*X[chosen].T, s=42, zorder=2, label=plain(group), **style))
-    unknown = np.array([_missing(group) for group in groups])
+    unknown = np.array([is_missing(group) for group in groups])
     if unknown.any():
         found.append(ax.scatter(*X[unknown].T, s=20, color="0.4", zorder=2, label="not known"))
     return found
-
-
-def _missing(group):
-    return group is None or group != group  # NaN
 
 
 def _draw_legend(ax, points):
@@ -346,13 +339,13 @@ def _draw_scale(ax):
 
 
 def _draw_names(ax, X, names):
-    """Annotations, with a line to the point where a name stands off; and how many found no room."""
+    """Annotations, with a line to a point farther away; and the number of names without room."""
     font = float(np.clip(11 - 0.1 * len(names), 6.0, 9.0))
     scale = POINTS_PER_INCH / ax.figure.dpi
     box = ax.get_window_extent()
     at = (ax.transData.transform(X) - [box.x0, box.y0]) * scale
     sizes = np.array([[1.05 * text_width(name, font) + 2, 1.3 * font] for name in names])
-    boxes = place_labels(at, sizes, (box.width * scale, box.height * scale))
+    boxes = label_boxes(at, sizes, (box.width * scale, box.height * scale))
     texts = []
     for position, point, size, name, found in zip(X, at, sizes, names, boxes):
         if np.isnan(found[0]):

@@ -126,5 +126,5 @@ def test_bad_input_is_refused():
         ReuseDetectionDisplay.from_distances(NULL, [-0.1])
     with pytest.raises(ValueError, match="labels has 1 entries for 2 models"):
         ReuseDetectionDisplay.from_distances(NULL, [0.1, 0.2], labels=["a"])
-    with pytest.raises(ValueError, match="scale must be one of"):
+    with pytest.raises(ValueError, match="scale must be 'auto', 'linear' or 'log'"):
         ReuseDetectionDisplay.from_distances(NULL, [0.1], scale="sqrt")

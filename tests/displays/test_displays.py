@@ -240,7 +240,11 @@ def test_groups_are_a_strip_in_drawing_order_with_a_legend():
     named = list(dict.fromkeys(group for group in groups if group))
     assert len(named) == 2
     assert [text.get_text() for text in display.legend_.get_texts()] == named
-    color_at = {round(box.get_x() + 0.5): box.get_facecolor() for box in display.groups_ax_.patches}
+    color_at = {
+        round(box.get_x() + 0.5) + i: box.get_facecolor()
+        for box in display.groups_ax_.patches
+        for i in range(round(box.get_width()))
+    }
     for column, model in enumerate(display.order):
         if groups[model] is None:
             assert column not in color_at
@@ -248,6 +252,35 @@ def test_groups_are_a_strip_in_drawing_order_with_a_legend():
             assert color_at[column] == to_rgba(GROUP_COLORS[named.index(groups[model])])
     assert ZestDistanceDisplay.from_distances(D).groups_ax_ is None
     assert ZestDistanceDisplay.from_distances(D).legend_ is None
+
+
+@pytest.mark.parametrize("n_models", [4, 60, 400])
+def test_colours_of_the_strip_are_those_of_the_legend(n_models):
+    """As pixels, for boxes of any width; hatched boxes have a mixture of colour and white."""
+    rng = np.random.default_rng(0)
+    groups = rng.permutation(np.arange(n_models) % 9)
+    display = ZestDistanceDisplay.from_distances(
+        1.0 - np.eye(n_models), groups=groups, method=None, colorbar=False
+    )
+    figure = display.figure_
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3] / 255
+    mixed = {}  # the mean colour in the middle of each patch
+    for where in ("strip", "legend"):
+        legend = display.legend_.get_patches()
+        patches = display.groups_ax_.patches if where == "strip" else legend
+        for patch in patches:
+            x0, y0, x1, y1 = patch.get_window_extent().extents
+            x = round((x0 + x1) / 2 - 0.5)  # of a thin box the middle column of pixels
+            shown = pixels[int(y0) + 2 : int(y1) - 1, x]
+            color = tuple(patch.get_facecolor()[:3]), patch.get_hatch()
+            mixed.setdefault(color, {}).setdefault(where, []).append(shown.mean(axis=0))
+    assert len(mixed) == min(n_models, 9)
+    for (color, hatch), found in mixed.items():
+        assert set(found) == {"strip", "legend"}
+        if not hatch:
+            for where in found:
+                assert_allclose(np.median(found[where], axis=0), color, atol=0.01)
 
 
 def test_more_groups_than_colours_are_told_apart_by_hatches():
@@ -395,18 +428,18 @@ def test_models_without_distances_are_drawn_last_hatched_and_have_no_leaf():
 def test_one_missing_pair_costs_one_leaf_only():
     D, _ = zoo(6)
     D[1, 4] = D[4, 1] = np.nan
-    with pytest.warns(UserWarning, match="1 of 6 models has distances that are not defined"):
+    with pytest.warns(UserWarning, match="1 of 6 models has undefined distances"):
         display = ZestDistanceDisplay.from_distances(D)
     assert len(display.clustered) == 5
 
 
 def test_with_nothing_to_cluster_models_stay_in_order():
     D = with_gaps(3, [0, 2])
-    with pytest.warns(UserWarning, match="drawn in the order they came"):
+    with pytest.warns(UserWarning, match="drawn in their original order"):
         display = ZestDistanceDisplay.from_distances(D, labels=list("abc"))
     assert display.linkage is None
     assert tick_texts(display.ax_.yaxis) == ["a", "b", "c"]
-    with pytest.warns(UserWarning, match="no two of 2 models have a distance"):
+    with pytest.warns(UserWarning, match="no two of 2 models have a defined distance"):
         ZestDistanceDisplay.from_distances(np.full((2, 2), np.nan))
 
 
@@ -429,8 +462,8 @@ def test_unclustered_pictures_show_gaps_without_a_warning():
         ([[0, -1], [-1, 0]], {}, "negative values, the least -1; .* pass 1 - s"),
         (D3, {"labels": ["a", "b"]}, "labels has 2 entries for 3 models"),
         (D3, {"groups": ["a"] * 4}, "groups has 4 entries for 3 models"),
-        (D3, {"method": "ward"}, "method='ward' is not a linkage .* choose one of .*'average'"),
-        (D3, {"method": "nonsense"}, "method='nonsense'"),
+        (D3, {"method": "ward"}, r"method must be 'average'.*; got 'ward'.*Euclidean"),
+        (D3, {"method": "nonsense"}, "got 'nonsense'"),
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(D, params, match):

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skzest.displays import ZooMapDisplay
-from skzest.displays._labels import overlap, place_labels
-from skzest.displays._placing import (
+from skzest.displays._labels import label_boxes, overlap
+from skzest.displays._scaling import (
     between,
     classical,
+    largest_connected,
     nearest_tree,
-    place,
-    placeable,
+    positions,
     smacof,
     stress,
 )
@@ -52,7 +52,7 @@ def zoo(n_models, n_families=4, seed=0, spread=0.4):
 )
 def test_points_of_a_plane_are_found_again(seed, n, method):
     D = between(np.random.default_rng(seed).normal(size=(n, 2)))
-    X = place(D, method, 0)
+    X = positions(D, method, 0)
     assert_allclose(between(X), D, atol=2e-3 * D.max())
     assert_allclose(X.mean(axis=0), 0, atol=1e-9)
 
@@ -68,7 +68,7 @@ def test_stress_is_that_of_sklearn(n_models, spread):
         X, _ = of_sklearn(
             D, n_components=2, n_init=8, eps=1e-8, random_state=0, normalized_stress=False
         )
-    ours = stress(D, place(D, "smacof", 0))
+    ours = stress(D, positions(D, "smacof", 0))
     assert ours < 0.97 * stress(D, classical(D))  # there was something to gain
     assert ours <= 1.01 * stress(D, X)
 
@@ -81,7 +81,7 @@ def test_a_step_never_raises_the_stress(seed, n_gaps):
     for i, j in rng.integers(8, size=(n_gaps, 2)):
         if i != j:
             D[i, j] = D[j, i] = np.nan
-    if len(placeable(D)) < 8:
+    if len(largest_connected(D)) < 8:
         return
     start = rng.normal(size=(8, 2))
     assert stress(D, smacof(D, start)) <= stress(D, start) + 1e-12
@@ -100,16 +100,16 @@ def test_unknown_distances_do_not_pull():
     D = truth.copy()
     for i, j in [(0, 1), (2, 5), (3, 8), (4, 7)]:
         D[i, j] = D[j, i] = np.nan
-    assert_allclose(between(place(D, "smacof", 0)), truth, atol=0.01)
+    assert_allclose(between(positions(D, "smacof", 0)), truth, atol=0.01)
 
 
 def test_models_without_distances_are_left_out():
     D, _ = zoo(6)
     D[2], D[:, 2] = np.nan, np.nan
-    assert_array_equal(placeable(D), [0, 1, 3, 4, 5])
+    assert_array_equal(largest_connected(D), [0, 1, 3, 4, 5])
     halves = np.full((5, 5), np.nan)
     halves[:3, :3] = halves[3:, 3:] = 0.5
-    assert_array_equal(placeable(halves), [0, 1, 2])
+    assert_array_equal(largest_connected(halves), [0, 1, 2])
 
 
 def test_tree_is_the_shortest():
@@ -126,7 +126,7 @@ def test_unknown_distances_between_copies_go_by_way_of_others():
     D[3, :3] = D[:3, 3] = 1.0
     D[0, 1] = D[1, 0] = np.nan
     for method in ("classical", "smacof"):
-        assert stress(D, place(D, method, 0)) < 0.01
+        assert stress(D, positions(D, method, 0)) < 0.01
 
 
 # ---------------------------------------------------------------- names
@@ -138,7 +138,7 @@ def test_names_lie_on_paper_and_on_no_other_name(seed, n, spread):
     rng = np.random.default_rng(seed)
     points = np.clip(rng.normal(200, spread, size=(n, 2)), 0, 400)
     sizes = np.stack([rng.uniform(10, 90, n), np.full(n, 10.0)], axis=1)
-    boxes = place_labels(points, sizes, (400, 400))
+    boxes = label_boxes(points, sizes, (400, 400))
     there = ~np.isnan(boxes[:, 0])
     assert there.sum() >= min(n, 15)
     boxes = boxes[there]
@@ -149,11 +149,11 @@ def test_names_lie_on_paper_and_on_no_other_name(seed, n, spread):
 
 
 def test_a_name_with_room_stands_right_beside_its_point():
-    boxes = place_labels([[50.0, 50.0]], [[30.0, 10.0]], (200, 200))
+    boxes = label_boxes([[50.0, 50.0]], [[30.0, 10.0]], (200, 200))
     assert_allclose(boxes, [[56, 45, 86, 55]])
-    boxes = place_labels([[195.0, 50.0]], [[30.0, 10.0]], (200, 200))  # no room to the right
+    boxes = label_boxes([[195.0, 50.0]], [[30.0, 10.0]], (200, 200))  # no room to the right
     assert_allclose(boxes, [[159, 45, 189, 55]])
-    assert np.isnan(place_labels([[5.0, 5.0]], [[300.0, 10.0]], (200, 200))).all()
+    assert np.isnan(label_boxes([[5.0, 5.0]], [[300.0, 10.0]], (200, 200))).all()
 
 
 # ---------------------------------------------------------------- pictures
@@ -200,7 +200,7 @@ def test_caption_tells_the_stress_and_who_is_missing():
     assert display.stress_ == expected > 0.01
     caption = display.ax_.get_xlabel()
     assert f"off by {expected:.0%}" in caption
-    assert r"no distances, so no place: \$2\$" in caption
+    assert r"left out (no known distance to these): \$2\$" in caption
     assert np.isnan(display.positions[2]).all()
     assert len(display.text_) == 11
 
@@ -239,7 +239,7 @@ def test_zoos_without_extent_are_drawn(D):
 
 def test_bad_input_is_refused():
     D, _ = zoo(4)
-    with pytest.raises(ValueError, match=r"method must be one of .*; got 'tsne'"):
+    with pytest.raises(ValueError, match="method must be 'smacof' or 'classical'; got 'tsne'"):
         ZooMapDisplay.from_distances(D, method="tsne")
     with pytest.raises(ValueError, match="labels has 2 entries for 4 models"):
         ZooMapDisplay.from_distances(D, labels=["a", "b"])

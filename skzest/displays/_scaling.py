@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Models as points of a plane whose distances are as near as may be to given ones. Arrays only.
+"""Multidimensional scaling: points of a plane whose distances approximate given ones. Arrays only.
 
-Not :class:`sklearn.manifold.MDS`: its parameters changed their names and defaults from release to
-release, and it takes no distance that is not known. Its results and these agree (see the tests).
+Not :class:`sklearn.manifold.MDS`: its parameters change names and defaults from release to release,
+and it does not accept unknown distances. Its results and these agree (see the tests).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MOST_STEPS = 500
 TOLERANCE = 1e-6  # of the squared error, from step to step
 
 
-def placeable(D):
+def largest_connected(D):
     """Indices of the largest set of models that known distances connect."""
     known = ~np.isnan(D)
     np.fill_diagonal(known, True)
@@ -38,7 +38,7 @@ def classical(D):
 
 
 def smacof(D, X):
-    """Positions of least stress near ``X``, by majorisation (de Leeuw); NaN in ``D`` counts not.
+    """Positions of least stress near ``X``, by majorisation (de Leeuw); NaN in ``D`` is ignored.
 
     Each step is a weighted average that cannot raise the stress.
     """
@@ -73,13 +73,13 @@ def stress(D, X):
     return float(np.sqrt(error / total)) if total > 0 else 0.0
 
 
-def place(D, method, random_state):
+def positions(D, method, random_state):
     """Positions (n, 2) of models whose known distances connect them."""
     complete = D
     if np.isnan(D).any():
-        # By way of others, to begin with.
+        # Start from shortest paths through other models.
         unit = np.nanmax(D) or 1.0
-        # csgraph takes what is nearly 0 for "no edge".
+        # csgraph reads values near 0 as "no edge".
         edges = np.where(np.isnan(D), np.inf, np.maximum(D / unit, 1e-6))
         complete = np.where(np.isnan(D), unit * shortest_path(edges, directed=False), D)
         np.fill_diagonal(complete, 0.0)
@@ -93,7 +93,7 @@ def place(D, method, random_state):
 
 
 def _turned(X):
-    """About the origin, the longest extent across, and signs that do not depend on the start."""
+    """Centred, with the longest extent across and signs that do not depend on the start."""
     X = X - X.mean(axis=0)
     _, _, axes = np.linalg.svd(X, full_matrices=False)
     X = X @ axes.T
@@ -103,8 +103,8 @@ def _turned(X):
 
 
 def nearest_tree(D):
-    """Edges (n - 1, 2) of the shortest tree over all models: who is truly nearest to whom."""
-    # Only the order of the distances matters. csgraph takes what is nearly 0 for "no edge".
+    """Edges (n - 1, 2) of the minimum spanning tree: which models are truly nearest."""
+    # Only the order of the distances matters, and csgraph reads values near 0 as "no edge".
     known = ~np.isnan(D)
     ranks = np.zeros(D.shape)
     ranks[known] = rankdata(D[known])
