@@ -268,7 +268,7 @@ class ZooMapDisplay:
         if left_out:
             names = ", ".join(shorten(name, label_length) for name in left_out[:_LISTED])
             names += ", ..." if len(left_out) > _LISTED else ""
-            caption.append(f"left out (no known distance to these): {plain(names)}")
+            caption.append(f"not shown, as their distances to these are not known: {plain(names)}")
         self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
         # The layout engine moves the axes, and the aspect its limits, when the figure is drawn.
         self.figure_.figure.draw_without_rendering()

@@ -200,7 +200,7 @@ def test_caption_tells_the_stress_and_who_is_missing():
     assert display.stress_ == expected > 0.01
     caption = display.ax_.get_xlabel()
     assert f"off by {expected:.0%}" in caption
-    assert r"left out (no known distance to these): \$2\$" in caption
+    assert r"not shown, as their distances to these are not known: \$2\$" in caption
     assert np.isnan(display.positions[2]).all()
     assert len(display.text_) == 11
 
