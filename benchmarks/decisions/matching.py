@@ -30,7 +30,7 @@ from skzest import (
 TAKES = "3 min"
 NEEDS = "no data"
 QUICK = {"pairs": 1, "copies": 2, "models": ["LogisticRegression"], "sizes": [1, 4]}
-METHODS = ("greedy", "sequential", "nearest", "optimal")
+ALIGNMENTS = ("greedy", "sequential", "nearest", "optimal")
 
 
 def permuted(model, order):
@@ -42,7 +42,7 @@ def copies(n_trials, seed):
     """How many permuted copies are found at distance 0, class by class, for each alignment."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(40, 10))
-    found = dict.fromkeys(METHODS, 0)
+    found = dict.fromkeys(ALIGNMENTS, 0)
     for _ in range(n_trials):
         n_classes = int(rng.integers(2, 101))
         W, V = rng.normal(size=(10, 16)), rng.normal(size=(16, n_classes))
@@ -52,11 +52,11 @@ def copies(n_trials, seed):
             CallableQuery(lambda Z, W=W, V=V, o=order: np.tanh(Z @ W) @ V[:, o], output="logits"),
         ]
         S = LimeSignatureTransformer(X, n_reference=8, n_samples=64).fit_transform(zoo)
-        for method in METHODS:
-            aligner = ClassAligner(n_classes, template=0, alignment=method).fit(S)
+        for alignment in ALIGNMENTS:
+            aligner = ClassAligner(n_classes, template=0, alignment=alignment).fit(S)
             right = np.array_equal(order[aligner.match(S[1:])[0].classes], np.arange(n_classes))
-            d = zest_distances(S[0], S[1], n_classes=n_classes, alignment=method)
-            found[method] += right and d < 1e-9
+            d = zest_distances(S[0], S[1], n_classes=n_classes, alignment=alignment)
+            found[alignment] += right and d < 1e-9
     return found
 
 
@@ -81,17 +81,17 @@ def retrained(kind, make, n_pairs, sizes, seed):
     S = lime.transform(zoo).reshape(len(zoo), 10, -1)
     for size in sizes:
         part = S[:, :, plan.column_point < size].reshape(len(zoo), -1)
-        right = {method: [] for method in METHODS}
+        right = {alignment: [] for alignment in ALIGNMENTS}
         for i, order in enumerate(orders):
-            for method in METHODS:
-                aligner = ClassAligner(10, template=0, alignment=method).fit(
+            for alignment in ALIGNMENTS:
+                aligner = ClassAligner(10, template=0, alignment=alignment).fit(
                     part[2 * i : 2 * i + 1]
                 )
                 met = aligner.match(part[2 * i + 1 : 2 * i + 2])[0].classes
-                right[method].append(np.mean(order[met] == np.arange(10)))
-        cells = "".join(f"{np.mean(right[m]):>12.3f}" for m in METHODS)
+                right[alignment].append(np.mean(order[met] == np.arange(10)))
+        cells = "".join(f"{np.mean(right[m]):>12.3f}" for m in ALIGNMENTS)
         print(f"{kind:<22}{size:>8}{cells}", flush=True)
-        yield {"models": kind, "points": size, **{m: np.mean(right[m]) for m in METHODS}}
+        yield {"models": kind, "points": size, **{m: np.mean(right[m]) for m in ALIGNMENTS}}
 
 
 MODELS = {
@@ -113,7 +113,7 @@ def main(args):
     found = copies(args.copies, args.seed)
     print(f"permuted copies, 2 to 100 classes, right of {args.copies}: {found}\n")
     print("retrained on the other half with another seed: share of classes matched correctly")
-    print(f"{'models':<22}{'points':>8}" + "".join(f"{m:>12}" for m in METHODS))
+    print(f"{'models':<22}{'points':>8}" + "".join(f"{m:>12}" for m in ALIGNMENTS))
     rows = []
     for kind in args.models:
         rows += retrained(kind, MODELS[kind], args.pairs, args.sizes, args.seed)

@@ -15,7 +15,7 @@ from benchmarks.paper.relatives import transferred
 from skzest import ClassAligner
 
 TITLE = "Appendix B: alignment of classes"
-METHODS = ("greedy", "sequential", "nearest", "optimal")
+ALIGNMENTS = ("greedy", "sequential", "nearest", "optimal")
 SUBSET = (7, 2, 9, 0, 5, 3)
 PAPER = {
     f"right, {kind}, greedy": "100%"
@@ -23,12 +23,12 @@ PAPER = {
 } | {"right, another seed, permuted, greedy": None}
 
 
-def share_right(template, suspect, order, method: str, n_classes: int) -> float:
+def share_right(template, suspect, order, alignment: str, n_classes: int) -> float:
     """Share of the smaller model's classes that meet their like; `order` is the suspect's."""
     S = np.stack([template.ravel(), np.full(template.size, np.nan)])
     S[1].reshape(n_classes, -1)[: len(order)] = suspect
     smaller, larger = (0, 1) if len(order) == n_classes else (1, 0)
-    aligner = ClassAligner(n_classes, template=smaller, alignment=method).fit(S)
+    aligner = ClassAligner(n_classes, template=smaller, alignment=alignment).fit(S)
     met = aligner.match(S[larger : larger + 1])[0].classes
     return float(np.mean(order[met] == np.arange(n_classes)) if smaller == 0
                  else np.mean(np.asarray(met) == order))  # fmt: skip
@@ -57,20 +57,20 @@ def run(bench: Bench) -> list[Finding]:
         ],
     }
     findings = []
-    for method in METHODS:
+    for alignment in ALIGNMENTS:
         for kind, pairs in cases.items():
             shares = []
             for a, b in pairs:
                 order = rng.permutation(n)
-                shares.append(share_right(a, b[order], order, method, n))
-            findings.append(Finding.of(f"right, {kind}, {method}", shares, percent=True))
+                shares.append(share_right(a, b[order], order, alignment, n))
+            findings.append(Finding.of(f"right, {kind}, {alignment}", shares, percent=True))
         shares = []
         for v, suspect in enumerate(fewer):
             order = rng.permutation(len(SUBSET))
             classes = np.array(SUBSET)[order]
-            shares.append(share_right(final[v], suspect[order], classes, method, n))
+            shares.append(share_right(final[v], suspect[order], classes, alignment, n))
         findings.append(
-            Finding.of(f"right, transferred to six classes, {method}", shares, percent=True)
+            Finding.of(f"right, transferred to six classes, {alignment}", shares, percent=True)
         )
     bench.write("alignment", [vars(finding) for finding in findings])
     return findings

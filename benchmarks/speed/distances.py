@@ -86,12 +86,12 @@ def alignments(n_pairs, n_classes, n_components):
             for b in B:
                 a @ b.T
 
-    for method in ("greedy", "sequential", "nearest", "optimal"):
+    for alignment in ("greedy", "sequential", "nearest", "optimal"):
 
-        def ours(method=method):
-            return zest_distances(S, T, n_classes=n_classes, alignment=method)
+        def ours(alignment=alignment):
+            return zest_distances(S, T, n_classes=n_classes, alignment=alignment)
 
-        yield f"{method}, c = {n_components}", ours, bare, n_rows * n_columns
+        yield f"{alignment}, c = {n_components}", ours, bare, n_rows * n_columns
     D = zest_distances(S[:1], T[:2], n_classes=n_classes, alignment="greedy")[0]
     if not np.allclose(D, [plain_alignment(A[0], b) for b in B[:2]]):
         raise RuntimeError("the plain loop aligns differently")

@@ -67,8 +67,7 @@ def reference_curve(
     Parameters
     ----------
     S : array-like of shape (n_models, n_classes * n_components)
-        Signatures under `plan`. Classes that one model of a pair lacks (NaN) are left
-        out.
+        Signatures under `plan`. Classes that one model of a pair lacks (NaN) are left out.
 
     plan : QueryPlan
         The questions, ``plan_`` of the transformer.

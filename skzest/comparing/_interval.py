@@ -81,8 +81,8 @@ def distance_interval(
     Parameters
     ----------
     S1, S2 : array-like of shape (n_classes * n_components,)
-        Signatures of the two models under `plan`. Classes that either model
-        lacks (NaN) are left out.
+        Signatures of the two models under `plan`. Classes that either model lacks (NaN) are left
+        out.
 
     plan : QueryPlan
         The questions, ``plan_`` of the transformer.

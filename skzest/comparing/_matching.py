@@ -91,14 +91,14 @@ def optimal(costs: np.ndarray) -> np.ndarray:
     return np.array([linear_sum_assignment(cost)[1] for cost in costs])
 
 
-METHODS = {"greedy": greedy, "sequential": sequential, "nearest": nearest, "optimal": optimal}
+RULES = {"greedy": greedy, "sequential": sequential, "nearest": nearest, "optimal": optimal}
 # Exchanging the two models gives another match, even where no costs are tied.
 ORDER_DEPENDENT = ("sequential", "nearest")
 
 
 def check_alignment(alignment: object) -> None:
     """Refuse an unknown way of matching classes."""
-    check_choice(alignment, "alignment", (*METHODS, None))
+    check_choice(alignment, "alignment", (*RULES, None))
 
 
 # ---------------------------------------------------------------- class rows
@@ -240,7 +240,7 @@ def _tile(
 
 def match_classes(costs: np.ndarray, alignment: str) -> tuple[np.ndarray, np.ndarray]:
     """Matched classes and their costs, both (n_pairs, D1)."""
-    which = METHODS[alignment](costs)
+    which = RULES[alignment](costs)
     return which, np.take_along_axis(costs, which[:, :, None], axis=2)[:, :, 0]
 
 

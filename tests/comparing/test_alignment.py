@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skzest import ClassAligner, DesignMismatchError, zest_distances
 from skzest.comparing._matching import (
-    METHODS,
+    RULES,
     greedy,
     nearest,
     optimal,
@@ -111,7 +111,7 @@ def permuted(seed, n_classes, n_components=6):
     return first, first[order] * rng.uniform(0.5, 2), np.argsort(order)
 
 
-@pytest.mark.parametrize("alignment", METHODS)
+@pytest.mark.parametrize("alignment", RULES)
 @given(seed=seeds, n_classes=st.integers(2, 100))
 def test_permuted_classes_find_each_other(alignment, seed, n_classes):
     first, second, position = permuted(seed, n_classes)
@@ -163,7 +163,7 @@ def test_rules_differ_on_signatures_too():
         .fit(S)
         .match(S)[1]
         .classes
-        for alignment in [*METHODS, None]
+        for alignment in [*RULES, None]
     }
     assert matched["greedy"].tolist() == [1, 0, 2]
     assert matched["sequential"].tolist() == [0, 2, 1]

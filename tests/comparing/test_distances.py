@@ -21,11 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skzest import DesignMismatchError, ZestDistanceTransformer, zest_distances
-from skzest.comparing._matching import METHODS
+from skzest.comparing._matching import RULES
 from skzest.comparing._metrics import DISTANCES
 from skzest.plan import feature_names
 
-ALIGNMENTS = [None, *METHODS]
+ALIGNMENTS = [None, *RULES]
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -243,13 +243,13 @@ def test_cosine_distance_breaks_the_triangle_inequality():
     assert D[0, 2] > D[0, 1] + D[1, 2] + 0.4
 
 
-@pytest.mark.parametrize("method", ["greedy", "optimal"])
+@pytest.mark.parametrize("alignment", ["greedy", "optimal"])
 @given(drawn=signatures(n_classes=(2, 5), **without_ties), seed=seeds)
-def test_order_of_classes_does_not_matter_once_they_are_aligned(method, drawn, seed):
+def test_order_of_classes_does_not_matter_once_they_are_aligned(alignment, drawn, seed):
     S, n_classes = drawn
     rng = np.random.default_rng(seed)
     shuffled = np.array([rng.permutation(row.reshape(n_classes, -1)).ravel() for row in S])
-    params = {"n_classes": n_classes, "alignment": method}
+    params = {"n_classes": n_classes, "alignment": alignment}
     assert_allclose(
         zest_distances(shuffled, **params), zest_distances(S, **params), rtol=1e-6, atol=1e-14
     )
@@ -369,18 +369,18 @@ def test_greedy_alignment_is_the_released_code(distance, seed, counts):
 
 
 @pytest.mark.parametrize(
-    ("method", "direct"),
+    ("alignment", "direct"),
     [
         ("sequential", transcribed.paper_distance_sequential),
         ("nearest", transcribed.paper_distance_appendix_b),
     ],
 )
-def test_smaller_model_is_the_reference_and_equals_take_the_smaller_direction(method, direct):
+def test_smaller_model_is_the_reference_and_equals_take_the_smaller_direction(alignment, direct):
     rng = np.random.default_rng(0)
     S = rng.normal(size=(6, 5, 4))
     S[3:, 1] = np.nan
     W = [rows[~np.isnan(rows[:, 0])] for rows in S]
-    D = zest_distances(S.reshape(6, -1), n_classes=5, alignment=method)
+    D = zest_distances(S.reshape(6, -1), n_classes=5, alignment=alignment)
     directions = 0
     for i, j in product(range(6), repeat=2):
         if i == j:
@@ -392,8 +392,8 @@ def test_smaller_model_is_the_reference_and_equals_take_the_smaller_direction(me
     assert directions > 0
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_callable_distance_aligns_like_the_named_one(method):
+@pytest.mark.parametrize("alignment", RULES)
+def test_callable_distance_aligns_like_the_named_one(alignment):
     S = np.random.default_rng(0).normal(size=(5, 4, 5))
     S[1, 2] = S[4, 0] = np.nan
     S = S.reshape(5, -1)
@@ -402,8 +402,8 @@ def test_callable_distance_aligns_like_the_named_one(method):
     def weighted(x, y):
         return (np.abs(x - y) * weights[: len(x)]).sum()
 
-    for points in [None, [0, 1, 0, 1, 1]] if method == "nearest" else [None]:
-        params = {"n_classes": 4, "alignment": method, "points": points}
+    for points in [None, [0, 1, 0, 1, 1]] if alignment == "nearest" else [None]:
+        params = {"n_classes": 4, "alignment": alignment, "points": points}
         assert_allclose(
             zest_distances(S, distance=cosine, **params), zest_distances(S, **params), atol=1e-12
         )
@@ -415,8 +415,8 @@ def test_alignment_of_a_zoo_is_that_of_its_pairs_whatever_the_tiles(monkeypatch)
     S = np.random.default_rng(0).normal(size=(9, 4, 3))
     S[2:4, 1] = S[6, :2] = np.nan
     S = S.reshape(9, -1)
-    for method, distance in product(METHODS, DISTANCES):
-        params = {"n_classes": 4, "alignment": method, "distance": distance}
+    for alignment, distance in product(RULES, DISTANCES):
+        params = {"n_classes": 4, "alignment": alignment, "distance": distance}
         D = zest_distances(S, **params)
         with monkeypatch.context() as patch:
             patch.setattr("skzest.comparing._matching._CELLS", 64)
@@ -550,7 +550,7 @@ def named(S, labels=("cat", "dog", "cow"), digest="3f2a91bc"):
 
 def test_classes_are_read_from_feature_names():
     S = np.random.default_rng(0).normal(size=(4, 6))
-    for alignment in METHODS:
+    for alignment in RULES:
         expected = zest_distances(S, n_classes=3, alignment=alignment)
         assert_array_equal(zest_distances(named(S), alignment=alignment), expected)
         assert_allclose(
