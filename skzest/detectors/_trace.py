@@ -53,17 +53,19 @@ class Trace:
 
     def _interval(self, to_retrained: np.ndarray, level: float, value: Callable) -> Share:
         """Student's interval of a function of three mean distances."""
-        m, n_points = len(self.among), self.among.shape[2] - 1
-        own = self.among.sum(axis=1) / (m - 1)  # of each retrained model to the others
-        means = [to_retrained.mean(axis=0), self.original.mean(axis=0), own.mean(axis=0)]
+        # If only distances to the model are known, nothing is known about its points.
+        m, n_points = len(self.among), to_retrained.shape[-1] - 1
+        among, original = (d[..., : 1 + n_points] for d in (self.among, self.original))
+        own = among.sum(axis=1) / (m - 1)  # of each retrained model to the others
+        means = [to_retrained.mean(axis=0), original.mean(axis=0), own.mean(axis=0)]
         values = value(*means)
         estimate = float(values[0])
         over_points = jackknife_error(values[1:]) if n_points else np.zeros(())
 
-        D = self.among[:, :, 0]
-        among = (D.sum() - 2 * D.sum(axis=0)) / ((m - 1) * (m - 2))
-        to, original = ((d[:, 0].sum() - d[:, 0]) / (m - 1) for d in (to_retrained, self.original))
-        over_models = jackknife_error(value(to, original, among))
+        D = among[:, :, 0]
+        without = [(d[:, 0].sum() - d[:, 0]) / (m - 1) for d in (to_retrained, original)]
+        without.append((D.sum() - 2 * D.sum(axis=0)) / ((m - 1) * (m - 2)))
+        over_models = jackknife_error(value(*without))
         # The model itself varies as retrained ones do; value() is linear in its first argument.
         step = value(means[0][0] + 1, means[1][0], means[2][0]) - estimate
         of_itself = own[:, 0].std(ddof=1) * abs(step)

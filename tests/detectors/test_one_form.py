@@ -90,6 +90,10 @@ def test_three_ways_in_agree(kind):
     # Distances alone do not know how much points matter.
     assert (third.high - third.low < second.high - second.low).all()
     assert by_models.plan_ is LIME.plan_ and not hasattr(by_distances, "plan_")
+    # However the detector was made, distances are judged in the same way.
+    again = by_models.judge(_distances(kind, SUSPECTS))
+    assert_array_equal(again.decisions, third.decisions)
+    assert_allclose([again.low, again.high], [third.low, third.high], rtol=1e-6)
 
 
 @each
