@@ -3,16 +3,18 @@
 Was my data forgotten?
 ======================
 
-A contributor has written a hundred and twenty digits for a data set, and wrote 7 for every 1. They
-ask for their digits to be taken out, and the network that learned from them to forget them. The
-keeper says that it was done. May we believe it, if we can only ask the network questions?
+A contributor labelled a hundred and twenty digits for a data set and wrote 7 for every 1. They
+ask for their digits to be removed, and for the network trained on them to forget them. The
+operator says that this was done. Can we believe it, if all we can do is ask the network
+questions?
 """
 
 # %%
 # The original, and what it should have become
 # --------------------------------------------
-# The points to be forgotten are the reference: what the network does *there* is what shows. What
-# a network does there that never saw them is learned from eight that were trained again without.
+# The points to be forgotten are the reference points, because any trace shows *there*. Eight
+# networks retrained without these points show how a network behaves there if it has never seen
+# them.
 
 import warnings
 from copy import deepcopy
@@ -42,8 +44,8 @@ original = train(np.arange(len(X)), seed=0)
 retrained = [train(rest, seed) for seed in range(1, 9)]
 
 # %%
-# What the keeper may have done
-# -----------------------------
+# What the operator may have done
+# -------------------------------
 
 
 def further(model, rows, labels, epochs):
@@ -63,16 +65,16 @@ candidates = {
 }
 
 # %%
-# What they answer to the digits in question is no measure: two epochs bring most of the sevens
-# down already.
+# Their answers to the digits in question are not a reliable measure: two epochs are enough to
+# remove most of the sevens.
 
 for name, model in candidates.items():
     print(f"{name:<32} says 7 to {np.mean(model.predict(X[theirs]) == 7):4.0%} of them")
 
 # %%
-# Asking
-# ------
-# How the parts of these digits weigh in the network's answers goes deeper than the answers.
+# Judging the candidates
+# ----------------------
+# How much each part of these digits contributes to the answers reveals more than the answers alone.
 
 lime = LimeSignatureTransformer(
     X[theirs],
@@ -100,20 +102,20 @@ for place, low, high, value, verdict in zip(
 for level in (0, 1):
     ax.axvline(level, color="0.7", lw=1, zorder=0)
 ax.set_yticks(places, found.labels)
-ax.set(xlabel="share of the trace that is left", xlim=(-0.4, 1.6), ylim=(-0.5, len(found) - 0.3))
+ax.set(xlabel="remaining share of the trace", xlim=(-0.4, 1.6), ylim=(-0.5, len(found) - 0.3))
 plt.show()
 
 # %%
-# Forty epochs without the digits, or with the right labels, took away about half of the trace; two
-# epochs little of it, though the answers looked much better already. A network that was trained
-# again *with* the digits, from another seed, is as far from the original as those without, and is
-# seen to be no different all the same: what seeds change cancels in the share.
+# Forty epochs without the digits, or epochs with the right labels, removed about half of the
+# trace. Two epochs removed little of it, although the answers already looked much better. A
+# network trained *with* the digits from another seed is as far from the original as those trained
+# without, and is still recognised as no different: the effect of the seed cancels in the share.
 #
 # Points that leave no trace
 # --------------------------
-# Ordinary digits, written as others write them, are a different matter. A network that never saw
-# them does the same there, as others stand in for them. There is nothing to be forgotten that
-# could be seen from outside, and the verifier says so.
+# Ordinary digits, labelled correctly, are a different matter. A network that never saw them
+# behaves in the same way there, because other digits stand in for them. Nothing that could be
+# forgotten is visible from outside, and the verifier says so.
 
 ordinary = np.flatnonzero(y == 0)[:60]
 without = np.setdiff1d(np.arange(len(X)), ordinary)
@@ -127,12 +129,12 @@ print(verifier.judge_models([original, train(without, seed=36)]).reasons)
 # %%
 # When the conclusion breaks
 # --------------------------
-# - *Nothing proves that data was forgotten.* The weights of a network do not tell what it was
-#   trained on, and its behaviour at some points tells less. "like retrained" says that no trace was
-#   found where it was looked for.
-# - *Who knows the points can train the network to behave there.* The keeper here could train it to
-#   match a retrained one at these very digits, and keep all else.
-# - *The retrained networks must be made as the original was.* Where they are of another size, or
-#   trained for longer, the difference looks like a trace.
-# - The share is one of this response. Of probabilities (``response="predict_proba"``), which show
-#   little of what lies below the winning classes, forty epochs took away about two thirds.
+# - *Nothing proves that data was forgotten.* The weights of a network do not reveal what it was
+#   trained on, and its behaviour at some points reveals less. "like retrained" means that no
+#   trace was found where the verifier looked.
+# - *Anyone who knows the points can train the network to behave there.* The operator could train
+#   it to match a retrained one at exactly these digits, and change nothing else.
+# - *The retrained networks must be made in the same way as the original.* If they have another
+#   size or were trained for longer, that difference looks like a trace.
+# - The share depends on the response. For probabilities (``response="predict_proba"``), which
+#   hide most of what lies below the winning classes, forty epochs removed about two thirds.

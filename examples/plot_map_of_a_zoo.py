@@ -3,8 +3,8 @@
 What is in this zoo of models?
 ==============================
 
-Forty classifiers of the same table have piled up. A map shows at one look which of them are much
-the same, whatever they are made of; a report tells the rest to a person who was not there.
+Forty classifiers of the same table have piled up. A map shows at a glance which of them are
+similar, whatever they are made of. A report presents the rest to readers who were not involved.
 """
 
 # %%
@@ -52,9 +52,9 @@ for half in range(5):
         groups.append(kind)
 
 # %%
-# Ask, and compare
-# ----------------
-# Trees answer exact zeros and ones; ``clip`` says what their logarithm is taken of.
+# Ask and compare
+# ---------------
+# Trees answer exact zeros and ones; ``clip`` bounds them before the logarithm is taken.
 
 lime = LimeSignatureTransformer(X, n_reference=32, n_samples=32, sampling="foldover", clip=1e-2)
 signatures = lime.fit_transform(zoo)
@@ -63,15 +63,16 @@ D = zest_distances(signatures)
 # %%
 # The map
 # -------
-# Distances on the map are as near to the true ones as a plane allows; how near that is stands
-# below it. The grey lines are the shortest tree of the true distances: a line that is long, past
-# models that are nearer on the map, says that the map misleads there.
+# Distances on the map approximate the true ones as closely as a plane allows; the stress below
+# the map tells how closely. The grey lines are the minimum spanning tree of the true distances: a
+# long line that passes models which look nearer shows that the map misleads there.
 
 display = ZooMapDisplay.from_distances(D, labels=names, groups=groups)
 plt.show()
 
 # %%
-# Is it by kind or by data that models are near? The same in numbers, with the map left aside:
+# Are models near because of their kind or because of their data? The distances themselves answer
+# this:
 
 same_kind = np.equal.outer(groups, groups)
 same_half = np.equal.outer(np.arange(40) // 8, np.arange(40) // 8)
@@ -83,8 +84,8 @@ print(f"mean distance, other kind on other data:  {D[~same_kind & ~same_half].me
 # %%
 # The report
 # ----------
-# One page that needs nothing but itself, to be sent to whoever must decide: the distances with
-# their intervals, the figures, what the nearest two models differ in, and what was asked.
+# One self-contained page for whoever has to decide: the distances with their intervals, the
+# figures, what the nearest two models differ in, and what was asked.
 
 path = Path(mkdtemp()) / "zoo.html"
 page = html_report(
@@ -99,8 +100,8 @@ path.parent.rmdir()
 # %%
 # When this breaks
 # ----------------
-# - A plane has two dimensions, a zoo has more. Read the stress first: above 0.2 or so, trust the
+# - A plane has two dimensions, a zoo has more. Read the stress first: above about 0.2, trust the
 #   tree and the tables, not the map.
-# - A map shows what is near, not why. Kinds of models differ in how sure they are, too; with
-#   ``response="label"`` the map shows what they decide.
-# - Distances of 0 make one point of several models. Their names stand around it.
+# - A map shows what is near, not why. Kinds of models also differ in how confident they are; with
+#   ``response="label"`` the map shows only what they decide.
+# - Models at distance 0 share one point, and their names surround it.

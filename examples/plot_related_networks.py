@@ -3,19 +3,19 @@
 Are these two networks related?
 ===============================
 
-A network of yours is public. Another one turns up that does the same job. Was it made from
-yours (pruned, rounded to fewer bits, trained a little further) or trained by somebody else? Its
-weights are not to be had; it answers questions.
+You published a network. Now another one turns up that does the same job. Was it made from yours
+(pruned, rounded to fewer bits, trained a little further), or did somebody train it independently?
+Its weights are not available, but it answers questions.
 
-With the folder of CIFAR-10 images and ResNets in the environment variable ``SKZEST_DATA`` (see
-``benchmarks/_cifar.py``) this runs on them; otherwise on a small network of digits.
+If the environment variable ``SKZEST_DATA`` names a folder with CIFAR-10 images and ResNets (see
+``benchmarks/_cifar.py``), the example uses them; otherwise it uses a small network of digits.
 """
 
 # %%
 # Your network, and others that do the same job
 # ---------------------------------------------
-# The others were trained from nothing, each with its own seed and on its own half of the data.
-# They say what distance is to be expected between networks that have only the task in common.
+# The others were trained from scratch, each with its own seed and on its own half of the data. They
+# show which distance to expect between networks that share only the task.
 
 import copy
 import os
@@ -73,8 +73,8 @@ else:
     X, n_epochs = X.reshape(-1, 8, 8) / 16, 8
 
 # %%
-# ``X`` stays as it is. What a network expects is said once, by ``mean=`` and ``std=``: the mean
-# is taken off, and channels are put first.
+# ``X`` stays as it is. ``mean=`` and ``std=`` describe once what a network expects: the values are
+# normalised, and channels are put first.
 
 
 def query_of(module):
@@ -98,7 +98,7 @@ for seed in range(5):
 # %%
 # Copies in disguise
 # ------------------
-# None of them has your weights any more.
+# None of them still has your exact weights.
 
 
 def weights_of(module):
@@ -131,9 +131,9 @@ if DATA:
     suspects["ResNet-32"] = network(DATA, 32)
 
 # %%
-# Asking
-# ------
-# All networks answer the same 16 images, 200 masked copies of each.
+# Ask and compare
+# ---------------
+# All networks answer questions about the same 16 images, with 200 masked copies of each.
 
 lime = LimeSignatureTransformer(X, n_reference=16, n_samples=200, masker=ImageMasker())
 zoo = [yours, *suspects.values(), *others]
@@ -151,8 +151,8 @@ ax.axvspan(
 )
 ax.axvline(1, color="0.4", lw=1)
 ax.set_xscale("log")
-ax.set(xlim=(2e-4, 2), xlabel="distance from yours, in units of that to networks of other origin")
-ax.text(0.95, 0, "networks of\nother origin", ha="right")
+ax.set(xlim=(2e-4, 2), xlabel="distance from yours, relative to unrelated networks")
+ax.text(0.95, 0, "unrelated\nnetworks", ha="right")
 
 for name, value in zip(names, relative, strict=True):
     print(f"{name:<20}{value:8.3f}")
@@ -160,14 +160,14 @@ for name, value in zip(names, relative, strict=True):
 # %%
 # Why they are close
 # ------------------
-# A signature is made of maps: what each part of an image does to the score of a class. Here is
-# one image, and the maps of its class in your network, in the worst of the copies, and in a
-# network of other origin.
+# A signature consists of maps: how much each part of an image contributes to the score of a
+# class. Here are one image and the maps of its class for your network, for the copy that is
+# farthest away, and for an unrelated network.
 
 plan, n = lime.plan_, 0
 picture, parts = plan.point(n), plan.parts[n]
 rows = [0, 1 + int(np.argmax(to_suspects[:4])), len(zoo) - 1]
-titles = ["yours", names[rows[1] - 1], "other origin"]
+titles = ["yours", names[rows[1] - 1], "unrelated"]
 S = lime.transform([query_of(zoo[row]) for row in rows])
 S = S.reshape(len(rows), lime.n_classes_, lime.n_components_)
 maps = S[:, int(y[plan.indices[n]]), plan.column_point == n][:, parts]
@@ -186,11 +186,11 @@ plt.show()
 # %%
 # When this breaks
 # ----------------
-# - The unit is the distance to networks of other origin. If these are worse at the task, or of
-#   another kind, than whoever trained the suspect could make, they are too far, and everything
-#   looks related. Match their data, size and accuracy to the suspect's.
+# - The unit is the distance to unrelated networks. If these are worse at the task than the
+#   suspect, or of another kind, they are too far away, and everything looks related. Match their
+#   data, size and accuracy to the suspect's.
 # - Networks that learned the same task from the same data agree in part, whoever made them: a
-#   value of 0.8 is no proof.
-# - A copy that was trained on for long, or extracted from answers alone, moves away; ask it for
-#   probabilities (``response="predict_proba"``) as well.
-# - Sixteen images are few. Their number decides how much a distance varies.
+#   value of 0.8 proves nothing.
+# - A copy that was trained further for long, or extracted from answers alone, moves away; ask it
+#   for probabilities (``response="predict_proba"``) as well.
+# - Sixteen images are few. Their number determines how much a distance varies.

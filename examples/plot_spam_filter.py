@@ -3,15 +3,15 @@
 Is this spam filter a copy of mine?
 ===================================
 
-You sell a spam filter, and a competitor turns up with one that decides remarkably like yours. Was
-it trained on the answers of yours, or do two good filters simply agree about spam? Neither side
-will show its weights, but both filters can be asked about mails with words left out.
+You sell a spam filter, and a competitor offers one whose decisions look remarkably like yours.
+Was it trained on the answers of yours, or do two good filters simply agree about spam? Neither
+side will show its weights, but both filters can be asked about mails with words removed.
 """
 
 # %%
-# Mails, and filters
-# ------------------
-# The mails are made from phrases: each class has its own, and borrows some of the other's.
+# Mails and filters
+# -----------------
+# The mails are made of phrases: each class has its own and borrows some of the other's.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,9 +53,10 @@ mails, labels = write(1000, seed=0)
 print(mails[1])
 
 # %%
-# Mine learned from 300 mails. The competitor asked it about 1,000 others, and trained a filter of
-# another kind on what it said: the copy. Six strangers learned from mails of their own, three in
-# the way mine did and three in the way the copy did.
+# My filter learned from 300 mails. The competitor asked it about 1,000 others and trained a
+# filter of another kind on its answers: the copy. Six strangers are unrelated filters that
+# learned from mails of their own, three with the method of mine and three with the method of the
+# copy.
 
 
 def logistic(mails, labels):
@@ -77,14 +78,14 @@ for name, model in [("mine", mine), ("copy", copy), ("a stranger", strangers[-1]
     print(f"{name}: {model.score(mails, labels):.1%} right, agrees with mine on {agreement:.1%}")
 
 # %%
-# That the copy agrees with mine proves little: strangers agree nearly as often.
+# The copy's agreement with mine proves little, because strangers agree nearly as often.
 #
 # Ask about words
 # ---------------
-# A list of strings is text, so the words of 48 mails are the parts: each filter answers 200
-# copies of each mail, in which words are missing. Pipelines of scikit-learn take strings as they
-# are. The kind of filter matters too, so the copy is compared with what it would be if it were
-# no copy: the distances between unrelated filters of these two kinds.
+# A list of strings is treated as text, so the words of 48 mails are the parts: each filter
+# answers 200 copies of each mail with words missing. Scikit-learn's pipelines take strings as
+# they are. The kind of filter matters too, so the copy is compared with what to expect if it were
+# not a copy: the distances between unrelated filters of these two kinds.
 
 zoo = [mine, copy, *strangers]
 lime = LimeSignatureTransformer(mails, n_reference=48, n_samples=200)
@@ -100,16 +101,16 @@ print(f"relative distance: {relative:.2f} (related if below 1)")
 fig, ax = plt.subplots(figsize=(6, 1.8), layout="constrained")
 ax.plot(between, np.zeros_like(between), "o", color="grey", alpha=0.6, label="unrelated pairs")
 ax.plot(D[0, 1], 0, "D", color="tab:red", label="mine and the suspect")
-ax.set(xlim=(0, None), yticks=[], xlabel="cosine distance (no unit, 0 = alike)")
+ax.set(xlim=(0, None), yticks=[], xlabel="cosine distance (0: same direction)")
 ax.legend(loc="upper left", frameon=False)
 plt.show()
 
 # %%
-# What a signature is made of
-# ---------------------------
-# Each coefficient says how much a word speaks for a class, here in one mail. Where mine and the
-# stranger weigh a word differently, the copy mostly sides with mine, though it is of the
-# stranger's kind: it learned what chance put into my 300 mails.
+# What a signature consists of
+# ----------------------------
+# Each coefficient says how much a word speaks for a class, here in one mail. Where my filter and
+# the stranger weigh a word differently, the copy mostly sides with mine, even though its method
+# is the stranger's: it has learned the accidents of my 300 mails.
 
 plan = lime.plan_
 n = 0
@@ -131,10 +132,10 @@ ax.legend(frameon=False)
 plt.show()
 
 # %%
-# Another tongue, another cut
-# ---------------------------
-# What counts as a word follows Unicode: marks stay with their letters, emoji are words, and
-# scripts that have no spaces are cut by characters. A callable brings a tokenizer of your own.
+# Other languages
+# ---------------
+# What counts as a word follows Unicode: marks stay with their letters, emoji are words, and scripts
+# without spaces are cut into characters. You can pass a tokenizer of your own as a callable.
 
 for text in ("Don't panic 🤷🏽!", "我爱北京", "हिन्दी में लिखा है"):
     parts = TextMasker().fit([text]).cut(text)
@@ -143,7 +144,7 @@ for text in ("Don't panic 🤷🏽!", "我爱北京", "हिन्दी मे
 # %%
 # When this breaks
 # ----------------
-# The filters here learned from few mails, so each has quirks of its own. With ten times the data
-# two strangers come to nearly the same weights, and the copy's relative distance to 0.94. And a
-# competitor who mixes my answers with many mails of their own dilutes what can be found. A relative
+# The filters here learned from few mails, so each has quirks of its own. With ten times the data,
+# two strangers reach nearly the same weights, and the copy's relative distance rises to 0.94. A
+# competitor who mixes my answers with many mails of their own dilutes the evidence. A relative
 # distance close to 1 says nothing, whatever the truth is.

@@ -3,17 +3,17 @@
 Was my model stolen?
 ====================
 
-You trained a network that reads digits, and others may ask it questions. Somebody offers a model
-that does the same. It may have been made from yours (trained further, rounded, trained on the
-answers of yours), or it may be their own work. How near is too near, and how often will you accuse
-somebody who did nothing?
+You trained a network that reads digits, and others can send it questions. Now somebody offers a
+model that does the same. It may have been made from yours (trained further, rounded, trained on
+your model's answers), or it may be independent work. How near is too near, and how often would
+you accuse somebody who did nothing?
 """
 
 # %%
-# Your model, and the suspects
-# ----------------------------
-# Six suspects. Three were made from yours, in ways that leave no weight as it was. Three were not,
-# and of these the first is of the same kind as yours.
+# Your model and the suspects
+# ---------------------------
+# There are six suspects. Three were made from yours, in ways that change every weight. Three were
+# not; the first of these is of the same kind as yours.
 
 import warnings
 from copy import deepcopy
@@ -34,7 +34,7 @@ X = X / 16
 
 
 def network(seed):
-    """A network of its own seed, trained on a half of the data of its own."""
+    """A network with its own seed, trained on its own half of the data."""
     half = np.random.default_rng(seed).permutation(len(X))[: len(X) // 2]
     return MLPClassifier((32,), max_iter=80, random_state=seed).fit(X[half], y[half])
 
@@ -65,13 +65,13 @@ for name, model in suspects.items():
     print(f"{name:<24} accuracy {model.score(X, y):.3f}")
 
 # %%
-# The yardstick
-# -------------
-# Models of the same task are never very far from each other. So a distance says little by itself;
-# it has to be held against those of models that are known to have nothing but the task in
-# common with yours. You can train them: from other seeds, and on other data if there is some.
-# Nineteen of them allow a false-positive rate of 5 %, since one unrelated suspect in twenty is
-# nearer than all nineteen, by chance alone.
+# What is normal?
+# ---------------
+# Models of the same task are never very far from each other, so a distance says little on its
+# own. Compare it with the distances of models that share only the task with yours. You can train
+# such models yourself, from other seeds, and on other data if you have some. Nineteen of them
+# allow a false-positive rate of 5 %, since one unrelated suspect in twenty is nearer than all
+# nineteen by chance alone.
 
 unrelated = [network(seed) for seed in range(1, 20)]
 lime = LimeSignatureTransformer(
@@ -86,20 +86,20 @@ found = detector.judge_models(list(suspects.values()), labels=list(suspects))
 print(found)
 
 # %%
-# The relative distance is the distance over the mean of the nineteen. Its interval covers the
-# choice of the 64 images and of the nineteen models. The p-value counts how many of the nineteen
-# are as near. Below one line a suspect is "reused"; beyond the other it is "unrelated": more than
-# 5 % of all unrelated models are surely as near.
+# The relative distance is the distance divided by the mean of the nineteen. Its interval covers
+# the choice of the 64 images and of the nineteen models. The p-value counts how many of the
+# nineteen are as near. Below one line a suspect is "reused"; beyond the other it is "unrelated",
+# because more than 5 % of all unrelated models are then as near with high confidence.
 
 ReuseDetectionDisplay.from_decisions(found)
 
 # %%
 # Several suspects at once
 # ------------------------
-# Six suspects are six chances to accuse somebody by mistake. By default, therefore, they are
-# corrected for one another; ``correction=None`` above did not. The price is more unrelated
-# models. With few of these there is another way: take the logarithms of their distances for
-# normal. Whether the distances contradict that is tested, and said.
+# Six suspects are six chances to accuse somebody by mistake. By default the p-values are
+# therefore corrected for the number of suspects; ``correction=None`` above turned this off. The
+# correction needs more unrelated models. If you have only a few, you can assume that the
+# logarithms of their distances are normal. A test checks whether the distances contradict this.
 
 parametric = ReuseDetector(null="lognormal", alpha=0.01).fit(detector.null_distances_[:10])
 print(parametric.assumption_)
@@ -109,11 +109,11 @@ plt.show()
 # %%
 # When the conclusion breaks
 # --------------------------
-# - *The unrelated models must be such as the suspect could be.* The false-positive rate is about
-#   suspects that are exchangeable with them. Networks as a yardstick say nothing certain about a
-#   logistic regression: if models of its kind are all nearer to yours, each of them looks stolen.
-#   Train unrelated models of the suspect's kind.
-# - *"unrelated" is no acquittal.* It says that the distance is an ordinary one. Whoever has
-#   taken a copy far enough away, by long training on other data, is not seen.
-# - *A model trained on the same data as yours, with leave,* is nearer than one that was not.
-#   If the suspect may have had your data, so should the unrelated models.
+# - *The unrelated models must resemble the suspect.* The false-positive rate applies to suspects
+#   that are exchangeable with them. Unrelated networks say nothing certain about a logistic
+#   regression: if all models of its kind are nearer to yours, each of them looks stolen. Train
+#   unrelated models of the suspect's kind.
+# - *"unrelated" does not clear a suspect.* It means that the distance is an ordinary one. A copy
+#   that was changed enough, by long training on other data, escapes detection.
+# - *A model legitimately trained on the same data as yours* is nearer than one that was not. If
+#   the suspect may have had your data, so should the unrelated models.

@@ -3,14 +3,14 @@
 Was this credit score trained on the answers of ours?
 =====================================================
 
-A bank scores applicants for a loan, and a broker offers a score of their own that seems familiar.
-The data is a table: numbers, some of them missing, and categories. What should a column become
+A bank scores loan applicants, and a broker offers a score of their own that looks familiar. The
+data is a table with numbers, some of them missing, and categories. What should replace a column
 when it is hidden?
 """
 
 # %%
-# Applicants, and scores
-# ----------------------
+# Applicants and scores
+# ---------------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +26,7 @@ from skzest import LimeSignatureTransformer, TabularMasker, zest_distances
 
 
 def applicants(n, seed):
-    """Applicants, and which of them did not pay back."""
+    """Applicants, and which of them defaulted."""
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 75, n)
     home = np.where(rng.random(n) < (age - 10) / 80, "own", rng.choice(["rent", "free"], n))
@@ -47,7 +47,7 @@ def applicants(n, seed):
 
 
 def pipeline(model, table, labels):
-    """Categories become columns of 0 and 1, missing numbers their mean, inside the pipeline."""
+    """Inside the pipeline, categories become columns of 0 and 1, and missing numbers the mean."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     columns = make_column_transformer((OneHotEncoder(), ["home", "purpose"]), remainder=numbers)
     return make_pipeline(columns, model).fit(table, labels)
@@ -62,10 +62,11 @@ def linear(table, labels):
 
 
 # %%
-# Ours learned from 800 applicants. The broker has none, but had 6,000 people scored by us, and drew
-# "paid" or "default" for each with the probability that we gave. A third score was trained on our
-# applicants, by another method. Five strangers were trained as ours was, on applicants of their
-# own: between them and ours lies what is to be expected without any relation.
+# Our score learned from 800 applicants. The broker has no such data, but had us score 6,000
+# people and drew "paid" or "default" for each with the probability that we gave. A third score
+# was trained on our applicants with another method. Five strangers are unrelated scores, trained
+# like ours on applicants of their own: their distances to ours show what to expect without any
+# relation.
 
 table, labels = applicants(1000, seed=0)
 ours = boosted(*applicants(800, seed=1))
@@ -82,12 +83,12 @@ for name, model in zip(["ours", "suspect", "same data", "a stranger"], zoo):
 # %%
 # What a hidden column becomes
 # ----------------------------
-# A DataFrame goes to the models as a DataFrame: numbers stay numbers, categories categories, and
-# what is missing stays missing where it is not hidden. By default a hidden number becomes the mean
-# of its column and a hidden category the most frequent one. Such a person may be unlike any other.
-# ``fill="draws"`` takes the hidden values from another applicant, drawn for each point: the models
-# are asked about people who might exist, and the copy comes closer. To average over several
-# draws changes little here.
+# The models get a DataFrame as a DataFrame: numbers stay numbers, categories stay categories, and
+# missing values stay missing where they are not hidden. By default a hidden number becomes the
+# mean of its column and a hidden category the most frequent one. Such a person may be unlike any
+# real one. ``fill="draws"`` takes the hidden values from another applicant, drawn for each point:
+# the models are asked about people who might exist, and the copy comes closer. Averaging over
+# several draws changes little here.
 
 
 def signatures(**params):
@@ -121,7 +122,7 @@ plt.show()
 # %%
 # What each score looks at
 # ------------------------
-# The mean size of a column's coefficients, over all applicants that were asked about.
+# The mean absolute coefficient of each column, over all reference points.
 
 plan = lime.plan_
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
@@ -132,15 +133,15 @@ for i, (name, row, colour) in enumerate(shown):
     ax.barh(np.arange(table.shape[1]) + 0.27 * (i - 1), size, 0.25, color=colour, label=name)
 ax.set_yticks(range(table.shape[1]), table.columns)
 ax.invert_yaxis()
-ax.set_xlabel("what hiding the column changes [logits]")
+ax.set_xlabel("effect of hiding the column [logits]")
 ax.legend(frameon=False)
 plt.show()
 
 # %%
 # One category in several columns
 # -------------------------------
-# A network may want the categories as columns of 0 and 1. These belong together, and hiding them
-# one by one, or as shares, makes people who own a third of a home.
+# A network may need the categories as columns of 0 and 1. These columns belong together: hiding
+# them one by one, or filling them with means, creates people who own a third of a home.
 
 codes = pd.get_dummies(table[["age", "home"]], dtype=float)
 homes = [name for name in codes if name.startswith("home")]
@@ -152,7 +153,8 @@ for params in ({"groups": [homes]}, {"one_hot": [homes]}):
 # %%
 # When this breaks
 # ----------------
-# A score that was trained on our *data*, not on our answers, is closer to ours than most strangers
-# are: distance does not tell by which way two models came to be alike. Where a column says little
-# to both models, its coefficients are noise. A table has few parts, so it takes many points, here
-# 64; and five strangers give a rough yardstick, as their spread shows.
+# A score that was trained on our *data*, not on our answers, is closer to ours than most
+# strangers are: a distance does not reveal how two models came to be similar. If a column means
+# little to both models, its coefficients are noise. A table has few parts, so it needs many
+# points, here 64. And five strangers give only a rough idea of what is normal, as the range of
+# their distances shows.

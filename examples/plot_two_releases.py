@@ -3,15 +3,15 @@
 What changed between two releases?
 ==================================
 
-The second release of a classifier of digits has the same accuracy as the first. It was trained on
-new scans. Shall it go out? A distance says how much it changed; an explanation says where.
+The second release of a digits classifier has the same accuracy as the first. It was trained on new
+scans. Should it be released? A distance tells how much it changed; an explanation tells where.
 """
 
 # %%
-# Two releases, and one more for comparison
-# -----------------------------------------
-# What nobody noticed: the new scanner leaves a mark in a corner of one form, and that form was used
-# for most of the sevens. The third model was trained like the first, from another seed: it is what
+# Two releases, and a third model for comparison
+# ----------------------------------------------
+# Nobody noticed that the new scanner leaves a mark in the corner of one form, which was used for
+# most of the sevens. The third model was trained like the first from another seed: it shows what
 # an ordinary change looks like.
 
 import matplotlib.pyplot as plt
@@ -52,7 +52,7 @@ for name, model in (("release 1", release_1), ("release 2", release_2)):
 # %%
 # How much?
 # ---------
-# The questions are about new scans that were in no training. Each is cut into 16 squares.
+# The questions are about new scans that no model was trained on. Each scan is cut into 16 squares.
 
 masker = ImageMasker("grid", segmenter_params={"shape": (4, 4)}, image_shape=(8, 8))
 lime = LimeSignatureTransformer(
@@ -64,13 +64,13 @@ for name, other in (("release 2", S[1]), ("another seed", S[2])):
     print(f"{name}: {distance_interval(S[0], other, plan)}")
 
 # %%
-# Release 2, trained from the seed of release 1, is six times nearer to it than another seed is. By
-# accuracy and distance it would pass.
+# Release 2, trained from the same seed, is six times nearer to release 1 than the model from
+# another seed is. By accuracy and distance it would pass.
 #
 # Where?
 # ------
-# The distance is a sum of shares, one for each class and each part of each image, none of them
-# negative. Summed up by class, or by square over all images, they tell the two changes apart.
+# The distance is a sum of non-negative shares, one for each class and each part of each image.
+# Summed by class, or by square over all images, they distinguish the two changes.
 
 explanations = {
     "release 2": explain_distance(S[0], S[1], plan, classes=lime.classes_),
@@ -90,8 +90,9 @@ for (name, explanation), (bars, grid) in zip(explanations.items(), axes, strict=
 axes[1, 0].set_xlabel("class")
 
 # %%
-# Another seed spreads its difference over classes and squares. Release 2 has learned something
-# about sevens, and about a corner where no digit has ink. The largest shares name the images:
+# For another seed the difference is spread over classes and squares. Release 2 has learned
+# something about sevens and about a corner where no digit has ink. The largest shares name the
+# images:
 
 for share in explanations["release 2"].top(5):
     label = y[test][plan.indices[share.point]]
@@ -102,7 +103,7 @@ for share in explanations["release 2"].top(5):
 # %%
 # On the images themselves
 # ------------------------
-# The three points with the largest shares, coloured by what each square adds.
+# The three points with the largest shares, coloured by the contribution of each square.
 
 points = np.argsort(-explanations["release 2"].by_point)[:3]
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained")
@@ -110,7 +111,7 @@ for ax, point in zip(axes, points, strict=True):
     ExplanationDisplay.from_explanation(explanations["release 2"], point=int(point), ax=ax)
 
 # %%
-# And what each release makes of the first of them, what speaks for a seven and what against: to
+# For the first of these points, the squares that speak for and against a seven in each release: to
 # release 1 the mark in the corner means nothing.
 
 figures = plt.figure(figsize=(7, 3), layout="constrained").subfigures(1, 2)
@@ -125,9 +126,9 @@ plt.show()
 # %%
 # When this breaks
 # ----------------
-# - An explanation can only speak of what is in the reference points. With old scans as reference,
-#   which have no mark, the corner would hardly be seen.
-# - Shares say where two models differ, not which of them is right, and not why.
-# - A coarse part may hold the cause and much else: cut finer once you know where to look.
-# - Noise of the masks spreads a little difference over all parts. Look at the largest shares, and
-#   at another seed beside them.
+# - An explanation covers only what is in the reference points. With the old scans, which have no
+#   mark, the corner would hardly show.
+# - Shares tell where two models differ, not which of them is right, nor why.
+# - A coarse part may contain the cause and much else: cut finer once you know where to look.
+# - Noise from the masks spreads small differences over all parts. Look at the largest shares, and
+#   compare them with those of another seed.

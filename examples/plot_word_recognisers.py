@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Which of these word recognisers come from one parent?
-=====================================================
+Which of these word recognisers share a parent?
+===============================================
 
-Eight recognisers of spoken words run on devices of different makers. Some were made by adapting
-another one to new recordings, some were pruned to fit a smaller chip, some were trained from
-nothing. Which are of one family?
+Eight recognisers of spoken words run on devices from different manufacturers. Some were adapted
+from another one with new recordings, some were pruned to fit a smaller chip, and some were
+trained from scratch. Which ones belong to the same family?
 """
 
 # %%
-# Words, and recognisers
-# ----------------------
-# The words are synthetic: a buzz at the pitch of a voice, which two resonances shape into a
-# sequence of vowels. Voices differ in pitch, size and speed, so recordings differ in length.
+# Words and recognisers
+# ---------------------
+# The words are synthetic: a buzz at the pitch of a voice, shaped into a sequence of vowels by two
+# resonances. Voices differ in pitch, size and speed, so recordings differ in length.
 
 from copy import deepcopy
 
@@ -52,8 +52,8 @@ def record(n, seed):
 
 
 # %%
-# A recogniser looks at the spectrum over time, brought to one length, with a small network. It is
-# an object with ``predict_proba`` on a list of waves, and that is all it has to be.
+# A recogniser resamples the spectrum over time to a fixed length and passes it to a small
+# network. All that skzest needs is an object with ``predict_proba`` for a list of waves.
 
 
 class Recogniser:
@@ -76,7 +76,7 @@ class Recogniser:
 
 
 def adapted(parent, seed):
-    """Train on with recordings of new voices."""
+    """Train further with recordings of new voices."""
     child = deepcopy(parent)
     waves, labels = record(200, seed)
     features = child.features(waves)
@@ -86,7 +86,7 @@ def adapted(parent, seed):
 
 
 def pruned(parent):
-    """Leave out the smaller half of the weights."""
+    """Set the smaller half of the weights to zero."""
     child = deepcopy(parent)
     for weights in child.network.coefs_:
         weights[np.abs(weights) < np.median(np.abs(weights))] = 0
@@ -111,9 +111,9 @@ for name, model in zoo.items():
 # %%
 # Silence stretches of time
 # -------------------------
-# Nothing tells an array of waves from a table, so a masker for audio is asked for. It cuts every
-# recording into 12 equal stretches and silences some of them. Recordings of different lengths are
-# a list, and so is each batch that the recognisers get.
+# An array of waves looks like a table, so sound needs an explicit masker. It cuts every recording
+# into 12 equal stretches and silences some of them. Recordings of different lengths form a list,
+# and so does each batch that the recognisers get.
 
 masker = AudioMasker(RATE, n_segments=12)
 lime = LimeSignatureTransformer(waves, n_reference=16, n_samples=48, masker=masker)
@@ -129,8 +129,8 @@ plt.show()
 # %%
 # Where a recogniser listens
 # --------------------------
-# The coefficients say how much each stretch of a recording speaks for a word; here for the word
-# that was said. A and its adapted child listen to the same places.
+# The coefficients say how much each stretch of a recording speaks for a word, here for the word
+# that was spoken. A and its adapted child listen to the same places.
 
 plan, n = lime.plan_, 0
 wave, parts = plan.reference[n], plan.parts[n]
@@ -155,7 +155,7 @@ plt.show()
 # %%
 # When this breaks
 # ----------------
-# Silence must be possible to hear for the models: one that cuts pauses away, or answers with the
-# loudest stretch alone, does not notice much of what is hidden; ``fill="noise"`` is then the
-# better question. Twelve stretches are too coarse for a word of many sounds. And a student that
-# was trained on answers, not from weights, is farther from its teacher than an adapted model is.
+# The models must be able to notice silence: one that removes pauses, or relies on the loudest
+# stretch alone, hardly notices what is hidden; then ``fill="noise"`` asks the better question.
+# Twelve stretches are too coarse for words with many sounds. And a student trained on answers,
+# not from the weights, is farther from its teacher than an adapted model is.

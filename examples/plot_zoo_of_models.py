@@ -3,16 +3,16 @@
 Which of these twenty models are related?
 =========================================
 
-Twenty classifiers of handwritten digits, found in a drawer without a note. Four of them were
-trained from nothing. The other sixteen were made out of these four: trained further, trained
-again on a part of the same data, copied from the answers alone, or rounded. We may only ask
-them questions. Which belong together?
+Twenty classifiers of handwritten digits turn up without documentation. Four of them were trained
+from scratch. The other sixteen were made from these four: trained further, retrained on part of
+the same data, copied from the answers alone, or rounded. All we can do is ask them questions.
+Which ones belong together?
 """
 
 # %%
-# A drawer of models
-# ------------------
-# Each parent has its own kind and one half of the data; each relative is made another way.
+# The models
+# ----------
+# Each parent has its own kind and one half of the data; each relative is made in a different way.
 
 import warnings
 from copy import deepcopy
@@ -37,7 +37,7 @@ rng = np.random.default_rng(0)
 
 
 def further(parent, X, y):
-    """Train on with the same data."""
+    """Train further with the same data."""
     model = deepcopy(parent)
     if not hasattr(model, "partial_fit"):
         return model.set_params(warm_start=True, max_iter=200).fit(X, y)
@@ -47,7 +47,7 @@ def further(parent, X, y):
 
 
 def subsampled(parent, X, y):
-    """Train again, the same way, on 80 % of the same data."""
+    """Retrain in the same way on 80 % of the same data."""
     chosen = rng.permutation(len(X))[: int(0.8 * len(X))]
     return deepcopy(parent).fit(X[chosen], y[chosen])
 
@@ -94,10 +94,10 @@ for family, parent in parents.items():
 print(f"{len(zoo)} models, accuracy {min(m.score(X, y) for m in zoo):.1%} or more")
 
 # %%
-# Ask, and compare
-# ----------------
-# Digits are rows of 64 pixels here, so the masker is told their shape. Each of 64 images is cut
-# into super-pixels, and 200 copies of it, with parts hidden at random, are put to every model.
+# Ask and compare
+# ---------------
+# Here digits are rows of 64 pixels, so the masker needs their shape. Each of 64 images is cut into
+# super-pixels, and every model answers 200 copies of it with parts hidden at random.
 
 lime = LimeSignatureTransformer(
     X, n_reference=64, n_samples=200, masker=ImageMasker(image_shape=(8, 8))
@@ -112,10 +112,9 @@ for i, name in enumerate(names):
     print(f"{i:>2}  {name:<{width}}" + "".join(f"{100 * d:>4.0f}" for d in D[i]))
 
 # %%
-# Who belongs together
-# --------------------
-# The clusters of a distance matrix come from scikit-learn; the truth is known here, so the
-# result can be checked.
+# Which models belong together
+# ----------------------------
+# Scikit-learn clusters the distance matrix. The truth is known here, so the result can be checked.
 
 found = AgglomerativeClustering(4, metric="precomputed", linkage="average").fit_predict(D)
 pairs = np.triu_indices(len(zoo), 1)
@@ -133,8 +132,8 @@ plt.show()
 # %%
 # When this breaks
 # ----------------
-# Close is not the same as related. Two networks of one kind, trained on one half of the data
-# from different seeds, come as close as a copy does to its parent, because digits leave them
-# little room to differ; a distance says more beside the distances of models known to be
-# unrelated. Forests answer with exact zeros, and for them the parameter ``clip`` decides. Both
-# are measured in ``benchmarks/decisions/families.py``.
+# Close is not the same as related. Two networks of one kind, trained on the same half of the data
+# from different seeds, are as close as a copy is to its parent, because digits leave them little
+# room to differ. A distance says more when it is compared with the distances of models known to
+# be unrelated. Forests answer with exact zeros, so for them the parameter ``clip`` matters most.
+# ``python -m benchmarks families`` measures both.

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From signatures to distances: how far apart, how sure, and what makes the difference."""
 
-from ._alignment import ClassAligner
+from ._alignment import ClassAligner, ClassMatch
 from ._crossvalidated import crossvalidated_distances, split_half_plans
 from ._curve import ReferenceCurve, reference_curve
 from ._distances import ZestDistanceTransformer, zest_distances
-from ._explanation import DistanceExplanation, columns_of, explain_distance
+from ._explanation import DistanceExplanation, DistanceShare, columns_of, explain_distance
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
 from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
@@ -14,8 +14,10 @@ from ._tables import ShownAsTable, TableText, escape, interval_text, number
 
 __all__ = [
     "ClassAligner",
+    "ClassMatch",
     "DistanceExplanation",
     "DistanceInterval",
+    "DistanceShare",
     "ReferenceCurve",
     "ShownAsTable",
     "Signatures",

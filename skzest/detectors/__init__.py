@@ -5,7 +5,7 @@ from ._decisions import Decisions, ReuseDecisions, UnlearningDecisions
 from ._null import Assumption
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
-from ._sequential import sequential_distance
+from ._sequential import SequentialDistance, sequential_distance
 from ._unlearning import UnlearningVerifier
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "RelativeDistances",
     "ReuseDecisions",
     "ReuseDetector",
+    "SequentialDistance",
     "UnlearningDecisions",
     "UnlearningVerifier",
     "relative_distances",
