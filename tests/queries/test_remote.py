@@ -91,6 +91,12 @@ def test_noise_is_damage_and_nothing_worse(content, length):
         decode(content, {"Inference-Header-Content-Length": str(length)})
 
 
+def test_parameters_may_be_null():
+    output = {"name": "y", "datatype": "INT64", "shape": [1], "data": [3], "parameters": None}
+    answer = decode(json.dumps({"outputs": [output], "parameters": None}).encode(), {})
+    assert answer["y"].tolist() == [3]
+
+
 @pytest.mark.parametrize(
     ("outputs", "fact"),
     [

@@ -135,7 +135,7 @@ def decode(content: bytes, headers: Headers) -> dict[str, np.ndarray]:
         answer, rest = json.loads(content[:length]), memoryview(content)[length:]
         outputs = {}
         for entry in answer["outputs"]:
-            size = entry.get("parameters", {}).get("binary_data_size")
+            size = (entry.get("parameters") or {}).get("binary_data_size")
             if size is None:
                 flat = _from_list(entry["data"], entry["datatype"])
             else:
