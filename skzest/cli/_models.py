@@ -32,7 +32,7 @@ def _load(text: str, params: dict[str, Any], options: argparse.Namespace) -> Que
     if _is_address(text):
         return _at_address(text, params, options)
     if os.path.exists(text) or ":" not in text:
-        from ..loading import load_model  # type: ignore[attr-defined]
+        from ..loading import load_model
 
         return as_query(load_model(text, **params))
     model = object_of(text, "MODEL")
