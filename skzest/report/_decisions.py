@@ -29,16 +29,6 @@ def of_decisions(decisions: Sequence[Decisions]) -> str:
 
 def _reuse(found: ReuseDecisions) -> str:
     n_unrelated, order = len(found.null_distances), np.argsort(found.d_suspects, kind="stable")
-    if found.threshold is None:
-        rule = (
-            f"False-positive rate: {number(found.alpha)}. Null distribution: "
-            f"{page.escape(found.null)}, from the distances of {n_unrelated} unrelated models."
-        )
-    else:
-        rule = (
-            f"Fixed threshold of the relative distance: {number(found.threshold)}, in units of "
-            f"{n_unrelated} unrelated models."
-        )
     rows = [
         [
             page.name(found.names[i]),
@@ -60,10 +50,23 @@ def _reuse(found: ReuseDecisions) -> str:
     return (
         page.paragraph(
             "Was a suspect made from the owner's model? A relative distance is the distance to "
-            f"the owner's model in units of the mean distance of unrelated models. {rule}"
+            f"the owner's model in units of the mean distance of unrelated models. {_rule(found)}"
         )
         + page.table("Suspects, the nearest first", columns, rows, n_text=2)
         + drawn(ReuseDetectionDisplay.from_decisions(found).figure_, alt)
+    )
+
+
+def _rule(found: ReuseDecisions) -> str:
+    n_unrelated = len(found.null_distances)
+    if found.threshold is not None:
+        return (
+            f"Fixed threshold of the relative distance: {number(found.threshold)}, in units of "
+            f"{n_unrelated} unrelated models."
+        )
+    return (
+        f"False-positive rate: {number(found.alpha)}. Null distribution: "
+        f"{page.escape(found.null)}, from the distances of {n_unrelated} unrelated models."
     )
 
 

@@ -116,14 +116,11 @@ def zoo_of(
     S = rows if numeric else asked.transform(rows)  # type: ignore[union-attr]
 
     plan = asked if isinstance(asked, QueryPlan) else asked.plan_
-    known = class_labels(names_of(S)) if numeric else None
-    if known is None and isinstance(asked, LimeSignatureTransformer):
-        known = asked.classes_
     signatures = np.asarray(S, dtype=np.float64)
     n_classes = _n_classes(signatures, plan)
-    known = np.asarray(classes) if classes is not None else known
-    known = np.arange(n_classes) if known is None else np.asarray(known)
-    _check_classes(known, n_classes)
+    if classes is None:
+        classes = _known_classes(S, asked, n_classes)
+    _check_classes(np.asarray(classes), n_classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # models without a common class: in the table
         D = np.atleast_2d(zest_distances(S, n_classes=n_classes))
@@ -131,7 +128,7 @@ def zoo_of(
         signatures=signatures,
         distances=D,
         plan=plan,
-        classes=known,
+        classes=np.asarray(classes),
         labels=[f"model {i}" for i in range(n)] if names is None else [*map(str, names)],
         groups=families,
         kinds=None if numeric else [type(model).__name__ for model in rows],
@@ -153,6 +150,16 @@ def check_pair(pair: object, n_models: int) -> None:
             f"pair={pair!r} must be two different positions from 0 to {n_models - 1}, as there are "
             f"{n_models} models."
         )
+
+
+def _known_classes(
+    S: ArrayLike, asked: LimeSignatureTransformer | QueryPlan, n_classes: int
+) -> np.ndarray:
+    """Labels from column names or the transformer, otherwise numbers."""
+    labels = class_labels(names_of(S))
+    if labels is None and isinstance(asked, LimeSignatureTransformer):
+        labels = asked.classes_
+    return np.arange(n_classes) if labels is None else labels
 
 
 def _check_classes(classes: np.ndarray, n_classes: int) -> None:
