@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeAlias
 
 import array_api_compat.numpy as _numpy
 import numpy as np
@@ -17,12 +18,30 @@ import numpy as np
 from .._validation import check_model_id
 from ..exceptions import QueryError
 
-__all__ = ["HOST", "OUTPUTS", "Query", "Space", "as_numpy", "as_query", "register_query"]
+__all__ = [
+    "HOST",
+    "OUTPUTS",
+    "Array",
+    "Inputs",
+    "Model",
+    "Preprocess",
+    "Query",
+    "Space",
+    "as_numpy",
+    "as_query",
+    "register_query",
+]
+
+# These may be of any library.
+Model: TypeAlias = Any
+Inputs: TypeAlias = Any  # a batch: an array, a data frame, a list of texts
+Array: TypeAlias = Any
+Preprocess: TypeAlias = Callable[[Inputs], Inputs]
 
 OUTPUTS = ("logits", "predict_proba", "decision_function", "predict")
 
 
-def as_numpy(array: Any) -> np.ndarray:
+def as_numpy(array: Array) -> np.ndarray:
     """NumPy array of what a model gave: a tensor, list, DataFrame or matrix.
 
     A tensor is detached and brought to the host; bfloat16, which NumPy lacks, becomes float32.
@@ -64,7 +83,7 @@ class Space:
     True
     """
 
-    xp: Any
+    xp: ModuleType
     device: Any = None
 
     @property
@@ -76,13 +95,13 @@ class Space:
         """Context in which batches are made here."""
         return nullcontext()
 
-    def asarray(self, array: Any) -> Any:
+    def asarray(self, array: Array) -> Array:
         """Array of this space that holds the numbers of a NumPy array."""
         if self.device is None:
             return self.xp.asarray(array)
         return self.xp.asarray(array, device=self.device)
 
-    def to_numpy(self, array: Any) -> np.ndarray:
+    def to_numpy(self, array: Array) -> np.ndarray:
         """NumPy array that holds the numbers of an array of this space."""
         return as_numpy(array)
 
@@ -95,7 +114,7 @@ class Space:
         return _restore_space, (type(self), self.xp.__name__, self.device)
 
 
-def _restore_space(cls: type[Space], namespace: str, device: Any) -> Space:
+def _restore_space(cls: type[Space], namespace: str, device: object) -> Space:
     return cls(importlib.import_module(namespace), device)
 
 
@@ -155,9 +174,9 @@ class Query(ABC):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
-        preprocess: Callable[[Any], Any] | None = None,
+        preprocess: Preprocess | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -171,7 +190,7 @@ class Query(ABC):
         self.model_id = check_model_id(model_id)
 
     @abstractmethod
-    def ask(self, X: Any, output: str) -> Any:
+    def ask(self, X: Inputs, output: str) -> Array:
         """Raw answer to one batch, as an array of this query's space.
 
         Parameters
@@ -196,7 +215,7 @@ class Query(ABC):
         """Context that is entered once around a whole run of questions."""
         return nullcontext(self)
 
-    def prepare(self, X: Any) -> Any:
+    def prepare(self, X: Inputs) -> Inputs:
         """The batch as the model wants it."""
         return X if self.preprocess is None else self.preprocess(X)
 
@@ -209,7 +228,7 @@ class Query(ABC):
         self.classes_ = labels
         self._learned = ("classes_",)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """What decides the answers, by name: the model, and all public attributes that say how
         it is asked. Stored answers are found by the fingerprint of this.
         """
@@ -222,10 +241,10 @@ class Query(ABC):
         return f"{type(self).__name__}({name})"
 
 
-_REGISTRY: list[tuple[Callable[[Any], bool], Callable[..., Query]]] = []
+_REGISTRY: list[tuple[Callable[[Model], bool], Callable[..., Query]]] = []
 
 
-def register_query(predicate: Callable[[Any], bool], factory: Callable[..., Query]) -> None:
+def register_query(predicate: Callable[[Model], bool], factory: Callable[..., Query]) -> None:
     """Teach :func:`as_query` another kind of model.
 
     Parameters
@@ -241,9 +260,9 @@ def register_query(predicate: Callable[[Any], bool], factory: Callable[..., Quer
 
 
 def as_query(
-    model: Any,
+    model: Model,
     *,
-    preprocess: Callable[[Any], Any] | None = None,
+    preprocess: Preprocess | None = None,
     deterministic: bool = True,
     model_id: str | None = None,
 ) -> Query:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._base import OUTPUTS, Query, as_numpy
+from ._base import OUTPUTS, Array, Inputs, Preprocess, Query, as_numpy
 from ._labels import as_classes, in_order
 
 __all__ = ["CallableQuery"]
@@ -53,11 +53,11 @@ class CallableQuery(Query):
 
     def __init__(
         self,
-        func: Callable[[Any], Any],
+        func: Callable[[Inputs], Array],
         *,
         output: str = "predict_proba",
-        classes: Any = None,
-        preprocess: Callable[[Any], Any] | None = None,
+        classes: ArrayLike | None = None,
+        preprocess: Preprocess | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -77,7 +77,7 @@ class CallableQuery(Query):
         self.outputs = (output,)
         self.classes_ = None if classes is None else as_classes(classes)
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the function to one batch, as a NumPy array."""
         if output != self.output:
             raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")

@@ -6,21 +6,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..exceptions import QueryError
-
-if TYPE_CHECKING:
-    from ._base import Query
+from ._base import Array, Inputs, Query
 
 __all__ = ["as_classes", "check_comparable_columns", "classes_of_config", "in_order", "shortened"]
 
 _REMEDY = "CallableQuery(model.predict_proba, classes=...) or TorchQuery(model, classes=...)"
 
 
-def as_classes(classes: Any) -> np.ndarray:
+def as_classes(classes: ArrayLike) -> np.ndarray:
     """Labels of the columns as a 1-D array.
 
     Raises
@@ -40,7 +38,7 @@ def as_classes(classes: Any) -> np.ndarray:
     return labels
 
 
-def shortened(labels: Any) -> str:
+def shortened(labels: ArrayLike) -> str:
     """Labels for a message: all of up to eight, else the first and the last."""
     shown = [repr(label) for label in np.asarray(labels).tolist()]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])
@@ -70,7 +68,7 @@ def classes_of_config(model: object) -> np.ndarray | None:
 # --- from the answers ----------------------------------------------------------------------
 
 
-def in_order(query: Query, answer: Any, X: Any, output: str) -> Any:
+def in_order(query: Query, answer: Array, X: Inputs, output: str) -> Array:
     """The answer with its rows in the order of the batch and its columns in that of `classes_`.
 
     A data frame says which row and which column is which. If the query does not know its
@@ -96,7 +94,7 @@ def in_order(query: Query, answer: Any, X: Any, output: str) -> Any:
     return numbers[:, places]
 
 
-def _rows_in_order(answer: Any, X: Any) -> Any:
+def _rows_in_order(answer: Array, X: Inputs) -> Array:
     batch = X.index if hasattr(X, "iloc") else range(len(answer))
     given, wanted = list(answer.index), list(batch)
     if given == wanted or len(set(given)) < len(given) or set(given) != set(wanted):

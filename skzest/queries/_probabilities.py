@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from ..exceptions import QueryError
+from ._base import Array
 
 __all__ = ["are_probabilities", "fault_of", "normalised"]
 
@@ -22,7 +23,7 @@ _STEPS = (100, 255, 256)
 _NEGATIVE = 1e-6
 
 
-def are_probabilities(scores: Any) -> bool:
+def are_probabilities(scores: Array) -> bool:
     """Whether the finite rows of (n, n_classes) scores are certainly probabilities.
 
     Up to rounding. Rows of zeros and ones alone prove nothing: counts and labels look like them.
@@ -35,7 +36,7 @@ def are_probabilities(scores: Any) -> bool:
     return bool(xp.any(holds & xp.any((scores != 0) & (scores != 1), axis=1)))
 
 
-def normalised(scores: Any) -> Any:
+def normalised(scores: Array) -> Array:
     """Probabilities whose rows sum to 1, whatever rounding took away.
 
     Raises
@@ -57,7 +58,7 @@ def normalised(scores: Any) -> Any:
     return scores / xp.where(rounded, total, xp.ones_like(total))[:, None]
 
 
-def fault_of(scores: Any) -> str | None:
+def fault_of(scores: Array) -> str | None:
     """Which row is not made of probabilities, and why; None if all are.
 
     Rows with NaN or infinity pass: whoever knows their reference point reports them.
@@ -66,7 +67,7 @@ def fault_of(scores: Any) -> str | None:
     return _fault(xp, scores, _sums(xp, scores))
 
 
-def _fault(xp: Any, scores: Any, total: Any) -> str | None:
+def _fault(xp: ModuleType, scores: Array, total: Array) -> str | None:
     bad = ~_holds(xp, scores, total) & xp.isfinite(total)
     if not bool(xp.any(bad)):
         return None
@@ -77,19 +78,19 @@ def _fault(xp: Any, scores: Any, total: Any) -> str | None:
     return f"row {row} sums to {float(total[row]):.6g} and its smallest value is {least:.6g}"
 
 
-def _sums(xp: Any, scores: Any) -> Any:
+def _sums(xp: ModuleType, scores: Array) -> Array:
     # A product with ones: sums along short rows are 10 times slower, and this is every batch.
     return scores @ xp.ones(scores.shape[1], dtype=scores.dtype, device=device_of(scores))
 
 
-def _all_exact(xp: Any, scores: Any, total: Any) -> bool:
+def _all_exact(xp: ModuleType, scores: Array, total: Array) -> bool:
     if scores.shape[0] == 0:
         return True
     is_one = bool(xp.max(xp.abs(total - 1.0)) <= _EXACT)
     return is_one and bool(xp.min(scores) >= -_NEGATIVE)
 
 
-def _holds(xp: Any, scores: Any, total: Any) -> Any:
+def _holds(xp: ModuleType, scores: Array, total: Array) -> Array:
     """Whether each row is made of probabilities, as rounding may leave them."""
     off = xp.abs(total - 1.0)
     near = off <= _HALF_PRECISION
@@ -101,12 +102,12 @@ def _holds(xp: Any, scores: Any, total: Any) -> Any:
     return (xp.min(scores, axis=1) >= -_NEGATIVE) & near
 
 
-def _on_grid(xp: Any, scores: Any, steps: int) -> Any:
+def _on_grid(xp: ModuleType, scores: Array, steps: int) -> Array:
     """Whether each row holds whole multiples of ``1 / steps`` only."""
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = steps * scores
         return xp.all(xp.abs(scaled - xp.round(scaled)) < 1e-3, axis=1)
 
 
-def _is_zero(xp: Any, scores: Any) -> Any:
+def _is_zero(xp: ModuleType, scores: Array) -> Array:
     return xp.all(scores == 0, axis=1)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from typing import Any
+from types import ModuleType
 
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
-from ._base import Query
+from ._base import Array, Inputs, Query
 from ._probabilities import are_probabilities, fault_of, normalised
 from ._scores import raw_scores
 
@@ -41,7 +41,7 @@ _OUTPUTS_FOR = {
 }
 
 
-def check_response(response: Any, clip: Any = 1e-6) -> None:
+def check_response(response: object, clip: object = 1e-6) -> None:
     """Check the kind of response and its clip, for all who take them as parameters.
 
     Raises
@@ -126,8 +126,8 @@ def _refusal(query: Query, response: str) -> str:
 
 
 def respond(
-    query: Query, X: Any, response: str = "logit", clip: float = 1e-6, *, n: int | None = None
-) -> Any:
+    query: Query, X: Inputs, response: str = "logit", clip: float = 1e-6, *, n: int | None = None
+) -> Array:
     """Scores of one batch, looked at as if it were the first.
 
     Whoever asks for many batches calls :func:`choose_output` and, for the first batch,
@@ -184,7 +184,7 @@ def respond(
 
 
 def first_look(
-    query: Query, scores: Any, output: str, response: str, *, name: str | None = None
+    query: Query, scores: Array, output: str, response: str, *, name: str | None = None
 ) -> str:
     """What the first answers of a model are, whatever they were said to be.
 
@@ -267,7 +267,7 @@ def _not_probabilities(query: Query, fault: str) -> str:
     )
 
 
-def as_response(scores: Any, given: str, response: str, clip: float) -> Any:
+def as_response(scores: Array, given: str, response: str, clip: float) -> Array:
     """Turn raw scores into a response; each row is on its own.
 
     Parameters
@@ -296,7 +296,7 @@ def as_response(scores: Any, given: str, response: str, clip: float) -> Any:
     return _convert(scores, given, response, clip)
 
 
-def _convert(scores: Any, output: str, response: str, clip: float) -> Any:
+def _convert(scores: Array, output: str, response: str, clip: float) -> Array:
     xp = array_namespace(scores)
     if response == "logit":
         if output == "predict_proba":
@@ -312,12 +312,12 @@ def _convert(scores: Any, output: str, response: str, clip: float) -> Any:
     return xp.asarray(scores, copy=True)
 
 
-def _softmax(xp: Any, scores: Any) -> Any:
+def _softmax(xp: ModuleType, scores: Array) -> Array:
     powers = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
     return powers / xp.sum(powers, axis=1, keepdims=True)
 
 
-def _one_hot_of_largest(xp: Any, scores: Any) -> Any:
+def _one_hot_of_largest(xp: ModuleType, scores: Array) -> Array:
     classes = xp.arange(scores.shape[1], device=device_of(scores))
     largest = xp.argmax(scores, axis=1, keepdims=True) == classes
     # argmax would turn NaN into a label, and hide it from those who look for it.

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from ..exceptions import PartialAnswerError, QueryError
-from ._base import Query, as_numpy
+from ._base import Array, Inputs, Query, as_numpy
 from ._labels import shortened
 
 __all__ = ["raw_scores"]
 
 
-def raw_scores(query: Query, X: Any, output: str, n: int) -> Any:
+def raw_scores(query: Query, X: Inputs, output: str, n: int) -> Array:
     """The answer to one batch as floats of shape (n, n_classes), labels as one-hot."""
     try:
         answer = query.ask(X, output)
@@ -25,13 +25,13 @@ def raw_scores(query: Query, X: Any, output: str, n: int) -> Any:
     return _checked(query, answer, output, n)
 
 
-def _checked(query: Query, answer: Any, output: str, n: int) -> Any:
+def _checked(query: Query, answer: Array, output: str, n: int) -> Array:
     if output == "predict":
         return query.space.asarray(_one_hot_of_labels(query, answer, n))
     return _as_scores(query, answer, output, n)
 
 
-def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:
+def _one_hot_of_labels(query: Query, answer: Array, n: int) -> np.ndarray:
     labels = as_numpy(answer)
     if labels.shape == (n, 1):
         labels = labels[:, 0]
@@ -57,7 +57,7 @@ def _one_hot_of_labels(query: Query, answer: Any, n: int) -> np.ndarray:
     return scores
 
 
-def _as_scores(query: Query, answer: Any, output: str, n: int) -> Any:
+def _as_scores(query: Query, answer: Array, output: str, n: int) -> Array:
     """The answer as floats of shape (n, n_classes), or a QueryError."""
     try:
         xp = array_namespace(answer)
@@ -80,7 +80,7 @@ def _has_one_class(query: Query) -> bool:
     return query.classes_ is not None and len(query.classes_) == 1
 
 
-def _row_after_row(scores: Any) -> Any:
+def _row_after_row(scores: Array) -> Array:
     """The same in C order: how numbers lie in memory may show in the last bits of products.
 
     Naive Bayes answers class after class, and scores from a store lie row after row.
@@ -88,7 +88,7 @@ def _row_after_row(scores: Any) -> Any:
     return scores.contiguous() if hasattr(scores, "contiguous") else np.ascontiguousarray(scores)
 
 
-def _as_float(xp: Any, query: Query, answer: Any) -> Any:
+def _as_float(xp: ModuleType, query: Query, answer: Array) -> Array:
     if answer.dtype in (xp.float64, xp.float32):
         return answer
     if xp.isdtype(answer.dtype, "real floating"):
@@ -126,7 +126,7 @@ def _of_one_column(numbers: np.ndarray) -> str:
     )
 
 
-def _fact(query: Query, scores: Any, output: str, n: int) -> str:
+def _fact(query: Query, scores: Array, output: str, n: int) -> str:
     n_classes = "n_classes" if query.classes_ is None else len(query.classes_)
     return (
         f"{query!r} returned {output} of shape {tuple(scores.shape)} for a batch of {n}; "
@@ -134,7 +134,7 @@ def _fact(query: Query, scores: Any, output: str, n: int) -> str:
     )
 
 
-def _check_shape(query: Query, scores: Any, output: str, n: int) -> None:
+def _check_shape(query: Query, scores: Array, output: str, n: int) -> None:
     fact = _fact(query, scores, output, n)
     if scores.ndim == 3:
         raise QueryError(

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._base import Query, as_numpy
+from ._base import Inputs, Model, Preprocess, Query, as_numpy
 from ._labels import in_order
 
 __all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
@@ -21,7 +20,7 @@ __all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
 _METHODS = ("predict_proba", "decision_function", "predict")
 
 
-def speaks_sklearn(model: Any) -> bool:
+def speaks_sklearn(model: Model) -> bool:
     """Whether an object looks like an estimator, so that any refusal can name what it is."""
     return hasattr(model, "fit") or any(hasattr(model, method) for method in _METHODS)
 
@@ -62,9 +61,9 @@ class SklearnQuery(Query):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
-        preprocess: Callable[[Any], Any] | None = None,
+        preprocess: Preprocess | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -99,7 +98,7 @@ class SklearnQuery(Query):
         """How to say that the scores of this model are something else."""
         return f'CallableQuery(model.{self._methods["predict_proba"]}, output="{output}")'
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the method for that output to one batch."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
@@ -114,7 +113,7 @@ class SklearnQuery(Query):
         return as_numpy(in_order(self, answer, X, output))
 
 
-def _estimator_type(model: Any) -> str | None:
+def _estimator_type(model: Model) -> str | None:
     if hasattr(model, "__sklearn_tags__"):
         try:
             return get_tags(model).estimator_type
@@ -123,7 +122,7 @@ def _estimator_type(model: Any) -> str | None:
     return getattr(model, "_estimator_type", None)
 
 
-def _check_fitted(model: Any, name: str) -> None:
+def _check_fitted(model: Model, name: str) -> None:
     if not (hasattr(model, "__sklearn_tags__") and hasattr(model, "fit")):
         return  # a model of another library complains itself when it is asked
     try:
@@ -135,7 +134,7 @@ def _check_fitted(model: Any, name: str) -> None:
         ) from error
 
 
-def nested_estimators(model: Any) -> Iterator[Any]:
+def nested_estimators(model: Model) -> Iterator[Model]:
     """The model, then the estimators to which it delegates, one inside another."""
     names = ("best_estimator_", "_final_estimator", "final_estimator_", "estimator_")
     while model is not None:
@@ -145,7 +144,7 @@ def nested_estimators(model: Any) -> Iterator[Any]:
         model = next((layer for layer in inner if layer is not None), None)
 
 
-def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
+def _classes_of(model: Model, name: str, kind: str | None) -> np.ndarray | None:
     refusal = TypeError(
         f"{name} has several outputs (multi-output or multilabel), and a signature describes one "
         "set of classes. Wrap a function that returns the scores of one output in CallableQuery."
@@ -169,7 +168,7 @@ def _classes_of(model: Any, name: str, kind: str | None) -> np.ndarray | None:
 
 
 def _methods_of(
-    model: Any, name: str, kind: str | None, classes: np.ndarray | None
+    model: Model, name: str, kind: str | None, classes: np.ndarray | None
 ) -> dict[str, str]:
     """The method to call for each output."""
     methods = {method: method for method in _METHODS if hasattr(model, method)}

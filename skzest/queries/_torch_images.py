@@ -6,16 +6,18 @@ torch and PIL are imported in functions only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._validation import check_choice
 from ..exceptions import QueryError
+from ._base import Array, Inputs, Preprocess
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
 
 __all__ = ["PerImage"]
 
@@ -35,7 +37,7 @@ class PerImage:
         the tensor and then the PIL image on the first image of each batch.
     """
 
-    def __init__(self, transform: Callable[[Any], Any], takes: str = "auto"):
+    def __init__(self, transform: Preprocess, takes: str = "auto"):
         if not callable(transform):
             raise TypeError(
                 f"transform={transform!r} is not callable; pass a function of one image, or None."
@@ -43,7 +45,7 @@ class PerImage:
         check_choice(takes, "transform_input", ("auto", "tensor", "pil"))
         self.transform, self.takes = transform, takes
 
-    def __call__(self, X: Any) -> torch.Tensor:
+    def __call__(self, X: Inputs) -> torch.Tensor:
         """The transformed images, of shape (n, channels, height, width)."""
         import torch
 
@@ -58,7 +60,7 @@ class PerImage:
             )
         return torch.stack(made)
 
-    def _form_for(self, image: torch.Tensor) -> Callable[[torch.Tensor], Any]:
+    def _form_for(self, image: torch.Tensor) -> Preprocess:
         """How the transform gets its images, by what it does with the first one."""
         forms = list(self._forms(image))
         if len(forms) == 1:
@@ -80,7 +82,7 @@ class PerImage:
             "instead."
         )
 
-    def _forms(self, image: torch.Tensor) -> Iterator[tuple[str, Callable[[torch.Tensor], Any]]]:
+    def _forms(self, image: torch.Tensor) -> Iterator[tuple[str, Preprocess]]:
         if self.takes != "pil":
             yield "tensor", _as_it_is
         if self.takes == "pil" or (self.takes == "auto" and str(image.dtype) == "torch.uint8"):
@@ -91,7 +93,7 @@ def _as_it_is(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _as_pil(image: torch.Tensor) -> Any:
+def _as_pil(image: torch.Tensor) -> Image.Image:
     from PIL import Image
 
     if str(image.dtype) != "torch.uint8":
@@ -103,7 +105,7 @@ def _as_pil(image: torch.Tensor) -> Any:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _channels_first(image: Any) -> torch.Tensor:
+def _channels_first(image: Array) -> torch.Tensor:
     import torch
 
     image = torch.as_tensor(image)
@@ -119,7 +121,7 @@ def _channels_first(image: Any) -> torch.Tensor:
     )
 
 
-def _pixels(made: Any) -> torch.Tensor:
+def _pixels(made: Array) -> torch.Tensor:
     """One image in what a transform returned."""
     import torch
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._base import Space
+from ._base import Array, Space
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["TorchSpace"]
 
@@ -26,7 +29,7 @@ class TorchSpace(Space):
 
     __slots__ = ()
 
-    def __init__(self, device: Any):
+    def __init__(self, device: torch.device):
         import array_api_compat.torch as xp
 
         object.__setattr__(self, "xp", xp)
@@ -38,7 +41,7 @@ class TorchSpace(Space):
 
         return torch.inference_mode(False)
 
-    def asarray(self, array: Any) -> Any:
+    def asarray(self, array: Array) -> torch.Tensor:
         """Tensor on this device that holds the numbers of a NumPy array."""
         import torch
 
