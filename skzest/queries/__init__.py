@@ -1,7 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Queries: a batch of masked copies goes in, one row of scores per copy comes out."""
 
-from ._base import HOST, OUTPUTS, Query, Space, as_numpy, as_query, register_query
+from ._base import (
+    HOST,
+    OUTPUTS,
+    Array,
+    Inputs,
+    Model,
+    Query,
+    Space,
+    as_numpy,
+    as_query,
+    register_query,
+)
 from ._boosters import (
     CatBoostQuery,
     LightGBMQuery,
@@ -35,14 +46,17 @@ __all__ = [
     "HOST",
     "OUTPUTS",
     "RESPONSES",
+    "Array",
     "CallableQuery",
     "CatBoostQuery",
     "GraphQuery",
     "HttpQuery",
     "ImageNormalizer",
+    "Inputs",
     "KerasQuery",
     "LightGBMQuery",
     "LiteRTQuery",
+    "Model",
     "OnnxQuery",
     "Query",
     "RemoteQuery",

@@ -83,7 +83,8 @@ class CallableQuery(Query):
             raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")
         answer = self.model(self.prepare(X))
         try:
-            return as_numpy(in_order(self, answer, X, output))
+            # A copy: some functions answer every batch in the same memory.
+            return np.array(as_numpy(in_order(self, answer, X, output)))
         except QueryError:
             raise
         except (TypeError, ValueError) as error:

@@ -18,8 +18,9 @@ from ..exceptions import QueryError
 from ._base import OUTPUTS, Query
 from ._inputs import ImageNormalizer, Input, feeds_for
 from ._labels import as_classes
+from ._scores import two_columns
 
-__all__ = ["GraphQuery", "bytes_of", "threads_for", "two_columns"]
+__all__ = ["GraphQuery", "bytes_of", "threads_for"]
 
 _PROBE_ROWS = 8
 
@@ -215,20 +216,6 @@ def bytes_of(model: Any) -> tuple[bytes, str]:
         path = Path(model)
         return path.read_bytes(), path.name
     raise TypeError(f"a model file is given by its path or its bytes; got {type(model).__name__}.")
-
-
-def two_columns(scores: np.ndarray, output: str, classes: np.ndarray | None) -> np.ndarray:
-    """One column as two where two classes are known; all other answers as they are.
-
-    A sigmoid is a softmax over half the log-odds and minus that.
-    """
-    one_column = scores.ndim == 1 or scores.shape[1:] == (1,)
-    if output == "predict" or classes is None or len(classes) != 2 or not one_column:
-        return scores
-    scores = scores.reshape(-1)
-    if output == "logits":
-        return np.stack([-scores / 2, scores / 2], axis=1)
-    return np.stack([1 - scores, scores], axis=1) if output == "predict_proba" else scores
 
 
 def threads_for(n_threads: int | None) -> int:

@@ -12,9 +12,9 @@ import numpy as np
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
 from ._base import OUTPUTS, Query, as_numpy
-from ._graph import two_columns
 from ._inputs import Input, feeds_for
 from ._labels import as_classes
+from ._scores import two_columns
 
 __all__ = ["KerasQuery", "is_keras"]
 

@@ -12,7 +12,7 @@ from ..exceptions import PartialAnswerError, QueryError
 from ._base import Array, Inputs, Query, as_numpy
 from ._labels import shortened
 
-__all__ = ["raw_scores"]
+__all__ = ["raw_scores", "two_columns"]
 
 
 def raw_scores(query: Query, X: Inputs, output: str, n: int) -> Array:
@@ -29,6 +29,20 @@ def _checked(query: Query, answer: Array, output: str, n: int) -> Array:
     if output == "predict":
         return query.space.asarray(_one_hot_of_labels(query, answer, n))
     return _as_scores(query, answer, output, n)
+
+
+def two_columns(scores: Array, output: str, classes: np.ndarray | None) -> Array:
+    """One column as two where two classes are known; all other answers as they are.
+
+    A sigmoid is a softmax over half the log-odds and minus that.
+    """
+    one_column = scores.ndim == 1 or scores.shape[1:] == (1,)
+    if output == "predict" or classes is None or len(classes) != 2 or not one_column:
+        return scores
+    xp, scores = array_namespace(scores), scores.reshape(-1)
+    if output == "logits":
+        return xp.stack([-scores / 2, scores / 2], axis=1)
+    return xp.stack([1 - scores, scores], axis=1) if output == "predict_proba" else scores
 
 
 def _one_hot_of_labels(query: Query, answer: Array, n: int) -> np.ndarray:

@@ -110,7 +110,8 @@ class SklearnQuery(Query):
             )
         answer = getattr(self.model, self._methods[output])(self.prepare(X))
 
-        return as_numpy(in_order(self, answer, X, output))
+        # A copy: some models answer every batch in the same memory.
+        return np.array(as_numpy(in_order(self, answer, X, output)))
 
 
 def _estimator_type(model: Model) -> str | None:

@@ -5,34 +5,47 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
-from ._base import Query
-from ._labels import as_classes, classes_of_config, shortened
+from ._base import Inputs, Model, Preprocess, Query
+from ._scores import two_columns
 from ._torch_images import PerImage
 from ._torch_inputs import (
     Normalizer,
     as_input,
     explain_refusal,
-    first_layer,
-    is_lookup,
+    preprocess_for,
     warn_of_mismatch,
 )
+from ._torch_module import (
+    as_dtype,
+    classes_for,
+    device_for,
+    find_scores,
+    first_layer,
+    is_lookup,
+    refuse_sigmoid,
+)
 from ._torch_space import TorchSpace
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._torch_session import Ready
 
 __all__ = ["TorchQuery", "is_torch_module"]
 
 _OUTPUTS = ("logits", "predict_proba", "decision_function")
 
 
-def is_torch_module(model: Any) -> bool:
+def is_torch_module(model: Model) -> bool:
     """Whether this is a ``torch.nn.Module``; never imports torch."""
     torch = sys.modules.get("torch")
     return hasattr(torch, "nn") and isinstance(model, torch.nn.Module)  # type: ignore[union-attr]
@@ -128,18 +141,18 @@ class TorchQuery(Query):
 
     def __init__(
         self,
-        model: Any,
+        model: torch.nn.Module,
         *,
-        preprocess: Callable[[Any], Any] | None = None,
-        mean: Any = None,
-        std: Any = None,
-        transform: Callable[[Any], Any] | None = None,
+        preprocess: Preprocess | None = None,
+        mean: ArrayLike | None = None,
+        std: ArrayLike | None = None,
+        transform: Preprocess | None = None,
         transform_input: str = "auto",
         output: str = "logits",
-        classes: Any = None,
-        device: Any = "auto",
-        dtype: Any = None,
-        autocast: Any = None,
+        classes: ArrayLike | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype | None = None,
+        autocast: str | torch.dtype | None = None,
         channels_last: bool | str = "auto",
         optimize: bool = True,
         deterministic: bool = True,
@@ -152,25 +165,23 @@ class TorchQuery(Query):
             raise TypeError(f"TorchQuery takes a torch.nn.Module; got {what}.")
         check_choice(output, "output", _OUTPUTS)
         check_choice(channels_last, "channels_last", (True, False, "auto"))
-        _refuse_sigmoid(model, output)
-        dtype = _dtype(dtype, "dtype")
+        refuse_sigmoid(model, output)
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise NotFittedError(
                 f"{type(model).__name__} has parameters without a shape; call it once on data."
             )
-        if transform is not None:
-            if any(given is not None for given in (preprocess, mean, std)):
-                raise ValueError("give transform, or preprocess, or mean and std; not several.")
-            preprocess = PerImage(transform, transform_input)
-        preprocess = _normalizer(model, preprocess, mean, std, dtype)
+        from ._torch_session import float_dtype
+
+        self.dtype, self.autocast = as_dtype(dtype, "dtype"), as_dtype(autocast, "autocast")
+        self._input_dtype = self.dtype or float_dtype(model)
+        per_image = None if transform is None else PerImage(transform, transform_input)
+        preprocess = preprocess_for(model, self._input_dtype, preprocess, per_image, mean, std)
         super().__init__(
             model, preprocess=preprocess, deterministic=deterministic, model_id=model_id
         )
         self.outputs = (output,)
-        self.classes_ = _classes(model, classes)
-        self.device = _device(model, device)
-        self.dtype, self.autocast = dtype, _dtype(autocast, "autocast")
-        self._input_dtype = dtype or _float_dtype(model)
+        self.classes_ = classes_for(model, classes)
+        self.device = device_for(model, device)
         self.channels_last, self.optimize = channels_last, optimize
         self.memory_errors = (torch.cuda.OutOfMemoryError,)
         self.how: str | None = None
@@ -183,7 +194,7 @@ class TorchQuery(Query):
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._n_sessions = 0
-        self._ready: Any = None
+        self._ready: Ready | None = None
         self._is_checked = False
 
     def __getstate__(self) -> dict:
@@ -208,24 +219,23 @@ class TorchQuery(Query):
         from . import _torch_session
 
         with self._lock:
-            if self._n_sessions == 0:
-                self._get_ready()
+            ready = self._ready = self._ready or self._get_ready()
             self._n_sessions += 1
         try:
-            with _torch_session.inference(self._ready):
+            with _torch_session.inference(ready):
                 yield self
         finally:
             with self._lock:
                 self._n_sessions -= 1
                 if self._n_sessions == 0:
-                    self._ready.close()
+                    ready.close()
                     self._ready = None
 
-    def _get_ready(self) -> None:
+    def _get_ready(self) -> Ready:
         from . import _torch_session
 
         _torch_session.warn_of_training(self.model)
-        self._ready = _torch_session.Ready(
+        return _torch_session.Ready(
             self.model,
             device=self.device,
             dtype=self.dtype,
@@ -237,7 +247,7 @@ class TorchQuery(Query):
 
     # --- one batch ------------------------------------------------------------------------
 
-    def prepare(self, X: Any) -> Any:
+    def prepare(self, X: Inputs) -> torch.Tensor | dict[str, Any]:
         """The batch as the module wants it, in memory of its own."""
         import torch
 
@@ -256,7 +266,7 @@ class TorchQuery(Query):
     def _has_own_preprocess(self) -> bool:
         return self.preprocess is not None and not isinstance(self.preprocess, Normalizer)
 
-    def _not_a_tensor(self, X: Any, x: object) -> str:
+    def _not_a_tensor(self, X: Inputs, x: object) -> str:
         if not isinstance(X, list):
             return (
                 f"preprocess= of {self!r} returned {type(x).__name__} for a tensor of shape "
@@ -268,7 +278,7 @@ class TorchQuery(Query):
             f"one tensor of it, or a dict of them, {made}."
         )
 
-    def _prepare_mapping(self, x: Mapping) -> dict:
+    def _prepare_mapping(self, x: Mapping) -> dict[str, Any]:
         """Inputs by name, as tokenizers of transformers make them."""
         return {
             name: as_input(value.to(self.device), self._input_dtype, keeps_whole=True)
@@ -277,7 +287,7 @@ class TorchQuery(Query):
             for name, value in x.items()
         }
 
-    def ask(self, X: Any, output: str) -> Any:
+    def ask(self, X: Inputs, output: str) -> torch.Tensor:
         """Raw answer of the module to one batch: a tensor of shape (n, n_classes)."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
@@ -293,7 +303,7 @@ class TorchQuery(Query):
         self.how = ready.how
         return answer.clone()  # a compiled module may answer every batch in the same memory
 
-    def _answer(self, ready: Any, X: Any, x: Any) -> Any:
+    def _answer(self, ready: Ready, X: Inputs, x: Inputs) -> torch.Tensor:
         try:
             return ready(x)
         except RuntimeError as error:
@@ -307,7 +317,7 @@ class TorchQuery(Query):
             self._keeps_whole = not self._keeps_whole
             return answer
 
-    def _other_numbers(self, X: Any, x: Any) -> Any:
+    def _other_numbers(self, X: Inputs, x: Inputs) -> torch.Tensor | None:
         """The input with whole numbers cast that were kept, or kept that were cast, if any."""
         if isinstance(x, Mapping) or x.dtype.is_complex:
             return None
@@ -316,7 +326,7 @@ class TorchQuery(Query):
         is_cast = self.preprocess is None and not isinstance(X, list)
         return X.clone() if is_cast and not X.dtype.is_floating_point else None
 
-    def _explained(self, error: RuntimeError, x: Any) -> BaseException:
+    def _explained(self, error: RuntimeError, x: Inputs) -> BaseException:
         if isinstance(error, self.memory_errors):
             return error
         if any(words in str(error) for words in ("out of memory", "can't allocate memory")):
@@ -325,9 +335,9 @@ class TorchQuery(Query):
             return error
         return explain_refusal(self, x, self._first, error) or error
 
-    def _tensor_of(self, answer: Any) -> Any:
+    def _tensor_of(self, answer: object) -> torch.Tensor:
         """The scores in what the module returned, one row per copy."""
-        scores = _find_scores(answer)
+        scores = find_scores(answer)
         if scores is None:
             held = (
                 f" of {listed([repr(key) for key in answer])}"
@@ -339,118 +349,15 @@ class TorchQuery(Query):
                 "or dict with logits, or a tuple whose first element is a tensor. Wrap the module "
                 "in one that returns its scores."
             )
-        if self.classes_ is not None and len(self.classes_) == 2:
-            return self._two_columns(scores)
-        return scores
-
-    def _two_columns(self, scores: Any) -> Any:
-        """One column as two: a sigmoid is a softmax over half the log-odds and minus that."""
-        import torch
-
-        if scores.ndim == 2 and scores.shape[1] == 1:
-            scores = scores[:, 0]
-        if scores.ndim != 1 or self.outputs == ("decision_function",):
-            return scores
-        if self.outputs == ("logits",):
-            return torch.stack([-scores / 2, scores / 2], dim=1)
-        return torch.stack([1 - scores, scores], dim=1)
+        return two_columns(scores, self.outputs[0], self.classes_)
 
     # --- identity -------------------------------------------------------------------------
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """What decides the answers, but for rounding: not the device, nor how it is sped up."""
         names = ("model", "preprocess", "outputs", "classes_", "dtype", "autocast")
         return {name: getattr(self, name) for name in names}
 
 
-def _find_scores(answer: Any) -> Any:
-    import torch
-
-    if isinstance(answer, Mapping):
-        tensors = [value for value in answer.values() if isinstance(value, torch.Tensor)]
-        found = answer.get("logits", tensors[0] if len(tensors) == 1 else None)
-    elif isinstance(answer, torch.Tensor):
-        found = answer
-    elif hasattr(answer, "logits"):
-        found = answer.logits
-    else:
-        found = answer[0] if isinstance(answer, (tuple, list)) and answer else None
-    return found if isinstance(found, torch.Tensor) else None
-
-
-def _normalizer(model: Any, preprocess: Any, mean: Any, std: Any, dtype: Any) -> Any:
-    """What stands for ``mean`` and ``std``, or `preprocess` if they were not given."""
-    if mean is None and std is None:
-        return preprocess
-    if preprocess is not None:
-        raise ValueError("give either preprocess, or mean and std; preprocess can normalize too.")
-    if mean is None or std is None:
-        raise ValueError(f"mean={mean!r} and std={std!r}: give both, such as mean=0.0, std=1.0.")
-    n_channels = getattr(first_layer(model), "in_channels", None)
-    is_double = str(dtype or _float_dtype(model)) == "torch.float64"
-    return Normalizer(mean, std, n_channels, "float64" if is_double else "float32")
-
-
-def _refuse_sigmoid(model: Any, output: str) -> None:
-    """A sigmoid gives no logits, and in a plain stack of layers it shows that it comes last."""
-    import torch
-
-    last = model
-    while isinstance(last, torch.nn.Sequential) and len(last):
-        last = last[-1]
-    if output == "logits" and isinstance(last, torch.nn.Sigmoid):
-        raise QueryError(
-            f"{type(model).__name__} ends in a sigmoid, so it does not answer with logits. Leave "
-            "the last layer out: TorchQuery(model[:-1].eval(), ...). If it has one column, the "
-            'probability of the second of two classes, pass output="predict_proba" and classes=.'
-        )
-
-
-def _classes(model: Any, classes: Any) -> np.ndarray | None:
-    """Labels of the columns, as given or as the module's own configuration has them."""
-    own = classes_of_config(model)
-    if classes is None:
-        return own
-    labels = as_classes(classes)
-    if own is not None and [*map(str, labels.tolist())] != own.tolist():
-        raise ValueError(
-            f"classes= holds {shortened(labels)}, and config.id2label of {type(model).__name__} "
-            f"holds {shortened(own)}. Leave classes= out, or correct config.id2label."
-        )
-    return labels
-
-
-def _share_memory(one: Any, other: Any) -> bool:
+def _share_memory(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-
-
-def _float_dtype(model: Any) -> Any:
-    from ._torch_session import float_dtype
-
-    return float_dtype(model)
-
-
-def _device(model: Any, device: Any) -> Any:
-    """A device with its index, so that two names of one are equal."""
-    import torch
-
-    from ._torch_session import home
-
-    found = home(model) if isinstance(device, str) and device == "auto" else torch.device(device)
-    if found.type == "meta":
-        raise ValueError(
-            f"{type(model).__name__} lies on the meta device and has no weights; load them first."
-        )
-    if found.type == "cuda" and found.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
-    return found
-
-
-def _dtype(dtype: Any, name: str) -> Any:
-    import torch
-
-    if isinstance(dtype, str):
-        dtype = getattr(torch, dtype, dtype)
-    if dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        return dtype
-    raise ValueError(f"{name}={dtype!r} is no floating dtype of torch, such as 'float32'.")

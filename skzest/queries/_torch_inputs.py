@@ -2,24 +2,31 @@
 """From masked copies to what a torch module expects, and warnings where the two do not fit.
 
 Copies keep the reference's layout and range, and nothing is guessed: what a module expects is
-said by ``preprocess=`` or ``mean=`` and ``std=``. torch is imported in functions only.
+said by ``preprocess=``, ``transform=``, or ``mean=`` and ``std=``. torch is imported inside
+functions only.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..exceptions import QueryError
+from ._base import Preprocess, Query
+from ._torch_images import PerImage
+from ._torch_module import first_layer, is_lookup
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "Normalizer",
     "as_input",
     "explain_refusal",
-    "first_layer",
-    "is_lookup",
+    "preprocess_for",
     "warn_of_mismatch",
 ]
 
@@ -42,7 +49,9 @@ class Normalizer:
         Of the result.
     """
 
-    def __init__(self, mean: Any, std: Any, n_channels: int | None = None, dtype: str = "float32"):
+    def __init__(
+        self, mean: ArrayLike, std: ArrayLike, n_channels: int | None = None, dtype: str = "float32"
+    ):
         self.mean, self.std = _per_channel(mean, "mean"), _per_channel(std, "std")
         if not (self.std > 0).all():
             raise ValueError(f"std={std!r} must be positive.")
@@ -54,7 +63,7 @@ class Normalizer:
             )
         self.n_channels, self.dtype = max(counts, default=1), dtype
 
-    def __call__(self, X: Any) -> Any:
+    def __call__(self, X: torch.Tensor) -> torch.Tensor:
         """The batch, normalized."""
         import torch
 
@@ -75,7 +84,7 @@ class Normalizer:
         # A copy, in the order in memory of the original: channels-last stays so at no cost.
         return X.to(dtype, copy=True).mul_(scale).add_(shift)
 
-    def _channels_first(self, X: Any) -> Any:
+    def _channels_first(self, X: torch.Tensor) -> torch.Tensor:
         shape, n = tuple(X.shape), self.n_channels
         if X.ndim == 3 and n == 1:
             return X.unsqueeze(1)
@@ -89,38 +98,49 @@ class Normalizer:
         )
 
 
-def _per_channel(values: Any, name: str) -> np.ndarray:
+def _per_channel(values: ArrayLike, name: str) -> np.ndarray:
     array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if array.ndim != 1 or len(array) == 0 or not np.isfinite(array).all():
         raise ValueError(f"{name}={values!r} must be one finite number, or one per channel.")
     return array
 
 
-def as_input(X: Any, dtype: Any, keeps_whole: bool) -> Any:
+def preprocess_for(
+    model: torch.nn.Module,
+    dtype: torch.dtype,
+    preprocess: Preprocess | None,
+    transform: PerImage | None,
+    mean: ArrayLike | None,
+    std: ArrayLike | None,
+) -> Preprocess | None:
+    """The function of a batch that does what was said in one of three ways."""
+    if transform is not None:
+        if any(given is not None for given in (preprocess, mean, std)):
+            raise ValueError("give transform, or preprocess, or mean and std; not several.")
+        return transform
+    if mean is None and std is None:
+        return preprocess
+    if preprocess is not None:
+        raise ValueError("give either preprocess, or mean and std; preprocess can normalize too.")
+    if mean is None or std is None:
+        raise ValueError(f"mean={mean!r} and std={std!r}: give both, such as mean=0.0, std=1.0.")
+    n_channels = getattr(first_layer(model), "in_channels", None)
+    is_double = str(dtype) == "torch.float64"
+    return Normalizer(mean, std, n_channels, "float64" if is_double else "float32")
+
+
+def as_input(X: torch.Tensor, dtype: torch.dtype, keeps_whole: bool) -> torch.Tensor:
     """The batch in the module's dtype; whole numbers stay as they are if `keeps_whole`."""
     if X.dtype.is_complex or (keeps_whole and not X.dtype.is_floating_point):
         return X
     return X.to(dtype)
 
 
-def first_layer(module: Any) -> Any:
-    """The first layer that has weights, in the order of definition; None if there is none."""
-    for layer in module.modules():
-        if getattr(layer, "weight", None) is not None:
-            return layer
-    return None
-
-
-def is_lookup(layer: Any) -> bool:
-    """Whether a layer takes whole numbers, as rows of a table."""
-    return type(layer).__name__.startswith("Embedding")
-
-
-def _is_conv(layer: Any) -> bool:
+def _is_conv(layer: torch.nn.Module | None) -> bool:
     return type(layer).__name__ in ("Conv1d", "Conv2d", "Conv3d")
 
 
-def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
+def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | None) -> None:
     """Warn of input that a module takes without a word, and was hardly trained on.
 
     Only where the user has not said, with ``preprocess=``, what the module expects.
@@ -160,9 +180,11 @@ def warn_of_mismatch(query: Any, X: Any, first: Any) -> None:
         warnings.warn(f"{query!r} {say}", UserWarning, stacklevel=2)
 
 
-def explain_refusal(query: Any, x: Any, first: Any, error: Exception) -> QueryError | None:
+def explain_refusal(
+    query: Query, x: torch.Tensor, first: torch.nn.Module | None, error: Exception
+) -> QueryError | None:
     """What to do about a module's error, where the shape of its input says it."""
-    if type(first).__name__ != "Conv2d" or x.ndim not in (3, 4):
+    if first is None or type(first).__name__ != "Conv2d" or x.ndim not in (3, 4):
         return None
     shape, wanted = tuple(x.shape), first.in_channels
     if x.ndim == 4 and shape[1] == wanted:

@@ -916,6 +916,22 @@ def test_callable_query_refuses_classes_that_name_no_columns(classes, message):
         constant(PROBABILITIES, classes=classes)
 
 
+@pytest.mark.parametrize("method", [False, True])
+def test_answers_have_memory_of_their_own(method):
+    kept = np.empty((4, 2))
+
+    def answer(X):
+        kept[: len(X)] = X
+        return kept[: len(X)]
+
+    model = Fixed(predict_proba=None)
+    model.predict_proba = answer
+    query = as_query(model) if method else CallableQuery(answer)
+    first = query.ask(ROWS, "predict_proba")
+    query.ask(ROWS[::-1], "predict_proba")
+    np.testing.assert_array_equal(first, ROWS)
+
+
 def test_callable_query_applies_preprocess():
     query = CallableQuery(lambda X: X, output="logits", preprocess=lambda X: X * 2)
     np.testing.assert_array_equal(respond(query, ROWS, "raw"), 2 * ROWS)
@@ -1183,6 +1199,15 @@ class LooksAtNeighbours(Linear):
         return answer + 0.01 * np.roll(answer, 1, axis=0) * (len(X) == 6)
 
 
+class ReusesMemory(Linear):
+    kept = np.empty((9, 3))
+
+    def ask(self, X, output):
+        answer = self.kept[: len(X)]
+        answer[:] = super().ask(X, output)
+        return answer
+
+
 class NoPickle(Linear):
     def __init__(self):
         super().__init__()
@@ -1247,6 +1272,7 @@ BATCH = np.array([[3.0, 1.0], [1.0, 2.0], [-1.0, 4.0], [0.0, 0.5], [5.0, -2.0], 
         (NormalisesBatch, "asked in pieces, gives answers"),
         (SortsBatch, "asked in pieces, gives answers"),
         (LooksAtNeighbours, "gives answers up to"),
+        (ReusesMemory, "answering another batch changed an answer that was given before"),
         (NoPickle, "does not pickle: cannot pickle .*lock"),
         (ForgetsInPickle, "a pickled copy, gives answers up to"),
         (WrongProbabilities, "response='logit' is offered, and fails: .*not probabilities"),
