@@ -19,12 +19,9 @@ from ._designs import all_masks, auto_n_samples, point_rng, sample_masks
 from ._encoding import encode
 from ._masks import PackedMasks
 from ._plan import QueryPlan
-from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed
+from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed, tell_parts_apart
 
 __all__ = ["build_plan", "redraw_masks"]
-
-# Of the Gram matrix's eigenvalues: half of the digits of the coefficients are then lost.
-_SINGULAR = 1e-14
 
 _PAPER_MASKS = 1000
 
@@ -189,17 +186,12 @@ def _check_masks_suffice(
     form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
     if form is None or form["alpha"] > 0:
         return
-    design = masks.astype(np.float64)
-    if form["fit_intercept"]:
-        design = np.column_stack([np.ones(len(masks)), design])
     weights = kernel_weights(masks, kernel_width)
-    if weights is not None:
-        design = design * np.sqrt(weights)[:, None]
-    values = np.linalg.eigvalsh(design.T @ design)
-    if values[0] <= _SINGULAR * values[-1]:
+    if not tell_parts_apart(masks, weights, form["fit_intercept"]):
         raise ValueError(
-            f"the {len(masks)} masks of reference point {index} do not tell its "
+            f"the {len(masks)} masks of reference point {index} cannot tell its "
             f"{masks.shape[1]} parts apart"
             + ("" if weights is None else f" under kernel_width={kernel_width}")
-            + ", so least squares is not determined. Raise n_samples, or use surrogate=Ridge()."
+            + ", so least squares has no unique solution. Raise n_samples, or pass "
+            "surrogate=Ridge()."
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which copies to ask: from a number of parts to binary masks.
+"""Designs: from a number of parts to the masks that are asked about.
 
 A mask has one entry per part: ``True`` keeps the part, ``False`` hides it. All designs are
 seeded per reference point, so that the first points of a larger reference set carry the same
@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import hadamard
+
+from .._validation import check_choice
 
 __all__ = ["SAMPLINGS", "auto_n_samples", "hadamard_order", "point_rng", "sample_masks"]
 
@@ -34,7 +36,7 @@ def order_rng(seed: int) -> np.random.Generator:
 
 
 def hadamard_order(n_parts: int) -> int:
-    """The least power of two that is at least ``n_parts + 1``."""
+    """The smallest power of two that is at least ``n_parts + 1``."""
     return 1 << int(n_parts).bit_length()
 
 
@@ -52,7 +54,9 @@ def auto_n_samples(n_parts: int) -> int:
     return _AUTO_BLOCKS * 2 * hadamard_order(n_parts)
 
 
-def sample_masks(n_parts: int, n_samples: int, sampling: str | Callable, rng: Any) -> np.ndarray:
+def sample_masks(
+    n_parts: int, n_samples: int, sampling: str | Callable, rng: np.random.Generator
+) -> np.ndarray:
     """Draw the masks of one reference point.
 
     Parameters
@@ -79,14 +83,10 @@ def sample_masks(n_parts: int, n_samples: int, sampling: str | Callable, rng: An
     """
     if callable(sampling):
         return _check_masks(sampling(n_parts, n_samples, rng), n_parts, n_samples)
-    try:
-        design = SAMPLINGS[sampling]
-    except (KeyError, TypeError):
-        raise ValueError(
-            f"sampling={sampling!r} is unknown; choose one of {sorted(SAMPLINGS)}, or pass a "
-            "callable (n_parts, n_samples, rng) -> masks."
-        ) from None
-    return design(n_parts, n_samples, rng)
+    check_choice(
+        sampling, "sampling", SAMPLINGS, "A callable (n_parts, n_samples, rng) -> masks also works."
+    )
+    return SAMPLINGS[sampling](n_parts, n_samples, rng)
 
 
 def all_masks(n_parts: int) -> np.ndarray:
@@ -94,7 +94,7 @@ def all_masks(n_parts: int) -> np.ndarray:
     return ((np.arange(2**n_parts)[::-1, None] >> np.arange(n_parts)) & 1).astype(bool)
 
 
-def _bernoulli(n_parts: int, n_samples: int, rng) -> np.ndarray:
+def _bernoulli(n_parts: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     # Row-major draws: the first rows are the same for every n_samples.
     masks = np.empty((n_samples, n_parts), dtype=bool)
     masks[0] = True
@@ -102,14 +102,14 @@ def _bernoulli(n_parts: int, n_samples: int, rng) -> np.ndarray:
     return masks
 
 
-def _antithetic(n_parts: int, n_samples: int, rng) -> np.ndarray:
+def _antithetic(n_parts: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """Bernoulli masks, each followed by its complement; the first pair is all and nothing."""
     halves = _bernoulli(n_parts, (n_samples + 1) // 2, rng)
     pairs = np.stack([halves, ~halves], axis=1)
     return pairs.reshape(-1, n_parts)[:n_samples]
 
 
-def _foldover(n_parts: int, n_samples: int, rng) -> np.ndarray:
+def _foldover(n_parts: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """Blocks of a Hadamard matrix and its complement: orthogonal, resolution IV.
 
     Each block takes ``n_parts`` columns of a Hadamard matrix at random (never the constant
@@ -136,7 +136,7 @@ def _foldover(n_parts: int, n_samples: int, rng) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _fractional(n_parts: int, n_samples: int, rng) -> np.ndarray:
+def _fractional(n_parts: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """One regular fraction of all masks, as large as fits, of few short words.
 
     Columns of a Hadamard matrix again, but of the largest that has room, and chosen with care.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The local surrogate: (masks, scores) -> coefficients. Arrays only, no models.
+"""The local surrogate: from masks and scores to coefficients.
 
 Least squares and ridge are linear in the scores: their coefficients are ``operator @ scores``
-with an operator that depends on the masks alone. It is worked out once per reference point and
-serves all classes of all models, on NumPy arrays and on torch tensors of any device alike.
+with an operator that depends on the masks alone. It is computed once per reference point and
+serves all classes of all models.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import inspect
 import numbers
 from typing import Any
 
-import array_api_compat
 import numpy as np
+from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from sklearn.base import clone, is_regressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
+
+from .._validation import check_choice
 
 __all__ = [
     "PASSTHROUGH",
@@ -28,6 +30,7 @@ __all__ = [
     "kernel_weights",
     "linear_operator",
     "n_masks_needed",
+    "tell_parts_apart",
 ]
 
 PASSTHROUGH = "passthrough"
@@ -36,18 +39,19 @@ PASSTHROUGH = "passthrough"
 # 12 of 16 digits are right, and forming it is 4-5 times faster than an SVD of the masks.
 _MAX_GRAM_CONDITION = 1e4
 
+# Reciprocal condition numbers of a Gram matrix: below the first, half of the digits of the
+# coefficients are lost; above the second, an estimate of it is enough to be sure.
+_SINGULAR, _SURE = 1e-14, 1e-9
+
 
 def check_surrogate(surrogate: Any) -> Any:
-    """The surrogate to use: the default for None, else the given one if it can serve."""
+    """The surrogate to use: the default for None, else the one given if it is suitable."""
     if surrogate is None:
         return LinearRegression()
     if isinstance(surrogate, str):
-        if surrogate == PASSTHROUGH:
-            return surrogate
-        raise ValueError(
-            f"surrogate={surrogate!r} is unknown; pass None (LinearRegression()), "
-            f"{PASSTHROUGH!r}, or a scikit-learn linear regressor."
-        )
+        remedy = "None is LinearRegression(); any linear regressor of scikit-learn will do."
+        check_choice(surrogate, "surrogate", (PASSTHROUGH, None), remedy)
+        return surrogate
     if inspect.isclass(surrogate) or not hasattr(surrogate, "fit") or not is_regressor(surrogate):
         raise TypeError(
             f"surrogate must be a linear regressor with coef_, such as Ridge(); got {surrogate!r}."
@@ -68,7 +72,7 @@ def n_masks_needed(surrogate: Any, n_parts: int) -> int:
     """Fewest masks for which the surrogate is determined."""
     form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
     if form is None or form["alpha"] > 0:
-        return 2  # one mask has nothing to be compared with
+        return 2  # with one mask there is nothing to compare
     return n_parts + int(form["fit_intercept"])
 
 
@@ -108,15 +112,18 @@ def kernel_weights(masks: np.ndarray, width: float | None) -> np.ndarray | None:
 
 
 def linear_operator(
-    masks: Any, weights: Any = None, *, alpha: float = 0.0, fit_intercept: bool = True
-) -> Any:
+    masks: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    alpha: float = 0.0,
+    fit_intercept: bool = True,
+) -> np.ndarray:
     """Matrix that takes scores to the coefficients of (weighted) least squares or ridge.
 
     Parameters
     ----------
-    masks : array of shape (n_masks, n_parts)
-        Floating, on any device.
-    weights : array of shape (n_masks,), optional
+    masks : ndarray of float, shape (n_masks, n_parts)
+    weights : ndarray of shape (n_masks,), optional
         Sample weights.
     alpha : float, default=0.0
         Ridge penalty in scikit-learn's units (on the sum of squares, intercept free).
@@ -124,51 +131,65 @@ def linear_operator(
 
     Returns
     -------
-    operator : array of shape (n_parts, n_masks)
+    operator : ndarray of shape (n_parts, n_masks)
         ``operator @ scores`` are the coefficients. Of several least-squares solutions it gives
-        the one of smallest norm.
+        the one with the smallest norm.
     """
-    xp = array_api_compat.array_namespace(masks)
-    root = None
-    if weights is not None:
-        root = xp.sqrt(weights)[:, None]
     if fit_intercept:
-        if weights is None:
-            masks = masks - xp.mean(masks, axis=0)
-        else:
-            masks = masks - (weights @ masks) / xp.sum(weights)
-    if root is not None:
-        masks = masks * root
-    operator = _ridge_inverse(xp, masks, alpha)
+        masks = masks - np.average(masks, axis=0, weights=weights)
     # Centring the scores as well is not needed: the rows of the centred operator sum to zero.
-    return operator if root is None else operator * root[:, 0]
+    if weights is None:
+        return _ridge_inverse(masks, alpha)
+    root = np.sqrt(weights)
+    return _ridge_inverse(masks * root[:, None], alpha) * root
 
 
-def _ridge_inverse(xp: Any, A: Any, alpha: float) -> Any:
-    """(A'A + alpha I)^+ A', through the Gram matrix where that costs no accuracy."""
-    if A.shape[0] >= A.shape[1]:  # else it is singular, and may be large
-        values, vectors = xp.linalg.eigh(A.T @ A)
-        smallest, largest = float(values[0]) + alpha, float(values[-1]) + alpha
-        if smallest * _MAX_GRAM_CONDITION > largest:
-            return (vectors / (values + alpha)) @ (vectors.T @ A.T)
+def _ridge_inverse(A: np.ndarray, alpha: float) -> np.ndarray:
+    """(A'A + alpha I)^+ A', by Cholesky where that costs no accuracy."""
+    if A.shape[0] >= A.shape[1]:  # else the Gram matrix is singular, and may be large
+        gram = A.T @ A
+        gram.flat[:: len(gram) + 1] += alpha
+        factor, reciprocal_condition = _cholesky(gram)
+        if reciprocal_condition * _MAX_GRAM_CONDITION > 1:
+            return dpotrs(factor, A.T)[0]
     # svd, not pinv(A.T @ A) @ A.T: forming the product squares the condition number.
-    U, s, Vt = xp.linalg.svd(A, full_matrices=False)
-    cutoff = max(A.shape) * float(xp.finfo(A.dtype).eps) * (float(s[0]) if s.shape[0] else 0.0)
-    safe = s > cutoff
-    s = xp.where(safe, s, xp.ones_like(s))
-    gains = xp.where(safe, s / (s * s + alpha), xp.zeros_like(s))
+    U, s, Vt = np.linalg.svd(A, full_matrices=False)
+    cutoff = max(A.shape) * np.finfo(A.dtype).eps * s.max(initial=0.0)
+    gains = np.where(s > cutoff, s, 0.0) / np.where(s > cutoff, s * s + alpha, 1.0)
     return (Vt.T * gains) @ U.T
+
+
+def _cholesky(gram: np.ndarray) -> tuple[np.ndarray, float]:
+    """Cholesky factor, and the reciprocal of the condition number; 0.0 if there is no factor."""
+    factor, info = dpotrf(gram)
+    if info:
+        return factor, 0.0
+    return factor, float(dpocon(factor, np.abs(gram).sum(axis=0).max())[0])
+
+
+def tell_parts_apart(masks: np.ndarray, weights: np.ndarray | None, fit_intercept: bool) -> bool:
+    """Whether masks of shape (n_masks, n_parts) determine a least-squares fit."""
+    design = masks.astype(np.float64)
+    if fit_intercept:
+        design = np.column_stack([np.ones(len(masks)), design])
+    if weights is not None:
+        design = design * np.sqrt(weights)[:, None]
+    gram = design.T @ design
+    if _cholesky(gram)[1] > _SURE:
+        return True
+    values = np.linalg.eigvalsh(gram)
+    return bool(values[0] > _SINGULAR * values[-1])
 
 
 def coefficients(
     surrogate: Any, masks: np.ndarray, scores: np.ndarray, weights: np.ndarray | None
 ) -> np.ndarray:
-    """Coefficients of any scikit-learn linear regressor, fitted by its own code.
+    """Coefficients of any linear regressor of scikit-learn, fitted by its own code.
 
     Parameters
     ----------
     surrogate : regressor
-        Cloned, not changed. One that takes a single target is fitted class by class.
+        Cloned, not changed. One with a single target is fitted class by class.
     masks : ndarray of shape (n_masks, n_parts)
     scores : ndarray of shape (n_masks, n_classes)
     weights : ndarray of shape (n_masks,) or None
@@ -180,7 +201,7 @@ def coefficients(
     Raises
     ------
     TypeError
-        If the regressor takes no sample weights and there are some, or has no ``coef_``.
+        If there are weights and the regressor does not accept them, or it has no ``coef_``.
     """
     masks = masks.astype(np.float64)
     if get_tags(surrogate).target_tags.multi_output:
@@ -196,8 +217,8 @@ def _fit(
     if weights is not None:
         if not has_fit_parameter(surrogate, "sample_weight"):
             raise TypeError(
-                f"surrogate {name} takes no sample_weight, but kernel_width asks for weights. "
-                "Use kernel_width=None, or a regressor with weights such as Ridge()."
+                f"surrogate {name} does not accept sample_weight, which kernel_width needs. Pass "
+                "kernel_width=None, or a regressor that accepts weights, such as Ridge()."
             )
         fit_params["sample_weight"] = weights
     fitted = clone(surrogate).fit(masks, target, **fit_params)

@@ -86,7 +86,7 @@ def test_narrow_kernels_keep_the_digits(width):
 
 
 def test_masks_that_leave_a_weight_open_are_refused():
-    with pytest.raises(ValueError, match=r"masks of reference point \d+ do not tell its 5 parts"):
+    with pytest.raises(ValueError, match=r"masks of reference point \d+ cannot tell its 5 parts"):
         _lime(sampling=lambda k, n, rng: np.tile(np.eye(2, k), (20, 1))).fit([GOOD])
     with pytest.raises(ValueError, match=r"under kernel_width=0\.01"):
         _lime(kernel_width=0.01).fit([GOOD])

@@ -24,7 +24,6 @@ from skzest import (
 from skzest.asking import _batches
 from skzest.asking._batches import Batch, Piece, Renderer
 from skzest.exceptions import QueryError
-from skzest.plan import linear_operator
 from skzest.queries import HOST, CallableQuery, TorchQuery, as_query, respond
 from skzest.queries._torch_space import TorchSpace
 from skzest.testing import check_query
@@ -169,13 +168,6 @@ def test_kernel_weights_and_other_surrogates_are_solved_alike():
         lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40, **params)
         on_tensors, on_arrays = lime.fit_transform(models)
         assert_allclose(on_tensors, on_arrays, atol=1e-12)
-
-
-def test_one_solver_serves_numpy_and_torch():
-    masks = RNG.integers(0, 2, (40, 7)).astype(float)
-    expected = linear_operator(masks, alpha=0.5)
-    given = linear_operator(torch.tensor(masks), alpha=0.5)
-    assert_allclose(given.numpy(), expected, atol=1e-13)
 
 
 @pytest.mark.parametrize("device", DEVICES)
