@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Section 4.3: do two networks predict the same labels?  A distance without masks.
 
-Related is the victim some epochs earlier, unrelated another seed, extracted a copy made from
-predicted labels. Near the victim's decision boundary: points on the line between two test images
-of different predicted labels, as near to where the label changes as bisection comes.
+Related: the victim some epochs earlier. Unrelated: another seed. Extracted: a copy made from
+predicted labels. Near the victim's decision boundary, points lie on the line between two images with
+different predicted labels, at the change of the label found by bisection.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Appendix B: are classes matched rightly where labels are not known to correspond?
+"""Appendix B: are classes matched correctly if labels are not known to correspond?
 
-The classes of the network at the end are known; those of the other are in random order: of
-itself, of itself some epochs earlier, of another seed, and of a network that was transferred to
-six of the ten classes.
+The classes of the final network are known; those of the other are in random order. The other is the
+network itself, its checkpoint some epochs earlier, another seed, or a network transferred to six of
+the ten classes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAPER = {
 
 
 def share_right(template, suspect, order, alignment: str, n_classes: int) -> float:
-    """Share of the smaller model's classes that meet their like; `order` is the suspect's."""
+    """Share of the smaller model's classes that are matched correctly; `order` is the suspect's."""
     S = np.stack([template.ravel(), np.full(template.size, np.nan)])
     S[1].reshape(n_classes, -1)[: len(order)] = suspect
     smaller, larger = (0, 1) if len(order) == n_classes else (1, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every experiment is given: networks, questions and answers, and where results go."""
+"""What every experiment gets: networks, questions, answers, and a place for results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from skzest import AnswerStore, ImageMasker, LimeSignatureTransformer, zest_dist
 
 @dataclass(frozen=True)
 class Finding:
-    """One number that an experiment found, to stand beside the paper's."""
+    """One number found by an experiment, for comparison with the paper's."""
 
     quantity: str
     value: float
@@ -56,11 +56,11 @@ class Bench:
     data : path or None
         Directory of the data; None is digits.
     out : path
-        Of checkpoints and answers.
+        For checkpoints and answers.
     results : path
-        Of tables and figures.
+        For tables and figures.
     machine : str
-        In words, for the results.
+        A description, for the results.
     device : str
     """
 
@@ -99,18 +99,18 @@ class Bench:
     def lime(
         self, shop: Workshop | None = None, *, fill="mean", rows=None, **params
     ) -> LimeSignatureTransformer:
-        """The questions of this scale, about training images of a workshop's task.
+        """The questions at this scale, about training images of a workshop's task.
 
         Parameters
         ----------
         shop : Workshop, optional
             Default: that of the whole task.
         fill : default="mean"
-            Of the masker.
+            Fill of the masker.
         rows : ndarray of int, optional
-            Ask about these training images, all of them.
+            Ask about all of these training images.
         **params
-            Of the transformer, in place of the scale's.
+            Parameters of the transformer that replace those of the scale.
         """
         shop = self.shop if shop is None else shop
         s = self.settings
@@ -134,7 +134,7 @@ class Bench:
     def signatures(
         self, lime: LimeSignatureTransformer, networks: Sequence[nn.Module]
     ) -> np.ndarray:
-        """Signatures of networks, (n_networks, n_columns). Classes that one lacks are NaN."""
+        """Signatures of networks, (n_networks, n_columns). Missing classes are NaN."""
         return lime.fit_transform([self.shop.query(net) for net in networks])
 
     def distances(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Curves with a band of one standard deviation, in colours that a colour-blind reader can tell."""
+"""Curves with a band of one standard deviation, in colours safe for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def band(ax, x, values, label: str, colour: str | None = None) -> None:
 
 
 def drops(ax, schedule) -> None:
-    """Dotted lines where the learning rate falls; epochs are whole numbers."""
+    """Dotted lines where the learning rate drops; epochs are whole numbers."""
     ax.xaxis.get_major_locator().set_params(integer=True)
     for drop in schedule.drops:
         ax.axvline(drop - 0.5, color="grey", linewidth=0.8, linestyle=":")

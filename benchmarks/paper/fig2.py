@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Figure 2: related and unrelated networks, epoch by epoch.
 
-At epoch ``t`` a network is compared with its own checkpoint ``gap`` epochs on, and with those of
-the other seeds at that same later epoch.
+At epoch ``t`` a network is compared with its own checkpoint ``gap`` epochs later, and with
+those of the other seeds at that later epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAPER = {
 
 
 def signatures(bench: Bench) -> np.ndarray:
-    """Of all networks at all epochs looked at, (n_seeds, n_epochs, n_columns)."""
+    """Signatures of all networks at all compared epochs, (n_seeds, n_epochs, n_columns)."""
     s = bench.settings
     zoo = [bench.shop.trained(seed)[epoch] for seed in range(s.n_seeds) for epoch in s.looked_at]
     S = bench.signatures(bench.lime(), zoo)

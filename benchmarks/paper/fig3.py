@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Figure 3: the distance and its deviation against the number of reference points.
 
-Networks half way through training, and near its end, against the end. The deviation is over
-random reference sets, as :func:`skzest.reference_curve` draws them from one plan.
+Networks halfway through training and near its end are compared with the end. The deviation is over
+random reference sets, which :func:`skzest.reference_curve` draws from one plan.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAPER = {
 
 
 def epochs(bench: Bench) -> tuple[int, int]:
-    """Half way, and the epoch looked at that is nearest to 95% of the training."""
+    """Halfway, and the compared epoch nearest to 95% of the training."""
     s = bench.settings
     earlier = [epoch for epoch in s.looked_at if epoch < s.epochs]
     return s.epochs // 2, min(earlier, key=lambda epoch: abs(epoch - 0.95 * s.epochs))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figure 5: extracted copies come nearer to their victim; unrelated networks do not.
+"""Figure 5: extracted copies approach their victim; unrelated networks do not.
 
-A copy of the same architecture is trained from fresh weights on the victim's answers to the
-training images: predicted labels, and probabilities. By epoch of the copy, the distance to the
-victim, and beside it that of networks of other seeds at the same epoch.
+A copy with the same architecture is trained from fresh weights on the victim's answers to the
+training images: predicted labels or probabilities. The figure shows its distance to the victim
+by epoch, next to that of networks with other seeds at the same epoch.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Figure 6: was it unlearned?  Reference points are the images to be forgotten.
 
-Exact unlearning is a training without these images; the control is one with them, from another
-seed. Both are compared with the original. Approximate unlearning starts from the original, or,
-for amnesiac, takes steps of its training back.
+Exact unlearning is training without these images; the control is training with them, from another
+seed. Both are compared with the original. Approximate unlearning starts from the original or, for
+amnesiac unlearning, undoes steps of its training.
 
-Exact unlearning shows in so far as a network knows its training images: once more with networks
-that are trained on the images as they are, without shifts and mirroring.
+Exact unlearning is visible only as far as a network knows its training images. It is therefore
+repeated with networks trained on the unmodified images, without shifts and mirroring.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def compare(S: dict[str, np.ndarray], distance: str = "cosine") -> dict[str, np.
 
 
 def not_augmented(bench: Bench) -> tuple[np.ndarray, list[nn.Module], list[nn.Module]]:
-    """How much further exact unlearning is than the control, of networks trained by heart.
+    """How much further exact unlearning is than the control, for networks without augmentation.
 
     Returns
     -------

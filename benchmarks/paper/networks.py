@@ -28,7 +28,7 @@ ARCHITECTURES = {"residual": residual, "mobile": mobile}
 
 
 class Separable(nn.Module):
-    """A convolution of each channel by itself, then one of 1 x 1 over the channels."""
+    """A convolution per channel, then a 1 x 1 convolution over the channels."""
 
     def __init__(self, n_in: int, n_out: int, stride: int):
         super().__init__()

@@ -3,7 +3,7 @@
 
 For each way to ask and to compare: the AUC over all pairs of an experiment, and how many
 standard deviations of the unrelated distances the related ones lie below their mean. Baselines ask
-no more questions; those that are made with one victim are in ``benchmarks/decisions/power.py``.
+no more questions; those that start from a victim are in ``benchmarks/decisions/power.py``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Case:
 
 
 def cases(bench: Bench) -> dict[str, Case]:
-    """Related and unrelated pairs of all experiments; each unrelated one has its counterpart."""
+    """Related and unrelated pairs of all experiments; each unrelated one has a counterpart."""
     return {
         "later epoch": _later(bench),
         **{kind: _copies(bench, kind) for kind in fig5.KINDS},

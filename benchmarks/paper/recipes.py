@@ -2,8 +2,8 @@
 """How networks of texts and sounds are trained; those of images are in ``workshop.py``.
 
 A *task* is data and the way its inputs become tensors; a *recipe* is a network and how it is
-trained. Everything is seeded, and training leaves a checkpoint after every epoch from which it
-goes on, to the bit, if it is cut off::
+trained. Everything is seeded. Training saves a checkpoint after every epoch, and an interrupted run
+resumes from it to the bit::
 
     task = ag_news("data")
     states = train(RECIPES["text LSTM"], task, seed=0, folder="out/checkpoints")
@@ -70,21 +70,21 @@ def train(
     folder: str | os.PathLike | None = None,
     log: Callable[[str], None] | None = None,
 ) -> list[dict]:
-    """Train a network, or go on from a checkpoint.
+    """Train a network, or resume from a checkpoint.
 
     Parameters
     ----------
     recipe, task : Recipe, Task
     seed : int
-        Of the initial weights and of the order of the data.
+        For the initial weights and the order of the data.
     epochs : int, optional
         Default: the recipe's.
     start : dict, optional
-        State of a network to go on from (fine-tuning), with a fresh optimizer.
+        State of a network to start from (fine-tuning), with a fresh optimizer.
     folder : path, optional
-        Where checkpoints go, and where those that are there already are taken from.
+        Folder for checkpoints; existing ones are reused.
     log : callable, optional
-        Told one line for each epoch.
+        Called with one line per epoch.
 
     Returns
     -------

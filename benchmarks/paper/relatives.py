@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is made out of a network: the recipes of ModelReuse, and extraction.
+"""Copies of a network: the recipes of ModelReuse, and extraction.
 
 After Y. Li, Z. Zhang, B. Liu, Z. Yang, Y. Liu, "ModelDiff: Testing-based DNN similarity
-comparison for model reuse detection", ISSTA 2021, section 5.1. Each function gets a
-:class:`~benchmarks.paper.workshop.Workshop`, whose data the copy is made with, the network, and
-a name for its checkpoints; each returns a new network and leaves the old one as it is.
+comparison for model reuse detection", ISSTA 2021, section 5.1. Each function takes a
+:class:`~benchmarks.paper.workshop.Workshop` with the data for the copy, the network, and a name for
+the checkpoints. It returns a new network and leaves the original unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GENTLE = 0.1
 
 
 def continued(shop: Workshop, net: nn.Module, name: str, seed: int) -> nn.Module:
-    """Trained on, on the workshop's data, at a tenth of the rate."""
+    """Trained further on the workshop's data, at a tenth of the rate."""
     return _last(shop.train(name, net, seed, epochs=shop.settings.short, rate=_gentle(shop)))
 
 
@@ -38,8 +38,8 @@ def extracted(
 ) -> dict[int, nn.Module]:
     """From fresh weights, on a victim's answers to the training images; networks by epoch.
 
-    `soft` answers are probabilities, for the images as they are shown in training; hard ones are
-    the labels predicted for the images as they are.
+    `soft` answers are probabilities for the augmented images; hard ones are labels predicted for
+    the unmodified images.
     """
     if soft:
         objective = shop.answers_of(victim)
@@ -64,7 +64,7 @@ def transferred(shop: Workshop, net: nn.Module, name: str, seed: int, *, share: 
     Parameters
     ----------
     shop : Workshop
-        Of the other classes.
+        That of the other classes.
     """
     new = copy.deepcopy(net)
     with torch.random.fork_rng(devices=[]):
@@ -82,7 +82,7 @@ def transferred(shop: Workshop, net: nn.Module, name: str, seed: int, *, share: 
 
 
 def pruned(shop: Workshop, net: nn.Module, name: str, seed: int, *, share: float) -> nn.Module:
-    """The smallest weights of all convolutions set to zero, the others trained on."""
+    """The smallest weights of all convolutions set to zero, the others trained further."""
     new = copy.deepcopy(net)
     weights = [m.weight for m in new.modules() if isinstance(m, nn.Conv2d)]
     sizes = torch.cat([w.detach().abs().flatten() for w in weights])

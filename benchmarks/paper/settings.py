@@ -15,14 +15,14 @@ class Settings:
     n_train, n_test : int
         Images to train on, and to measure accuracy on.
     n_blocks, widths, stride : int, tuple, int
-        Of the residual networks (``6 n_blocks + 2`` layers) and, but for ``n_blocks``, of the
-        MobileNet-like ones; ``stride`` of the first convolution.
+        Of the residual networks (``6 n_blocks + 2`` layers) and, except for ``n_blocks``, of the
+        MobileNet-like ones; ``stride`` is that of the first convolution.
     epochs : int
-        Of a training from scratch. The rate falls to a tenth after a half and three quarters.
+        Of a training from scratch. The rate drops to a tenth after a half and after three quarters.
     short : int
         Epochs of a fine-tuning: pruned networks, transferred ones, approximate unlearning.
     every : int
-        A checkpoint is looked at every so many epochs.
+        Epochs between compared checkpoints.
     gap : int
         Epochs between relatives in Figure 2.
     gaps : tuple of int
@@ -30,10 +30,10 @@ class Settings:
     n_seeds : int
         Trainings from scratch with the same data.
     n_victims : int
-        Networks of these that are extracted, and forget.
+        How many of these are extracted, and forget.
     n_sources, n_retrained : int
         For each architecture of Table 1: networks that are reused, and networks trained from
-        scratch (sources among them) that tell what is unrelated.
+        scratch (including the sources) that define what is unrelated.
     n_points, n_masks, sampling
         The questions: reference points, masks for each ("auto": 64 for 8 to 15 parts, 128 for
         16 to 31), and their design.

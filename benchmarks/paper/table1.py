@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tables 1 and 5: are reused networks found?  The fourteen kinds of reuse of ModelReuse.
 
-Sources know six classes, in two architectures; transferred networks know the other four. The
-paper leaves out networks that were *not* reused: here, networks trained from scratch on the same
-or the other classes, in the same or the other architecture, give a false-positive rate.
+Sources know six classes, in two architectures; transferred networks know the other four. The paper
+leaves out networks that were *not* reused. Here, networks trained from scratch on the same or the
+other classes, with the same or the other architecture, give a false-positive rate.
 
-The unit of a relative distance is the mean distance of unrelated pairs of the same architectures
-and classes; a network that is judged is left out of its own unit.
+The unit of a relative distance is the mean distance of unrelated pairs with the same architectures
+and classes; the network under test is left out of that mean.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DISTANCES = {"cosine": "cosine", "l2": "euclidean"}
 
 @dataclass(frozen=True)
 class Suspect:
-    """A network that is compared with a source: how it was made, and in which family it is.
+    """A network compared with a source: how it was made, and its family.
 
     ``family`` is architecture and classes; ``reused`` says whether it comes from the source.
     """
@@ -203,7 +203,7 @@ def run(bench: Bench) -> list[Finding]:
 
 
 def aligned(bench: Bench, zoo: Zoo, distance: str) -> Callable:
-    """Zest's distances; classes are matched, as the paper does, where those of two differ."""
+    """Zest's distances; different classes are matched, as in the paper."""
     n = len(SOURCE)
 
     def measure(networks: list[nn.Module]) -> np.ndarray:

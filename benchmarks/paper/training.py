@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One training loop for all networks, seeded, that goes on where it was cut off."""
+"""One seeded training loop for all networks, which resumes interrupted runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Schedule:
-    """An optimizer and its learning rate, which falls to a tenth from each epoch of `drops` on."""
+    """An optimizer and its learning rate, which drops to a tenth at each epoch in `drops`."""
 
     epochs: int
     rate: float
@@ -37,7 +37,7 @@ class Schedule:
 
 
 class Watcher:
-    """Told of each step: what it does is part of the training, its state of a checkpoint."""
+    """Called at each step: its work is part of training, its state part of a checkpoint."""
 
     def __init__(self):
         self.state: dict[str, torch.Tensor] = {}
@@ -66,7 +66,7 @@ def train(
     watcher: Watcher | None = None,
     log: Callable[[str], None] | None = None,
 ) -> tuple[dict[int, dict], float]:
-    """Train a network, from its weights as they are.
+    """Train a network, starting from its current weights.
 
     Parameters
     ----------
@@ -78,21 +78,21 @@ def train(
         Gets the network, the rows of a batch and a generator for augmentation.
     schedule : Schedule
     seed : int
-        Of the order of the data and of augmentation, with the number of the epoch.
+        For the order of the data and the augmentation, together with the epoch.
     folder : path, optional
-        Where checkpoints go, and where those that are there already are taken from.
+        Folder for checkpoints; existing ones are reused.
     keep : container of int, optional
         Epochs whose state is returned. Default: all. The last one always is.
     watcher : Watcher, optional
     log : callable, optional
-        Told one line for each epoch.
+        Called with one line per epoch.
 
     Returns
     -------
     states : dict of int to dict
         State of the network after each kept epoch.
     seconds : float
-        That the training took, when it was done.
+        How long the training took when it was run.
     """
     watcher = Watcher() if watcher is None else watcher
     optimizer = schedule.optimizer(net)
@@ -146,7 +146,7 @@ def _epoch(net, n_rows, loss, optimizer, schedule, watcher, rng) -> float:
 
 
 def _newest(folder: Any, epochs: int, kept: list[int]) -> int:
-    """The last epoch that has a checkpoint, if all kept ones before it have theirs; else 0."""
+    """The last epoch with a checkpoint if all kept epochs before it have one too, else 0."""
     if folder is None:
         return 0
     found = {e for e in range(1, epochs + 1) if (Path(folder) / f"epoch{e:03d}.pt").exists()}
@@ -165,6 +165,6 @@ def _save(path: Path, net, optimizer, watcher, seconds: float, *, last: bool) ->
 
 
 def _tidy(folder: Path, epoch: int, kept: list[int]) -> None:
-    """Forget the checkpoint before, if it only served to go on from."""
+    """Delete the previous checkpoint if it only served to resume."""
     if epoch - 1 not in kept:
         (folder / f"epoch{epoch - 1:03d}.pt").unlink(missing_ok=True)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Networks that are to forget some of their training images (section 5.3 of the paper).
+"""Networks that should forget some of their training images (section 5.3 of the paper).
 
-*Exact*: trained anew without them. *Approximate*: amnesiac (L. Graves, V. Nagisetty, V. Ganesh,
+*Exact*: retrained without them. *Approximate*: amnesiac (L. Graves, V. Nagisetty, V. Ganesh,
 "Amnesiac machine learning", AAAI 2021): the images are packed into few batches, and the changes
-that these made are taken back; random labels for them in a short fine-tuning; fine-tuning on the
-other images only.
+made by these batches are undone; a short fine-tuning with random labels for them; a fine-tuning on
+the other images only.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def retrained(shop: Workshop, seed: int) -> nn.Module:
 
 
 def by_heart(shop: Workshop, seed: int, *, without: bool) -> nn.Module:
-    """From fresh weights, on images that are never shifted or mirrored, and so better known."""
+    """From fresh weights on images without augmentation, which are therefore learned better."""
     name = f"by_heart_{'without' if without else 'with'}_seed{seed}"
     rows = other_rows(shop) if without else None
     return shop.final(seed, name=name, rows=rows, keep=(), augment=False)
 
 
 def amnesiac(shop: Workshop, seed: int) -> tuple[nn.Module, nn.Module]:
-    """A network that was trained with the images in batches of their own, and without their steps.
+    """A network trained with the images in separate batches, with and without the steps of these.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def amnesiac(shop: Workshop, seed: int) -> tuple[nn.Module, nn.Module]:
 
 
 def relabelled(shop: Workshop, net: nn.Module, name: str, seed: int) -> nn.Module:
-    """Trained on for a while with random labels for the images, the right ones for the others."""
+    """Trained further with random labels for the images, the right ones for the others."""
     rng = np.random.default_rng(seed)
     rows = forgotten_rows(shop)
     labels = shop.y.clone()
@@ -71,7 +71,7 @@ def relabelled(shop: Workshop, net: nn.Module, name: str, seed: int) -> nn.Modul
 
 
 def tuned_on_others(shop: Workshop, net: nn.Module, name: str, seed: int) -> nn.Module:
-    """Trained on for a while on the other images."""
+    """Trained further on the other images."""
     return _fine_tuned(shop, net, name, seed, rows=other_rows(shop))
 
 

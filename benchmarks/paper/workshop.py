@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where the image networks are made: each is trained once, and kept with its checkpoints.
+"""Trains the image networks, each once, and keeps them with their checkpoints.
 
-:class:`Workshop` holds one task on one device and trains by the settings of one scale; what a
-network learns from is an *objective*. What is made out of networks is in ``relatives.py`` and
+:class:`Workshop` holds one task on one device and trains with the settings of one scale; an
+*objective* defines what a network learns from. Copies of networks are made in ``relatives.py`` and
 ``unlearning.py``.
 """
 
@@ -34,7 +34,7 @@ Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class Workshop:
-    """Trains image networks of one task, or takes those that were trained before.
+    """Trains image networks for one task, or loads those trained before.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ class Workshop:
         Of images; :meth:`restricted` is a workshop of some of its classes.
     settings : Settings
     folder : path
-        Of checkpoints: one folder for each network, by its name.
+        For checkpoints: one folder per network, by name.
     log : callable
     device : str
-        Data stays there, and networks are trained there.
+        Where the data is kept and networks are trained.
 
     Attributes
     ----------
@@ -79,14 +79,14 @@ class Workshop:
         return self._restricted[labels]
 
     def count_anew(self) -> None:
-        """Forget which networks were handed out, and with it :attr:`earlier_seconds`."""
+        """Forget which networks were returned, and thereby :attr:`earlier_seconds`."""
         for shop in (self, *self._restricted.values()):
             shop._made.clear()
             shop._earlier.clear()
 
     @property
     def earlier_seconds(self) -> float:
-        """Time that the networks handed out took to train in earlier runs."""
+        """Time that the returned networks took to train in earlier runs."""
         shops = (self, *self._restricted.values())
         return sum(sum(shop._earlier.values()) for shop in shops)
 
@@ -132,21 +132,21 @@ class Workshop:
         Parameters
         ----------
         name : str
-            Of its folder. What has this name already is handed out again.
+            Of its folder. An existing network with this name is loaded.
         start : Module
             Not changed.
         seed : int
-            Of the order of the data, and of their augmentation.
+            For the order of the data and its augmentation.
         objective : callable, optional
             Default: cross-entropy with the labels.
         rows : ndarray of int, optional
             Training images to use. Default: all.
         epochs : int, optional
-            Default: those of a training from scratch; with another number the rate stays.
+            Default: those of a training from scratch. With another number the rate stays constant.
         rate : float, optional
             Default: that of a training from scratch.
         keep : container of int
-            Epochs that are handed out; the last one always is.
+            Epochs to return; the last one is always included.
         watcher : Watcher, optional
             Has its last state afterwards.
         augment : bool
@@ -277,7 +277,7 @@ def features(net: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
 
 
 def augmented(x: torch.Tensor, flip: bool, rng: np.random.Generator) -> torch.Tensor:
-    """One shift for the batch, of at most an eighth; each image mirrored or not."""
+    """One shift per batch, of at most an eighth; each image is mirrored or not."""
     most = x.shape[-1] // 8
     x = torch.roll(x, tuple(rng.integers(-most, most + 1, 2).tolist()), (2, 3))
     if flip:
