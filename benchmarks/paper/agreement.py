@@ -2,7 +2,7 @@
 """Section 4.3: do two networks predict the same labels?  A distance without masks.
 
 Related: the victim some epochs earlier. Unrelated: another seed. Extracted: a copy made from
-predicted labels. Near the victim's decision boundary, points lie on the line between two images with
+predicted labels. Near the victim's decision boundary, points lie on the line between two images
 different predicted labels, at the change of the label found by bisection.
 """
 
