@@ -29,8 +29,8 @@ class Limits:
 
     Notes
     -----
-    Memory and processor time are limited on Linux, and in part on macOS; on Windows only the
-    time on the clock is.
+    All are kept on Linux. macOS does not limit memory. On Windows a crash of the child is still
+    an error and no more, but nothing is limited.
 
     Examples
     --------

@@ -7,14 +7,13 @@ import json
 import math
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,6 +86,7 @@ class Child:
             [sys.executable, "-c", _PROGRAM, *paths],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             stderr=subprocess.DEVNULL,
             cwd=self._folder.name,  # runtimes look for files beside the working directory
             env=environment,
@@ -99,6 +99,11 @@ class Child:
                 file.write(part)
 
     # --- asking ---------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
 
     @property
     def is_usable(self) -> bool:
@@ -144,39 +149,61 @@ class Child:
         self, request: dict[str, Any], seconds: float, doing: str
     ) -> tuple[dict[str, Any], bytes]:
         """Send one request and wait for its answer."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        with self._clock(seconds):
-            try:
-                self._process.stdin.write(json.dumps(request).encode() + b"\n")
-                self._process.stdin.flush()
-                line = self._process.stdout.readline(_MOST_LINE)
-                head = json.loads(line) if line.endswith(b"\n") else None
-                n_bytes = int(head["n_bytes"]) if isinstance(head, dict) else -1
-                body = self._process.stdout.read(n_bytes) if 0 < n_bytes < _MOST_ANSWER else b""
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                head, n_bytes, body = None, -1, b""
-        if not isinstance(head, dict) or len(body) != n_bytes:
-            raise QueryError(f"{self.name}: {self._end_of_child(doing)}")
+        self._deadline = time.monotonic() + seconds
+        try:
+            self._send(json.dumps(request).encode() + b"\n")
+            line, rest = self._line()
+            head = json.loads(line)
+            n_bytes = int(head["n_bytes"])
+            if not 0 <= n_bytes < _MOST_ANSWER:
+                raise ValueError(f"{n_bytes} bytes")
+            body = self._bytes(n_bytes, rest)
+        except (EOFError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise QueryError(f"{self.name}: {self._end_of_child(doing)}") from error
+        except BaseException:  # an interrupt between request and answer leaves them out of step
+            self.close()
+            raise
         if "error" in head:
             raise self._error(str(head["error"]), str(head.get("text", "")))
         return head, body
 
-    @contextmanager
-    def _clock(self, seconds: float) -> Iterator[None]:
-        def stop() -> None:
-            self._timed_out = True
-            self._process.kill()
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
 
-        timer = threading.Timer(seconds, stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except BaseException:  # an interrupt between request and answer leaves them out of step
-            self.close()
-            raise
-        finally:
-            timer.cancel()
+    def _line(self) -> tuple[bytes, bytes]:
+        """The first line of an answer, and what has come of the rest."""
+        read = b""
+        while b"\n" not in read:
+            read += self._read()
+            if len(read) > _MOST_LINE:
+                raise ValueError("a line without an end")
+        line, _, rest = read.partition(b"\n")
+        return line, rest
+
+    def _bytes(self, n_bytes: int, rest: bytes) -> bytes:
+        pieces, missing = [rest], n_bytes - len(rest)
+        while missing > 0:
+            pieces.append(self._read())
+            missing -= len(pieces[-1])
+        if missing:
+            raise ValueError(f"{-missing} bytes too many")
+        return b"".join(pieces)
+
+    def _read(self) -> bytes:
+        """What has come from the child, once something has."""
+        assert self._process.stdout is not None
+        stream = self._process.stdout.fileno()
+        if sys.platform != "win32":  # where only sockets can be waited for
+            left = max(self._deadline - time.monotonic(), 0)
+            if not select.select([stream], [], [], left)[0]:
+                self._timed_out = True
+                raise EOFError
+        read = os.read(stream, 2**20)
+        if not read:
+            raise EOFError
+        return read
 
     def _error(self, kind: str, text: str) -> Exception:
         text = "".join(c if c.isprintable() else " " for c in text)
