@@ -51,7 +51,10 @@ def run(tmp_path_factory, request):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - ELSEWHERE))
 def test_benchmark_runs_at_its_smallest_size(name, run, capsys):
-    run(name)
+    try:
+        run(name)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"an extra is absent: {error}")
     assert capsys.readouterr().out or BENCHMARKS[name].after
 
 
