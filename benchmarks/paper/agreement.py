@@ -3,7 +3,7 @@
 
 Related: the victim some epochs earlier. Unrelated: another seed. Extracted: a copy made from
 predicted labels. Near the victim's decision boundary, points lie on the line between two images
-different predicted labels, at the change of the label found by bisection.
+with different predicted labels, at the change of the label found by bisection.
 """
 
 from __future__ import annotations
