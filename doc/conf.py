@@ -36,8 +36,8 @@ exclude_patterns = ["_build", "_ext", "_templates", "sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 toc_object_entries_show_parents = "hide"
-# A reference to one of our names that is not on the API pages is an error. Names of other projects are
-# not checked, because no inventory is downloaded.
+# A reference to one of our names that is not on the API pages is an error. Other names are not
+# checked, because no inventory is downloaded.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!skzest\.).*")]
 
