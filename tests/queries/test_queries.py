@@ -1345,5 +1345,5 @@ def test_row_as_linear_model_is_cloned_pickled_and_says_that_it_takes_rows():
 
 @pytest.mark.parametrize("row", [[], [[1.0, 2.0]], 3.0])
 def test_what_is_no_row_is_refused(row):
-    with pytest.raises(ValueError, match=r"a row of shape .* is no model"):
+    with pytest.raises(ValueError, match=r"a row of shape .* is not a model"):
         RowAsLinearModel(n_features=2)(row)
