@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 __all__ = [
+    "Array",
     "Point",
     "Points",
     "concatenate",
@@ -28,6 +29,8 @@ __all__ = [
 Points: TypeAlias = Any
 # One of these: an array, a DataFrame of one row, a str.
 Point: TypeAlias = Any
+# An array of NumPy or torch.
+Array: TypeAlias = Any
 
 
 def is_frame(points: Points) -> bool:

@@ -8,12 +8,12 @@ import operator
 import zlib
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._points import to_host
+from .._points import Array, Point, Points, to_host
 from .._validation import check_choice
 from ..drawing import SoundPicture
 from ._base import (
@@ -98,7 +98,7 @@ class AudioMasker(BaseMasker):
         segments: str | Callable = "equal",
         n_segments: int = 16,
         segment_seconds: float | None = None,
-        fill: Any = "silence",
+        fill: ArrayLike | Callable = "silence",
         random_state: int = 0,
     ):
         self.sample_rate = sample_rate
@@ -110,7 +110,7 @@ class AudioMasker(BaseMasker):
 
     # --- the reference --------------------------------------------------------------------
 
-    def fit(self, reference: Any, y: Any = None) -> AudioMasker:
+    def fit(self, reference: Points, y: object = None) -> AudioMasker:
         """Learn the mean of the whole reference.
 
         Parameters
@@ -135,7 +135,7 @@ class AudioMasker(BaseMasker):
         self.mean_ = np.sum(sums, axis=0) / sum(wave.shape[-1] for wave in waves)
         return self
 
-    def check_reference(self, reference: Any) -> Any:
+    def check_reference(self, reference: Points) -> Points:
         """The reference as an array, or as a list of arrays if the waves differ in length.
 
         Raises
@@ -219,7 +219,7 @@ class AudioMasker(BaseMasker):
         # No louder than the recording: integers that are used to the full have no room.
         return noise.clip(point.min(), point.max())
 
-    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
+    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
         """Masked copies of a wave; see :meth:`BaseMasker.render`."""
         axis = 0 if point.ndim == 2 else None
         return render_arrays(point, parts, fill, masks, channel_axis=axis)
@@ -234,12 +234,12 @@ class AudioMasker(BaseMasker):
         edges = np.flatnonzero(np.diff(parts, prepend=-1, append=-1)) / self.sample_rate
         return [f"{start:.3g}–{stop:.3g} s" for start, stop in itertools.pairwise(edges)]
 
-    def picture(self, points: Any, n: int, parts: np.ndarray) -> SoundPicture:
+    def picture(self, points: Points, n: int, parts: np.ndarray) -> SoundPicture:
         """The sound with its segments in colour; see :meth:`BaseMasker.picture`."""
         return SoundPicture(points[n], parts, self.sample_rate)
 
 
-def _is_positive(value: Any) -> bool:
+def _is_positive(value: object) -> bool:
     return isinstance(value, Real) and 0 < float(value) < np.inf
 
 
@@ -248,7 +248,7 @@ def _silence(dtype: np.dtype) -> int:
     return (int(np.iinfo(dtype).max) + 1) // 2 if dtype.kind == "u" else 0
 
 
-def _labels(starts: Any, n_samples: int) -> np.ndarray:
+def _labels(starts: ArrayLike, n_samples: int) -> np.ndarray:
     """Segment of each sample from the positions at which segments begin."""
     starts = np.asarray(starts)
     if starts.size and (starts.ndim != 1 or starts.dtype.kind not in "iu"):
@@ -263,7 +263,7 @@ def _labels(starts: Any, n_samples: int) -> np.ndarray:
 # --- waves of different lengths -------------------------------------------------------------
 
 
-def _differ_in_length(reference: Any) -> bool:
+def _differ_in_length(reference: Points) -> bool:
     if not isinstance(reference, (list, tuple)):
         is_objects = isinstance(reference, np.ndarray) and reference.dtype.hasobject
         if not is_objects or reference.ndim != 1:
@@ -271,7 +271,7 @@ def _differ_in_length(reference: Any) -> bool:
     return len({np.shape(wave) for wave in reference}) > 1
 
 
-def _ragged(reference: Any) -> list[np.ndarray]:
+def _ragged(reference: Points) -> list[np.ndarray]:
     """A list of arrays, shared where they are arrays already."""
     waves: list[np.ndarray] = []
     for n, given in enumerate(reference):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_namespace
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from .._points import Point, Points, take, to_host
+from .._points import Array, Point, Points, take, to_host
 from ..drawing import BarsPicture, Picture
 
 __all__ = ["BaseMasker"]
@@ -147,7 +146,7 @@ class BaseMasker(BaseEstimator):
         """What the point becomes where it is hidden: same type, shape and dtype as the point."""
         raise NotImplementedError(f"{type(self).__name__} does not define fill_for()")
 
-    def render(self, point: Point, parts: Any, fill: Point, masks: Any) -> Points:
+    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
         """Masked copies of a point: parts whose mask is True are kept, the others filled.
 
         Parameters
@@ -184,14 +183,14 @@ class BaseMasker(BaseEstimator):
 
 
 def render_arrays(
-    point: Any,
-    parts: Any,
-    fill: Any,
-    masks: Any,
+    point: Array,
+    parts: Array,
+    fill: Array,
+    masks: Array,
     *,
     shape: tuple[int, ...] | None = None,
     channel_axis: int | None = None,
-) -> Any:
+) -> Array:
     """Copies of ``point`` in which the parts that ``masks`` leaves out are ``fill``.
 
     Parameters

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from .._points import is_frame
+from .._points import Points, is_frame
 from ._base import is_scalar
 
 __all__ = [
@@ -26,12 +26,12 @@ __all__ = [
 FILLS = ("mean", "median", "mode", "zero")
 
 
-def positions_in(table: Any) -> Callable[[Any], int]:
+def positions_in(table: Points) -> Callable[[object], int]:
     """A function from a column's name or index to its position."""
     n_columns = table.shape[1]
     names = list(table.columns) if is_frame(table) else []
 
-    def position(name: Any) -> int:
+    def position(name: object) -> int:
         if isinstance(name, Integral) and not isinstance(name, (bool, np.bool_)):
             if 0 <= int(name) < n_columns:
                 return int(name)
@@ -44,9 +44,8 @@ def positions_in(table: Any) -> Callable[[Any], int]:
     return position
 
 
-def column_parts(groups: Any, n_columns: int, position: Callable) -> np.ndarray:
+def column_parts(groups: Sequence, n_columns: int, position: Callable) -> np.ndarray:
     """Label of each column: one for each group, one for each column in none, in column order."""
-    groups = [] if groups is None else list(groups)
     owner = len(groups) + np.arange(n_columns)
     taken = np.zeros(n_columns, dtype=bool)
     for g, group in enumerate(groups):
@@ -82,7 +81,7 @@ def number_statistic(column: np.ndarray, name: str) -> Any:
     return min(max(round(float(value)), int(column.min())), int(column.max()))
 
 
-def codes_of(table: Any, columns: np.ndarray) -> np.ndarray:
+def codes_of(table: Points, columns: np.ndarray) -> np.ndarray:
     """Columns of one code as floats, NaN where they are missing."""
     try:
         if is_frame(table):

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from .._points import is_frame
+from .._points import Point, Points, is_frame
 from ._base import is_scalar
 
 __all__ = ["check_frame", "fingerprint", "frame_row", "kind_of", "other_statistic", "render_frame"]
 
 
-def kind_of(dtype: Any) -> str:
+def kind_of(dtype: object) -> str:
     """NumPy's letter for the kind of a dtype, which those of pandas have too."""
     return getattr(dtype, "kind", "O")
 
 
-def fingerprint(point: Any) -> bytes:
+def fingerprint(point: Point) -> bytes:
     """Bytes that are the same for rows of the same values."""
     if not is_frame(point):
         return np.ascontiguousarray(point).tobytes()
@@ -30,7 +30,7 @@ def fingerprint(point: Any) -> bytes:
     return repr([str(point.iloc[0, j]) for j in range(point.shape[1])]).encode("utf-8", "replace")
 
 
-def check_frame(frame: Any) -> None:
+def check_frame(frame: Points) -> None:
     """Refuse what has no masked copies."""
     if 0 in frame.shape:
         raise ValueError(
@@ -77,7 +77,7 @@ def other_statistic(column: Any, name: str) -> Any:
         return modes[0]
 
 
-def frame_row(values: list, like: Any) -> Any:
+def frame_row(values: list, like: Points) -> Point:
     """A DataFrame of one row with these values, in the columns and dtypes of another."""
     import pandas as pd
 
@@ -111,7 +111,7 @@ def _cell(value: Any, column: Any) -> Any:
     )
 
 
-def _suits(value: Any, dtype: Any) -> bool:
+def _suits(value: object, dtype: Any) -> bool:
     """False where pandas would parse, cast or drop the value instead of refusing it."""
     if kind_of(dtype) in "iuf":
         return isinstance(value, Real)
@@ -122,7 +122,7 @@ def _suits(value: Any, dtype: Any) -> bool:
     return isinstance(value, str) or getattr(dtype, "type", None) is not str
 
 
-def render_frame(point: Any, parts: np.ndarray, fill: Any, masks: np.ndarray) -> Any:
+def render_frame(point: Point, parts: np.ndarray, fill: Point, masks: np.ndarray) -> Points:
     """Masked copies of a row, column by column, since each has a dtype of its own."""
     import pandas as pd
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._points import is_frame
+from .._points import Array, Point, Points, is_frame
 from .._validation import check_choice, check_whole
 from ..drawing import ImagePicture
 from ._base import (
@@ -132,7 +133,7 @@ class ImageMasker(BaseMasker):
         *,
         n_parts: int | None = None,
         segmenter_params: Mapping | None = None,
-        fill: Any = "mean",
+        fill: ArrayLike | Callable = "mean",
         value_range: tuple[float, float] | None = None,
         segment_scale: float = 255.0,
         image_shape: tuple[int, ...] | None = None,
@@ -149,7 +150,7 @@ class ImageMasker(BaseMasker):
 
     # --- the reference --------------------------------------------------------------------
 
-    def fit(self, reference: Any, y: Any = None) -> ImageMasker:
+    def fit(self, reference: Points, y: object = None) -> ImageMasker:
         """Learn the range of values and the fill from the whole reference.
 
         Parameters
@@ -182,7 +183,7 @@ class ImageMasker(BaseMasker):
         self.fill_ = self._shared_fill(images)
         return self
 
-    def check_reference(self, reference: Any) -> np.ndarray:
+    def check_reference(self, reference: Points) -> np.ndarray:
         """The reference as an array of images, or of flat rows with `image_shape`.
 
         Raises
@@ -193,7 +194,7 @@ class ImageMasker(BaseMasker):
         """
         return self._check(reference)[0]
 
-    def _check(self, reference: Any) -> tuple[np.ndarray, tuple[float, float]]:
+    def _check(self, reference: Points) -> tuple[np.ndarray, tuple[float, float]]:
         images = numeric_points(reference, "ImageMasker")
         shape = images.shape
         if self.image_shape is None and images.ndim == 2:
@@ -290,7 +291,7 @@ class ImageMasker(BaseMasker):
         image = point.reshape(self.image_shape_)
         return called_fill(self.fill, image, parts).reshape(point.shape)
 
-    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
+    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
         """Masked copies of a point; see :meth:`BaseMasker.render`."""
         shape = self._image_shape(tuple(point.shape))
         axis = find_channel_axis(self.channel_axis, shape)
@@ -404,6 +405,8 @@ def find_channel_axis(given: Any, shape: tuple[int, ...]) -> int | None:
             f"channel_axis='auto' cannot tell which axis of an image of shape {shape} holds the "
             f"channels: {many} axis has size 1 to 4. Give channel_axis=0 or channel_axis=-1."
         )
+    if isinstance(given, str):
+        check_choice(given, "channel_axis", ("auto",), "Or give None, or an axis such as 0 or -1.")
     axis = None if given is None else operator.index(given)
     if axis is None or len(shape) != 3 or not -3 <= axis < 3:
         raise ValueError(

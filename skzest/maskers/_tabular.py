@@ -9,9 +9,10 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from .._points import Points, is_frame, same_point, to_host
+from .._points import Array, Point, Points, is_frame, same_point, to_host
 from .._validation import check_choice
 from ..drawing import BarsPicture, shorten
 from ._base import BaseMasker, as_dtype, is_scalar, refuse_dataset, render_arrays
@@ -115,7 +116,7 @@ class TabularMasker(BaseMasker):
         *,
         groups: Iterable[Iterable[str | int]] | None = None,
         one_hot: Iterable[Iterable[str | int]] | None = None,
-        fill: Any = "mean",
+        fill: ArrayLike | Mapping | Callable = "mean",
         n_draws: int = 1,
         random_state: int = 0,
         categorical: str | Iterable[str | int] = "auto",
@@ -134,7 +135,7 @@ class TabularMasker(BaseMasker):
 
     # --- the reference --------------------------------------------------------------------
 
-    def fit(self, reference: Any, y: Any = None) -> TabularMasker:
+    def fit(self, reference: Points, y: object = None) -> TabularMasker:
         """Learn the fill of every column from the whole reference.
 
         Parameters
@@ -155,9 +156,7 @@ class TabularMasker(BaseMasker):
         validate_data(self, table, skip_check_array=True)  # n_features_in_, feature_names_in_
         self._frame = is_frame(table)
         position = positions_in(table)
-        groups, one_hot = (
-            [] if given is None else list(given) for given in (self.groups, self.one_hot)
-        )
+        groups, one_hot = list(self.groups or ()), list(self.one_hot or ())
         self.parts_ = column_parts([*groups, *one_hot], table.shape[1], position)
         self.categorical_ = self._find_categorical(table, position)
         self._one_hot = [np.array([position(name) for name in group]) for group in one_hot]
@@ -168,7 +167,7 @@ class TabularMasker(BaseMasker):
             self.background_ = self._background(table)
         return self
 
-    def check_reference(self, reference: Any) -> Any:
+    def check_reference(self, reference: Points) -> Points:
         """The reference as the DataFrame that it is, or as a numeric array.
 
         Raises
@@ -214,13 +213,13 @@ class TabularMasker(BaseMasker):
             table = table.astype(table.dtype.newbyteorder("="))
         return table
 
-    def point(self, points: Any, n: int) -> Any:
+    def point(self, points: Points, n: int) -> Point:
         """One row: 1-D, or a DataFrame of one row."""
         return points.iloc[[n]] if is_frame(points) else points[n]
 
     # --- one point ------------------------------------------------------------------------
 
-    def cut(self, point: Any) -> np.ndarray:
+    def cut(self, point: Point) -> np.ndarray:
         """The part of each column, the same for every point."""
         check_is_fitted(self)
         n_columns = point.shape[-1]
@@ -231,32 +230,33 @@ class TabularMasker(BaseMasker):
             )
         return self.parts_.copy()
 
-    def fill_for(self, point: Any, parts: np.ndarray) -> Any:
+    def fill_for(self, point: Point, parts: np.ndarray) -> Point:
         """What the columns become where they are hidden; may be shared, do not write to it."""
         check_is_fitted(self)
         if self.fill_ is not None:
             return self.fill_
-        if _is_draws(self.fill):
+        if not callable(self.fill):
             return self._drawn(point)
         # Copies: the point may be a row of the caller's own data.
         values = one_each(self.fill(point.copy(), parts.copy()), point.shape[-1])
         return frame_row(values, point) if is_frame(point) else _array_row(values, point.dtype)
 
-    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Any:
+    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
         """Masked copies of a row; see :meth:`BaseMasker.render`."""
         if is_frame(point):
             return render_frame(point, parts, fill, masks)
         return render_arrays(point, parts, fill, masks)
 
-    def part_names(self, point: Any, parts: np.ndarray) -> list[str]:
+    def part_names(self, point: Point, parts: np.ndarray) -> list[str]:
         """Names of the columns of each part, joined by " + "."""
         columns = point.columns if is_frame(point) else [f"column {j}" for j in range(len(parts))]
         return [" + ".join(str(columns[j]) for j in columns_of) for columns_of in _members(parts)]
 
-    def picture(self, points: Any, n: int, parts: np.ndarray) -> BarsPicture:
+    def picture(self, points: Points, n: int, parts: np.ndarray) -> BarsPicture:
         """A bar for each part, with the value of the column; see :meth:`BaseMasker.picture`."""
         point = self.point(points, n)
-        values = point.iloc[0].tolist() if is_frame(point) else point.tolist()
+        n_columns = point.shape[-1]
+        values = [point.iloc[0, j] if is_frame(point) else point[j] for j in range(n_columns)]
         return BarsPicture(
             [
                 _with_value(name, values[columns[0]]) if len(columns) == 1 else name
@@ -272,7 +272,7 @@ class TabularMasker(BaseMasker):
 
     # --- draws ----------------------------------------------------------------------------
 
-    def _background(self, table: Any) -> Any:
+    def _background(self, table: Points) -> Points:
         """Rows to draw from: all, or as many as can travel with the masker at no cost."""
         if operator.index(self.n_draws) < 1:
             raise ValueError(f"n_draws={self.n_draws!r} must be at least 1.")
@@ -280,7 +280,7 @@ class TabularMasker(BaseMasker):
         chosen = np.sort(rng.permutation(len(table))[:MOST_ROWS])
         return self.take(table, chosen)
 
-    def _drawn(self, point: Any) -> Any:
+    def _drawn(self, point: Point) -> Point:
         """The values of rows that are drawn for one point, averaged."""
         # Seeded by the point itself: no matter where it stands in which reference.
         seed = [operator.index(self.random_state), crc32(fingerprint(point))]
@@ -298,7 +298,7 @@ class TabularMasker(BaseMasker):
 
     # --- categories and fills -------------------------------------------------------------
 
-    def _find_categorical(self, table: Any, position: Callable) -> np.ndarray:
+    def _find_categorical(self, table: Points, position: Callable) -> np.ndarray:
         n_columns = table.shape[1]
         dtypes = table.dtypes if self._frame else [table.dtype] * n_columns
         meanless = np.array([kind_of(dtype) not in "iufmM" for dtype in dtypes])
@@ -309,7 +309,7 @@ class TabularMasker(BaseMasker):
         listed = [position(name) for name in self.categorical]
         return meanless | np.isin(np.arange(n_columns), listed)
 
-    def _shared_fill(self, table: Any, position: Callable) -> Any:
+    def _shared_fill(self, table: Points, position: Callable) -> Point:
         """The fill of every point, or None if it depends on the point."""
         fill = self.fill
         if callable(fill) or _is_draws(fill):
@@ -340,7 +340,7 @@ class TabularMasker(BaseMasker):
                 values[j] = value
         return values
 
-    def _statistic(self, table: Any, j: int, name: str) -> Any:
+    def _statistic(self, table: Points, j: int, name: str) -> Any:
         if self.categorical_[j]:
             name = "mode"
         if not self._frame:
@@ -358,11 +358,11 @@ def _members(parts: np.ndarray) -> list[np.ndarray]:
 
 
 def _with_value(name: str, value: object) -> str:
-    shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+    shown = f"{value:.3g}" if isinstance(value, (float, np.floating)) else str(value)
     return f"{shorten(name, 24)} = {shorten(shown, 11)}"
 
 
-def _is_draws(fill: Any) -> bool:
+def _is_draws(fill: object) -> bool:
     return isinstance(fill, str) and fill == "draws"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._points import is_frame
+from .._points import Array, Points, is_frame
 from .._validation import check_choice
 from ..drawing import TextPicture
 from ._base import BaseMasker, refuse_dataset
@@ -85,7 +85,7 @@ class TextMasker(BaseMasker):
 
     # --- the reference --------------------------------------------------------------------
 
-    def fit(self, reference: Any, y: Any = None) -> TextMasker:
+    def fit(self, reference: Points, y: object = None) -> TextMasker:
         """Check the texts and the parameters; there is nothing to learn.
 
         Parameters
@@ -113,7 +113,7 @@ class TextMasker(BaseMasker):
             )
         return self
 
-    def check_reference(self, reference: Any) -> list[str]:
+    def check_reference(self, reference: Points) -> list[str]:
         """The reference as a list of strings; a list of strings is that list itself.
 
         Raises
@@ -167,7 +167,7 @@ class TextMasker(BaseMasker):
         """What a hidden token becomes, the same for all."""
         return self.fill
 
-    def render(self, point: str, parts: np.ndarray, fill: str, masks: Any) -> list[str]:
+    def render(self, point: str, parts: np.ndarray, fill: str, masks: Array) -> list[str]:
         """Masked copies of a text; see :meth:`BaseMasker.render`.
 
         Returns
