@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pictures of models and their distances; matplotlib is imported when one is drawn."""
+"""Figures of models and their distances; matplotlib is imported when one is drawn."""
 
 from ._clustering import check_names
 from ._curve import ReferenceCurveDisplay

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Distance, or its standard deviation, against how much was asked."""
+"""A distance, or its standard deviation, against the number of questions."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _Y_LABELS = {
 class ReferenceCurveDisplay:
     """Curves of distances against reference points or questions.
 
-    It is recommended to use :meth:`from_signatures` to create a display of one curve. Several
-    curves, such as one for each design, are given to the class itself.
+    It is recommended to use :meth:`from_signatures` to create a display of one curve. For several
+    curves, such as one for each design, use the class itself.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ReferenceCurveDisplay:
         Curves as :func:`~skzest.reference_curve` makes them, by name.
 
     labels : sequence of str, default=None
-        Names of the pairs, the same in every curve. If None, "0 – 1" and so on, by rows.
+        Names of the pairs, the same in every curve. If None, "0 – 1" and so on, from row numbers.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class ReferenceCurveDisplay:
         Raises
         ------
         ValueError
-            If `x` or `quantity` is unknown, or `labels` are not as many as the pairs.
+            If `x` or `quantity` is unknown, or the number of `labels` is not that of the pairs.
         """
         check_choice(x, "x", _X_LABELS)
         check_choice(quantity, "quantity", _Y_LABELS)
@@ -209,7 +209,7 @@ class ReferenceCurveDisplay:
 
 
 def _powers_of_two(values: list[np.ndarray], most: int = 7) -> np.ndarray:
-    """Ticks that cover the values, not more than have room for their numbers."""
+    """Ticks that cover the values, at most as many as have room for their numbers."""
     all_of_them = np.concatenate(values)
     low, high = np.round(np.log2([all_of_them.min(), all_of_them.max()])).astype(int)
     return 2.0 ** np.arange(low, high + 1, 1 + (high - low) // most)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Suspects beside the distances of unrelated models."""
+"""Distances of suspects next to those of unrelated models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCALES = ("auto", "linear", "log")
 
-# Colour and marker of each decision, so that either will do; None is "not decided upon".
+# Colour and marker both tell the decision; None is for suspects without one.
 _STYLES: dict[str | None, dict[str, Any]] = {
     "reused": {"color": VERMILION, "marker": "o"},
     "undecided": {"color": "0.35", "marker": "D"},
@@ -32,7 +32,7 @@ _ROW, _SMALLEST_ROW = 0.27, 0.155  # inches
 
 
 class ReuseDetectionDisplay:
-    """Relative distances of suspects, with intervals, beside those of unrelated models.
+    """Relative distances of suspects, with intervals, next to those of unrelated models.
 
     It is recommended to use :meth:`from_decisions` or :meth:`from_distances` to create a display.
     All parameters are stored as attributes.
@@ -55,7 +55,7 @@ class ReuseDetectionDisplay:
         "reused", "unrelated" or "undecided".
 
     p_values : ndarray of shape (n_suspects,), default=None
-        Written beside the suspects.
+        Written next to the suspects.
 
     critical : float, default=None
         Relative distance below which a single suspect is "reused".
@@ -66,23 +66,23 @@ class ReuseDetectionDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes with the picture.
+        Axes with the distances.
 
     figure_ : matplotlib Figure
-        Figure containing the picture.
+        Figure containing the axes.
 
     null_ : matplotlib PathCollection
         The unrelated models.
 
     suspects_ : list of matplotlib Line2D
-        One marker for each suspect with a distance, from the top.
+        One marker for each suspect with a distance, from top to bottom.
 
     legend_ : matplotlib Legend
-        What markers and lines mean.
+        The legend of markers and lines.
 
     See Also
     --------
-    skzest.ReuseDetector : Decides.
+    skzest.ReuseDetector : Makes the decisions.
 
     Examples
     --------
@@ -164,7 +164,7 @@ class ReuseDetectionDisplay:
         ax: Axes | None = None,
         **plot_params: Any,
     ) -> ReuseDetectionDisplay:
-        """Draw distances to the owner's model, in units of the mean of the unrelated.
+        """Draw distances to the owner's model, relative to the mean of unrelated models.
 
         Parameters
         ----------
@@ -193,8 +193,8 @@ class ReuseDetectionDisplay:
         Raises
         ------
         ValueError
-            If distances are negative or infinite, those of the unrelated are missing or zero on
-            average, or `labels` are not as many as the suspects.
+            If distances are negative or infinite, those of unrelated models are missing or have
+            mean zero, or the number of `labels` is not that of the suspects.
         """
         null, suspects = _distances(d_null, "d_null"), _distances(d_suspects, "d_suspects")
         if not len(null) or np.isnan(null).any() or not null.mean() > 0:
@@ -212,7 +212,7 @@ class ReuseDetectionDisplay:
     def plot(
         self, *, ax: Axes | None = None, scale: str = "auto", label_length: int = 32
     ) -> ReuseDetectionDisplay:
-        """Draw one row for each suspect, the nearest first, below a row of unrelated models.
+        """Draw one row for each suspect, nearest first, below a row of unrelated models.
 
         Parameters
         ----------
@@ -220,9 +220,8 @@ class ReuseDetectionDisplay:
             Where to draw. If None, a new figure, large enough for the suspects.
 
         scale : {"auto", "linear", "log"}, default="auto"
-            Scale of the relative distance; "auto" is logarithmic where a suspect is less than a
-            tenth of the unrelated models' distance away. There a distance of 0 is an arrow at
-            the edge.
+            Scale of the relative distance; "auto" is logarithmic if a suspect's is below 0.1. On
+            a logarithmic scale a distance of 0 is an arrow at the edge.
 
         label_length : int, default=32
             Longer labels lose their middle.
@@ -266,7 +265,7 @@ class ReuseDetectionDisplay:
         return float(np.clip(9.0 / rows, _SMALLEST_ROW, _ROW))
 
     def _set_scale(self, null, suspects, scale):
-        """Limits of the axis; returns the least value that it has room for."""
+        """Set the limits of the axis; return the least value inside."""
         shown = [null, suspects]
         shown += [np.asarray(end, dtype=float) for end in (self.low, self.high) if end is not None]
         shown += [[line] for line in (self.critical, self.unrelated_from) if line is not None]
@@ -276,7 +275,7 @@ class ReuseDetectionDisplay:
         known = suspects[suspects > 0]
         if scale == "auto":
             scale = "log" if len(known) and known.min() < 0.1 else "linear"
-        # An interval may be as wide as one likes; the unrelated models are what matters.
+        # Wide intervals are cut off, so that the unrelated models remain visible.
         high = min(positive.max(), 20 * max(1.0, null.max(), np.max(known, initial=0.0)))
         self.ax_.set_xscale(scale)
         if scale == "linear":

@@ -62,19 +62,18 @@ class ZestDistanceDisplay:
         Names of the models. If None, "model 0", "model 1" and so on.
 
     groups : array-like of shape (n_models,), default=None
-        The family that each model is known to belong to, drawn as a coloured strip. None or NaN
-        where it is not known.
+        The known family of each model, drawn as a coloured strip; None or NaN if unknown.
 
     linkage : ndarray of shape (n_clustered - 1, 4), default=None
-        Hierarchical clustering as :func:`scipy.cluster.hierarchy.linkage` gives it. If None, the
-        models are drawn in the order they came, without a dendrogram.
+        Hierarchical clustering in the form of :func:`scipy.cluster.hierarchy.linkage`. If None,
+        the models are drawn in their original order, without a dendrogram.
 
     clustered : ndarray of shape (n_clustered,), default=None
-        Indices of the models that `linkage` is about; the others follow after them. If None, all.
+        Indices of the models in `linkage`; the others are drawn after them. If None, all.
 
     distance : str, default="cosine"
-        Name of the distance, for the colour bar. A name that is not one of
-        :func:`~skzest.zest_distances` is written as it is.
+        Name of the distance, for the colour bar. A name that :func:`~skzest.zest_distances` does
+        not know is written as it is.
 
     Attributes
     ----------
@@ -101,7 +100,7 @@ class ZestDistanceDisplay:
         The colour bar.
 
     legend_ : matplotlib Legend or None
-        What the colours of the strip mean, and the hatched cells if there are any.
+        The legend of the strip, and of hatched cells if there are any.
 
     See Also
     --------
@@ -166,7 +165,7 @@ class ZestDistanceDisplay:
             The family that each model is known to belong to; None or NaN where it is not known.
 
         method : {"average", "complete", "single", "weighted"} or None, default="average"
-            Linkage. None draws the models in the order they came.
+            Linkage. None draws the models in their original order.
 
         distance : str, default="cosine"
             Name of the distance, for the colour bar.

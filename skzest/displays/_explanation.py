@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where two models look at different things: shares of their distance, on the point itself."""
+"""The shares of a distance on the parts of a point: where two models differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEIGHT_OF_LABEL = 2.5  # inches, for the full label of the colour bar
 
 
 class ExplanationDisplay:
-    """The shares that the parts of one reference point have in a distance.
+    """The shares of a distance that belong to the parts of one reference point.
 
     It is recommended to use :meth:`from_explanation` or :meth:`from_signatures` to create a
     display. All parameters are stored as attributes.
@@ -38,7 +38,7 @@ class ExplanationDisplay:
         The class whose shares are drawn. If None, those of all classes, in sum.
 
     names : pair of str, default=("first", "second")
-        What the two models are called.
+        Names of the two models.
 
     Attributes
     ----------
@@ -49,10 +49,10 @@ class ExplanationDisplay:
         Figure containing the point.
 
     values_ : ndarray of shape (n_parts,)
-        What was drawn: shares in percent of the distance, or differences.
+        The values drawn: shares in percent of the distance, or differences.
 
     artists_ : list of matplotlib Artist
-        The coloured overlay of an image, the words of a text, the stretches of a sound, or bars.
+        The coloured overlay of an image, the words of a text, the segments of a sound, or bars.
 
     colorbar_ : matplotlib Colorbar or None
         The colour bar; None beside bars.
@@ -60,7 +60,7 @@ class ExplanationDisplay:
     See Also
     --------
     skzest.explain_distance : Compute the shares.
-    skzest.SignatureDisplay : What one model looks at.
+    skzest.SignatureDisplay : The coefficients of one model.
 
     Examples
     --------
@@ -130,8 +130,8 @@ class ExplanationDisplay:
         Raises
         ------
         ValueError
-            If the plan has no such point, the explanation no such class, or if its components
-            are masks (``surrogate="passthrough"``).
+            If `point` is not in the plan or `label` not in the explanation, or if components are
+            masks (``surrogate="passthrough"``).
         """
         if point is None:
             point = int(np.argmax(explanation.by_point))
@@ -194,12 +194,12 @@ class ExplanationDisplay:
             Where to draw. If None, a new figure.
 
         quantity : {"share", "difference"}, default="share"
-            Shares, in percent of the whole distance; or, for one class, the second model's
-            coefficient less the first's, both of signatures scaled to length 1.
+            Shares in percent of the distance; or, for one class, the coefficients of the second
+            model minus those of the first, of signatures scaled to length 1.
 
         vmax : float, default=None
-            The value with the strongest colour, for pictures that are compared. If None, the
-            largest of the point.
+            The value with the strongest colour, for figures to be compared. If None, the largest
+            value of the point.
 
         sound : {"waveform", "spectrogram"}, default="waveform"
             How a sound is drawn.
@@ -214,7 +214,7 @@ class ExplanationDisplay:
         Raises
         ------
         ValueError
-            If `quantity` or `sound` is unknown, or differences are asked for without a `label`.
+            If `quantity` or `sound` is unknown, or ``quantity="difference"`` without a `label`.
         """
         check_choice(quantity, "quantity", QUANTITIES)
         check_choice(sound, "sound", SOUNDS)
@@ -256,8 +256,8 @@ class ExplanationDisplay:
         if self.label is None:
             if quantity == "difference":
                 raise ValueError(
-                    "quantity='difference' is of one class, as classes differ in opposite ways; "
-                    f"give label=, one of {list(explanation.classes)[:10]}."
+                    "quantity='difference' needs one class, since classes differ in opposite "
+                    f"directions; give label=, one of {list(explanation.classes)[:10]}."
                 )
             rows = slice(None)
         elif self.label in explanation.classes:
@@ -265,7 +265,7 @@ class ExplanationDisplay:
             rows = slice(c, c + 1)
         else:
             raise ValueError(
-                f"label={self.label!r} is no class that both models have; choose one of "
+                f"label={self.label!r} is not a class of both models; choose one of "
                 f"{list(explanation.classes)[:10]}."
             )
         if quantity == "share":

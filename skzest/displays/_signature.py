@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What one model looks at: its coefficients on the parts of a point, class by class."""
+"""The coefficients of one model on the parts of a point, class by class."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SignatureDisplay:
     Parameters
     ----------
     coefficients : ndarray of shape (n_shown, n_parts)
-        Coefficients of the classes that are drawn.
+        Coefficients of the classes to draw.
 
     plan : QueryPlan
         The questions.
@@ -56,7 +56,7 @@ class SignatureDisplay:
 
     See Also
     --------
-    skzest.ExplanationDisplay : Where two models look at different things.
+    skzest.ExplanationDisplay : The difference of two models.
 
     Examples
     --------
@@ -110,8 +110,8 @@ class SignatureDisplay:
             tell, or else their numbers.
 
         labels : array-like, default=None
-            Those of the classes that are drawn, in this order. If None, the four with the
-            largest coefficients at this point, the largest first.
+            Labels of the classes to draw, in this order. If None, the four with the largest
+            coefficients at this point, largest first.
 
         ax : matplotlib Axes, Figure, SubFigure or array-like of Axes, default=None
             Where to draw; a single Axes suits a single class. If None, a new figure.
@@ -126,8 +126,8 @@ class SignatureDisplay:
         Raises
         ------
         ValueError
-            If the plan has no such point, a class is not one of the model's, or if components
-            are masks (``surrogate="passthrough"``).
+            If `point` is not in the plan, the model lacks a class of `labels`, or components are
+            masks (``surrogate="passthrough"``).
         DesignMismatchError
             If column names tell that the signature answers other questions.
         """
@@ -161,8 +161,8 @@ class SignatureDisplay:
             Where to draw. If None, a new figure.
 
         vmax : float, default=None
-            The coefficient with the strongest colour, for models that are compared. If None,
-            the largest that is drawn.
+            The coefficient with the strongest colour, for models to be compared. If None, the
+            largest one drawn.
 
         sound : {"waveform", "spectrogram"}, default="waveform"
             How a sound is drawn.
@@ -238,26 +238,26 @@ def _same_row(axes, first):
 
 
 def _largest(W):
-    """Classes with the largest coefficients, those that the model lacks (NaN) left out."""
+    """Classes with the largest coefficients, without those that the model lacks (NaN)."""
     strength = np.abs(W).max(axis=1)
     there = np.flatnonzero(~np.isnan(strength))
     if not len(there):
-        raise ValueError(
-            "the model has none of the classes (S is NaN), so there is nothing to draw."
-        )
+        raise ValueError("the model lacks all classes (S is NaN), so there is nothing to draw.")
     return there[np.argsort(-strength[there], kind="stable")][:_LABELS_SHOWN]
 
 
 def _rows_of(labels, known, W):
-    """Rows of the classes that were asked for."""
+    """Rows of the requested classes."""
     labels = np.asarray(labels, dtype=object)
     rows = []
     for label in labels.ravel().tolist():
         if label not in known:
-            raise ValueError(f"{label!r} is no class of the signature; choose from {known[:10]}.")
+            raise ValueError(
+                f"{label!r} is not a class of the signature; choose from {known[:10]}."
+            )
         rows.append(known.index(label))
         if np.isnan(W[rows[-1]]).any():
-            raise ValueError(f"the model has no class {label!r} (its coefficients are NaN).")
+            raise ValueError(f"the model lacks class {label!r} (its coefficients are NaN).")
     if not rows:
         raise ValueError("labels is empty; give at least one class, or None.")
     return np.array(rows)

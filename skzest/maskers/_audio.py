@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sounds: stretches of time are the parts."""
+"""Sounds: segments of time are the parts."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ FILLS = ("silence", "mean", "noise")
 
 
 class AudioMasker(BaseMasker):
-    """Silences stretches of recordings.
+    """Silences segments of recordings.
 
     Parameters
     ----------
     sample_rate : float
         Samples per second.
     segments : {"equal"} or callable, default="equal"
-        What the parts are. ``"equal"``: stretches of equal length. A callable gets ``(wave,
-        sample_rate)`` and returns the positions, in samples, at which a new segment begins,
-        such as onsets; the first segment begins at 0 in any case.
+        What the parts are. ``"equal"``: segments of equal length. A callable gets ``(wave,
+        sample_rate)`` and returns the positions, in samples, at which new segments begin, such
+        as onsets; the first segment always begins at 0.
     n_segments : int, default=16
         Number of equal segments; a wave of fewer samples has as many segments as samples.
     segment_seconds : float, optional
-        Length of an equal segment, instead of their number. The last one may be shorter.
+        Length of an equal segment, in place of `n_segments`. The last one may be shorter.
     fill : {"silence", "mean", "noise"}, number or callable, default="silence"
         What hidden samples become. ``"silence"`` is 0 (the middle of the range for unsigned
         integers), ``"mean"`` the mean of the whole reference per channel, ``"noise"`` Gaussian
@@ -66,9 +66,9 @@ class AudioMasker(BaseMasker):
     Notes
     -----
     The reference is an array of shape (n, n_samples) or (n, n_channels, n_samples), or a list of
-    waves, (n_samples,) or (n_channels, n_samples), that may differ in length. For a list of
-    different lengths the model is asked with a *list* of waves of different lengths too, which its
-    query's ``preprocess`` has to pad; waves of one length make an array.
+    waves, (n_samples,) or (n_channels, n_samples), that may differ in length. If they do, models
+    get *lists* of waves of different lengths, too, which their query's ``preprocess`` has to pad;
+    waves of one length become an array.
 
     Copies keep the values and the dtype of the reference.
 
@@ -90,6 +90,7 @@ class AudioMasker(BaseMasker):
         "Is the recording empty, or shorter than a segment? Leave it out of reference, or make "
         "segments shorter (n_segments, segment_seconds)."
     )
+    many_parts_remedy = "Lower n_segments, or raise segment_seconds."
 
     def __init__(
         self,
@@ -125,8 +126,8 @@ class AudioMasker(BaseMasker):
         Raises
         ------
         ValueError
-            If the waves are not finite or differ in channels or dtype, or if a parameter does
-            not suit them.
+            If the waves are not finite or differ in channels or dtype, or a parameter is out of
+            range.
         """
         waves = self.check_reference(reference)
         self._check_params()
@@ -141,7 +142,7 @@ class AudioMasker(BaseMasker):
         Raises
         ------
         ValueError, TypeError
-            If the waves are not numeric, not finite, empty, or unlike in channels or dtype.
+            If the waves are not numeric, not finite or empty, or differ in channels or dtype.
         """
         if not _is_positive(self.sample_rate):
             raise ValueError(f"sample_rate={self.sample_rate!r} must be a positive number.")
@@ -208,7 +209,7 @@ class AudioMasker(BaseMasker):
         return np.ascontiguousarray(np.broadcast_to(as_dtype(values, point.dtype), point.shape))
 
     def _noise(self, point: np.ndarray) -> np.ndarray:
-        # Seeded by the recording itself: no matter where it stands in which reference.
+        # Seeded by the recording itself, whatever its position in the reference.
         content = zlib.crc32(point.tobytes())
         rng = np.random.default_rng([operator.index(self.random_state), content])
         mean = point.mean(axis=-1, keepdims=True, dtype=np.float64)
@@ -216,7 +217,7 @@ class AudioMasker(BaseMasker):
         noise = mean + level * rng.standard_normal(point.shape)
         if point.dtype.kind == "f":
             return noise
-        # No louder than the recording: integers that are used to the full have no room.
+        # No louder than the recording, which may use the full range of its integers.
         return noise.clip(point.min(), point.max())
 
     def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
@@ -225,7 +226,7 @@ class AudioMasker(BaseMasker):
         return render_arrays(point, parts, fill, masks, channel_axis=axis)
 
     def layout(self) -> dict:
-        """The constructor parameters that are needed to render, fit for JSON."""
+        """The constructor parameters that a rebuilt masker needs, as JSON can hold them."""
         rate = self.sample_rate
         return {"sample_rate": int(rate) if int(rate) == rate else float(rate)}
 
@@ -244,7 +245,7 @@ def _is_positive(value: object) -> bool:
 
 
 def _silence(dtype: np.dtype) -> int:
-    """Unsigned samples swing around the middle of their range."""
+    """Unsigned samples are centred on the middle of their range."""
     return (int(np.iinfo(dtype).max) + 1) // 2 if dtype.kind == "u" else 0
 
 
@@ -285,7 +286,7 @@ def _ragged(reference: Points) -> list[np.ndarray]:
             raise ValueError(
                 f"reference point {n} has shape {wave.shape} and dtype {wave.dtype}, point 0 "
                 f"has {first.shape} and {first.dtype}. Waves may differ in length only: give "
-                "all (n_samples,) or all (n_channels, n_samples), of one dtype."
+                "all (n_samples,) or all (n_channels, n_samples), in one dtype."
             )
         check_finite(wave, n)
         waves.append(wave)

@@ -45,7 +45,7 @@ def positions_in(table: Points) -> Callable[[object], int]:
 
 
 def column_parts(groups: Sequence, n_columns: int, position: Callable) -> np.ndarray:
-    """Label of each column: one for each group, one for each column in none, in column order."""
+    """Label of each column: one per group and one per ungrouped column, in column order."""
     owner = len(groups) + np.arange(n_columns)
     taken = np.zeros(n_columns, dtype=bool)
     for g, group in enumerate(groups):
@@ -64,7 +64,7 @@ def column_parts(groups: Sequence, n_columns: int, position: Callable) -> np.nda
 
 
 def number_statistic(column: np.ndarray, name: str) -> Any:
-    """One of `FILLS` of a numeric column, NaN left out; rounded if it holds integers."""
+    """One of `FILLS` of a numeric column, ignoring NaN; rounded if it holds integers."""
     if name == "zero":
         return 0
     if column.dtype.kind == "f":
@@ -77,7 +77,7 @@ def number_statistic(column: np.ndarray, name: str) -> Any:
     value = column.mean(dtype=np.float64) if name == "mean" else np.median(column)
     if column.dtype.kind == "f":
         return value
-    # A float near 2**63 may lie outside of what the column can hold; the column does not.
+    # A float near 2**63 may be outside the range of the dtype; the values of the column are not.
     return min(max(round(float(value)), int(column.min())), int(column.max()))
 
 
@@ -89,13 +89,13 @@ def codes_of(table: Points, columns: np.ndarray) -> np.ndarray:
         return table[:, columns].astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            f"one_hot holds columns {list(table.columns[columns])} that are no numbers. A column "
-            "of categories is one part as it is: leave it out of one_hot."
+            f"one_hot holds columns {list(table.columns[columns])} that are not numeric. A column "
+            "of categories is already one part: leave it out of one_hot."
         ) from None
 
 
 def check_one_hot(codes: np.ndarray) -> None:
-    """Refuse columns that code no category."""
+    """Refuse columns that are not one-hot codes."""
     missing = np.isnan(codes)
     wrong = ~np.isin(codes, (0, 1)) & ~missing
     several = np.nansum(codes, axis=1) > 1
@@ -109,7 +109,7 @@ def check_one_hot(codes: np.ndarray) -> None:
 
 
 def most_frequent(codes: np.ndarray) -> list[int]:
-    """The code of the most frequent category, the first of several; none may be one too."""
+    """The code of the most frequent category, the first of several; "none" counts as one."""
     known = codes[~np.isnan(codes).any(axis=1)]
     counts = known.sum(axis=0)
     n_none = len(known) - counts.sum()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows of DataFrames: their fill and their masked copies, dtypes kept.
+"""Rows of DataFrames: their fills and masked copies, in the dtypes of the columns.
 
-pandas is imported in the functions: whoever gets here has given a DataFrame.
+pandas is imported inside functions, which are only called with a DataFrame.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ __all__ = ["check_frame", "fingerprint", "frame_row", "kind_of", "other_statisti
 
 
 def kind_of(dtype: object) -> str:
-    """NumPy's letter for the kind of a dtype, which those of pandas have too."""
+    """NumPy's letter for the kind of a dtype; dtypes of pandas have one, too."""
     return getattr(dtype, "kind", "O")
 
 
 def fingerprint(point: Point) -> bytes:
-    """Bytes that are the same for rows of the same values."""
+    """Bytes that are equal for rows of equal values."""
     if not is_frame(point):
         return np.ascontiguousarray(point).tobytes()
-    # What a value looks like, not how it lies in memory: that depends on the version of pandas.
+    # The values as text: their layout in memory depends on the version of pandas.
     return repr([str(point.iloc[0, j]) for j in range(point.shape[1])]).encode("utf-8", "replace")
 
 
 def check_frame(frame: Points) -> None:
-    """Refuse what has no masked copies."""
+    """Refuse a DataFrame of which no masked copies can be made."""
     if 0 in frame.shape:
         raise ValueError(
             f"TabularMasker got a DataFrame of shape {frame.shape}; it needs at least one row "
@@ -51,9 +51,7 @@ def check_frame(frame: Points) -> None:
                 "Give frame.sparse.to_dense()."
             )
         if kind == "f" and np.isinf(frame.iloc[:, j].to_numpy(np.float64, na_value=0)).any():
-            raise ValueError(
-                f"column {name!r} holds infinity. Replace it; missing values (NaN) may stay."
-            )
+            raise ValueError(f"column {name!r} holds infinite values. Replace them; NaN may stay.")
 
 
 def other_statistic(column: Any, name: str) -> Any:

@@ -41,32 +41,31 @@ class TabularMasker(BaseMasker):
     ----------
     groups : list of lists of str or int, optional
         Columns that are hidden together, by name or by index (integers are always positions).
-        Every column that is in no group is a part of its own. Parts are numbered in the order
-        of the columns.
+        Every other column is a part of its own. Parts are numbered in the order of the columns.
     one_hot : list of lists of str or int, optional
-        Groups of columns that code one category: 0 or 1, and at most one 1 in a row. They are
-        hidden together too, and what they become is a category: the most frequent one where
-        `fill` asks for a mean, median or mode.
+        Groups of columns that encode one category: 0 or 1, and at most one 1 in a row. They are
+        hidden together, too, and become a category again: the most frequent one where `fill`
+        asks for a mean, median or mode.
     fill : {"mean", "median", "mode", "zero", "draws"}, value, array, dict or callable, \
             default="mean"
-        What hidden columns become. Statistics are those of the whole reference, missing values
-        left out, and are rounded for columns of integers. Categorical columns get their mode
+        What hidden columns become. Statistics are computed over the whole reference without
+        missing values, and rounded for columns of integers. Categorical columns get their mode
         (the most frequent value; of several, the smallest) under all four names, and dates and
-        durations their mean under ``"zero"``. ``"draws"`` takes the values of other rows of the
-        reference, which differ from point to point. A value goes to every column, an array has
-        one value per column, a dict has values for some columns (by name or index), the others
-        getting mean or mode. A callable gets ``(point, parts)`` and returns one value per
-        column, or a DataFrame of one row. NaN hides by making missing, where a column of floats
-        or of nullable values can.
+        durations their mean under ``"zero"``. ``"draws"`` takes values from other rows of the
+        reference, chosen anew for each point. A single value fills every column, an array has
+        one value per column, and a dict has values for some columns (by name or index), while
+        the others get their mean or mode. A callable gets ``(point, parts)`` and returns one
+        value per column, or a DataFrame of one row. NaN hides a column by making it missing,
+        where its dtype allows that.
     n_draws : int, default=1
-        Rows that are drawn for each point under ``fill="draws"``: the values of one row belong
-        together, the mean (for categories the mode) of several is steadier.
+        Rows to draw for each point under ``fill="draws"``. One row has values that occur
+        together; the mean of several (for categories the mode) varies less.
     random_state : int, default=0
         Seed of the draws, which depend on this number and on the point alone.
     categorical : "auto" or list of str or int, default="auto"
-        Columns whose values are categories. ``"auto"``: those of a DataFrame that are no
-        numbers, dates or durations (category, object, string, bool). A list decides for
-        numeric columns, as for integer codes; columns that have no mean stay categorical.
+        Columns whose values are categories. ``"auto"``: the columns of a DataFrame that are not
+        numbers, dates or durations (category, object, string, bool). A list adds numeric
+        columns, such as integer codes.
 
     Attributes
     ----------
@@ -75,7 +74,7 @@ class TabularMasker(BaseMasker):
     fill_ : ndarray of shape (`n_features_in_`,), DataFrame of one row, or None
         What hidden columns become; None if that depends on the point.
     background_ : array or DataFrame
-        Rows of the reference, at most 1,000, that are drawn from. Only for ``fill="draws"``.
+        At most 1,000 rows of the reference to draw from. Only for ``fill="draws"``.
     categorical_ : ndarray of bool, shape (`n_features_in_`,)
         Which columns are categorical.
     n_features_in_ : int
@@ -85,15 +84,14 @@ class TabularMasker(BaseMasker):
 
     Notes
     -----
-    A DataFrame goes to the model as a DataFrame, with the same columns, order and dtypes
-    (categorical, nullable and datetime too). Missing values are allowed, and those of a point
-    stay missing where its columns are kept. A value that is missing in all rows that were drawn
-    is hidden by making it missing.
+    Copies of a row of a DataFrame are DataFrames with the same columns, order and dtypes,
+    including categorical, nullable and datetime ones. Missing values are allowed and stay missing
+    where their columns are kept. A value that is missing in all drawn rows is hidden by making it
+    missing.
 
-    ``fill="draws"`` shows a model rows that look real, where means may be values that no row has.
-    To average over draws what the *model* says about each, which least squares does not tell
-    from averaging the signatures, make one signature for each ``random_state`` and take their
-    mean.
+    ``fill="draws"`` shows a model realistic rows, where means may be values that no row has. To
+    average a model's *answers* over several draws, compute one signature per ``random_state`` and
+    take the mean: with least squares it comes to the same.
 
     Examples
     --------
@@ -110,6 +108,7 @@ class TabularMasker(BaseMasker):
     """
 
     few_parts_remedy = "Give a table of at least two columns, and groups that leave two parts."
+    many_parts_remedy = "Put columns that belong together into groups=."
 
     def __init__(
         self,
@@ -130,7 +129,7 @@ class TabularMasker(BaseMasker):
 
     @property
     def array_points(self) -> bool:  # type: ignore[override]
-        """Whether points are arrays, and not rows of the DataFrame that was given to fit."""
+        """Whether points are arrays, not rows of a DataFrame."""
         return not getattr(self, "_frame", False)
 
     # --- the reference --------------------------------------------------------------------
@@ -150,7 +149,7 @@ class TabularMasker(BaseMasker):
         Raises
         ------
         ValueError, TypeError
-            If a column is not known, is in two groups, or cannot hold its fill.
+            If a column is unknown, is in two groups, or cannot hold its fill.
         """
         table = self.check_reference(reference)
         validate_data(self, table, skip_check_array=True)  # n_features_in_, feature_names_in_
@@ -168,7 +167,7 @@ class TabularMasker(BaseMasker):
         return self
 
     def check_reference(self, reference: Points) -> Points:
-        """The reference as the DataFrame that it is, or as a numeric array.
+        """The reference itself if it is a DataFrame, else a numeric array.
 
         Raises
         ------
@@ -231,7 +230,7 @@ class TabularMasker(BaseMasker):
         return self.parts_.copy()
 
     def fill_for(self, point: Point, parts: np.ndarray) -> Point:
-        """What the columns become where they are hidden; may be shared, do not write to it."""
+        """What hidden columns become. It may be shared by all points: do not write to it."""
         check_is_fitted(self)
         if self.fill_ is not None:
             return self.fill_
@@ -273,7 +272,7 @@ class TabularMasker(BaseMasker):
     # --- draws ----------------------------------------------------------------------------
 
     def _background(self, table: Points) -> Points:
-        """Rows to draw from: all, or as many as can travel with the masker at no cost."""
+        """Rows to draw from: all, or few enough to be pickled with the masker cheaply."""
         if operator.index(self.n_draws) < 1:
             raise ValueError(f"n_draws={self.n_draws!r} must be at least 1.")
         rng = np.random.default_rng(operator.index(self.random_state))
@@ -281,8 +280,8 @@ class TabularMasker(BaseMasker):
         return self.take(table, chosen)
 
     def _drawn(self, point: Point) -> Point:
-        """The values of rows that are drawn for one point, averaged."""
-        # Seeded by the point itself: no matter where it stands in which reference.
+        """The values of the rows drawn for one point, averaged."""
+        # Seeded by the point itself, whatever its position in the reference.
         seed = [operator.index(self.random_state), crc32(fingerprint(point))]
         rng = np.random.default_rng(seed)
         n_draws = operator.index(self.n_draws)

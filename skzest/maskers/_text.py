@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Texts: words, sentences, or the tokens of any tokenizer are the parts."""
+"""Texts: words, sentences or the tokens of any tokenizer are the parts."""
 
 from __future__ import annotations
 
@@ -20,38 +20,37 @@ __all__ = ["TextMasker"]
 
 
 class TextMasker(BaseMasker):
-    """Leaves words out of texts, or puts something else in their place.
+    """Removes words from texts, or replaces them.
 
     Parameters
     ----------
     tokenizer : {"words", "sentences", "characters"} or callable, default="words"
         What the parts are.
 
-        - ``"words"``: runs of letters and digits, with their combining marks. Emoji, and
-          characters of scripts that are written without spaces (Chinese, Thai and others), are
-          parts one by one.
+        - ``"words"``: runs of letters and digits, with their combining marks. Each emoji, and each
+          character of a script without spaces (Chinese, Thai and others), is a part.
         - ``"sentences"``: up to a full stop, question or exclamation mark, or the end of a line.
-        - ``"characters"``: what a reader sees as one, white space left out. An accent or a skin
-          tone stays with its character.
+        - ``"characters"``: what a reader sees as one character, except white space. An accent or
+          a skin tone stays with its character.
         - A callable gets a text and returns its tokens: as strings in the order of the text, as
-          ``(start, stop)`` offsets, or as the fast tokenizers of Hugging Face do (with or
-          without ``return_offsets_mapping``). Tokens that share a character become one part.
+          ``(start, stop)`` offsets, or in the form of the fast tokenizers of Hugging Face (with
+          or without ``return_offsets_mapping``). Tokens that share a character become one part.
     unique : bool, default=False
-        Whether all places where a token occurs are one part, as in LIME's bag of words. Tokens
-        are compared as they are written, case included.
+        Whether all occurrences of a token are one part, as in LIME's bag of words. The case of
+        letters matters.
     fill : str, default=""
-        What a hidden token becomes. By default it is left out; masked language models have a
-        string of their own for it, such as ``"[MASK]"``.
+        What a hidden token becomes. By default it is removed; masked language models have a
+        token for this, such as ``"[MASK]"``.
 
     Notes
     -----
     Parts are one label per character. White space and punctuation between tokens belong to no
     part (label -1) and are always kept, as in LIME: hiding a part changes nothing around it.
-    So a mask that keeps all parts gives back the text to the character, whatever is in it:
-    combining characters, both directions of writing, even lone surrogates.
+    A mask that keeps all parts therefore gives back the exact text, with combining characters,
+    both directions of writing and even lone surrogates.
 
-    The copies are a list of strings, which is what scikit-learn's text pipelines take. For a
-    network, give its query a ``preprocess`` that makes tensors of a list of strings.
+    The copies are a list of strings, the input of scikit-learn's text pipelines. For a network,
+    give its query a ``preprocess`` that turns a list of strings into tensors.
 
     Examples
     --------
@@ -71,6 +70,7 @@ class TextMasker(BaseMasker):
         "Is the text empty, or a single word? Leave it out of reference. If it is long, the "
         "tokenizer does not split it: use tokenizer='characters', or a callable."
     )
+    many_parts_remedy = "Use tokenizer='sentences', or leave long texts out of reference."
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class TextMasker(BaseMasker):
         Raises
         ------
         ValueError, TypeError
-            If a point is no string, or a parameter is not known.
+            If a point is not a string, or a parameter is unknown.
         """
         self.check_reference(reference)
         if not callable(self.tokenizer):
@@ -108,8 +108,8 @@ class TextMasker(BaseMasker):
             check_choice(self.tokenizer, "tokenizer", SPLITTERS, remedy)
         if not isinstance(self.fill, str):
             raise TypeError(
-                f"fill={self.fill!r} is not a string. Give '' to leave hidden tokens out, or "
-                "what takes their place."
+                f"fill={self.fill!r} is not a string. Give '' to remove hidden tokens, or the "
+                "text that replaces them."
             )
         return self
 
@@ -119,7 +119,7 @@ class TextMasker(BaseMasker):
         Raises
         ------
         ValueError, TypeError
-            If it is no sequence of strings.
+            If it is not a sequence of strings.
         """
         if isinstance(reference, (str, bytes)):
             raise TypeError("reference is a single string; give a list of texts.")
@@ -154,7 +154,7 @@ class TextMasker(BaseMasker):
     # --- one point ------------------------------------------------------------------------
 
     def cut(self, point: str) -> np.ndarray:
-        """The part of each character: labels 0..K-1 in the order of the text, -1 for no part."""
+        """The part of each character: 0..K-1 in the order of the text, -1 for no part."""
         spans = token_spans(self.tokenizer, point)
         labels: dict[Any, int] = {}
         parts = np.full(len(point), -1)
@@ -203,7 +203,7 @@ def _token(text: str, chosen: np.ndarray) -> str:
 
 @lru_cache(maxsize=16)  # a point comes back with every batch
 def _runs(text: str, parts_bytes: bytes) -> tuple[list[str], np.ndarray]:
-    """Pieces of a text, the part of each, such that neighbours are of different parts."""
+    """Pieces of a text and their parts; neighbouring pieces belong to different parts."""
     parts = np.frombuffer(parts_bytes, dtype=np.int64)
     starts = np.flatnonzero(np.diff(parts, prepend=-2))
     stops = [*starts[1:].tolist(), len(text)]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 r"""From a text to spans ``(start, stop)`` of its characters: words, sentences, characters.
 
-Python's ``\w`` has no combining marks, so a pattern such as ``\w+`` cuts Hindi, Thai and
-decomposed accents in the middle of what a reader sees as one character, and takes a whole
-Chinese sentence for one word. Here texts are first cut into user-perceived characters
-(a simplified form of Unicode Standard Annex 29: no Hangul jamo rules, which words do not need).
+Python's ``\w`` does not match combining marks, so a pattern such as ``\w+`` splits what a reader
+sees as one character in Hindi, Thai and decomposed accents, and takes a Chinese sentence for one
+word. Here texts are first split into user-perceived characters (a simplified form of Unicode
+Standard Annex 29, without the rules for Hangul jamo, which words do not need).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Span = tuple[int, int]
 
 _JOINER = "\u200d"
 
-# Letters of these are written without spaces, so that each character stands alone: Thai and Lao,
-# Myanmar, Khmer, Tai, Hiragana, Han, and the other blocks of Myanmar, Tai and Han.
+# Blocks of scripts without spaces, whose characters are parts one by one: Thai and Lao, Myanmar,
+# Khmer, Tai, Hiragana, Han, and the other blocks of Myanmar, Tai and Han.
 _UNSPACED = (
     *((0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800), (0x1950, 0x19E0), (0x1A20, 0x1AB0)),
     *((0x3005, 0x3008), (0x3040, 0x30A0), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xA9E0, 0xAA00)),
@@ -33,8 +33,8 @@ _UNSPACED = (
 )
 _BOUNDS = [bound for block in _UNSPACED for bound in block]
 
-# A sentence ends at . ! ? before white space, at its full-width forms anywhere, or with its line.
-# Closing quotes and brackets belong to it.
+# A sentence ends at . ! ? before white space, at their full-width forms anywhere, or at the end of
+# the line, and includes closing quotes and brackets.
 _SENTENCE = re.compile(
     r"""\S.*?(?:[.!?…؟۔]+["'”’»)\]]*(?=\s|$)|[。！？｡]+["'”’」』）]*|(?=[\r\n]|$))""", re.MULTILINE
 )
@@ -42,7 +42,7 @@ _SENTENCE = re.compile(
 
 @lru_cache(maxsize=2**14)
 def _kind(char: str) -> str:
-    """What a character does: "letter", "digit", "alone", "extend", "flag", "space", "other"."""
+    """The class of a character: "letter", "digit", "alone", "extend", "flag", "space", "other"."""
     code, category = ord(char), unicodedata.category(char)
     if char.isspace() or category in ("Zs", "Zl", "Zp", "Cc") or char == "\u200b":
         return "space"
@@ -54,7 +54,7 @@ def _kind(char: str) -> str:
         return "alone" if bisect_right(_BOUNDS, code) % 2 else "letter"
     if category[0] == "N" or category == "Pc":
         return "digit" if category == "Nd" else "letter"
-    # Symbols, such as emoji; also what is private, or newer than this Python's tables.
+    # Symbols such as emoji, private characters, and those newer than this Python's tables.
     return "alone" if category in ("So", "Co", "Cn") else "other"
 
 
@@ -77,7 +77,7 @@ def _clusters(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def words(text: str) -> list[Span]:
-    """Runs of letters and digits; emoji, and characters of scripts without spaces, one by one.
+    """Runs of letters and digits; single emoji, and single characters of scripts without spaces.
 
     An apostrophe between letters belongs to the word, a point or comma between digits to the
     number.
@@ -94,7 +94,7 @@ def words(text: str) -> list[Span]:
                 spans.append((start, stop))
             before = kind
         elif before == after and text[start:stop] in _INSIDE.get(before, ()):
-            pass  # the next cluster goes on with the word, and takes this one in
+            pass  # the next cluster continues the word, including this one
         else:
             before = ""
             if kind == "alone":
@@ -119,18 +119,18 @@ def sentences(text: str) -> list[Span]:
 SPLITTERS = {"words": words, "sentences": sentences, "characters": characters}
 
 
-# --- tokenizers of others -------------------------------------------------------------------
+# --- other tokenizers -----------------------------------------------------------------------
 
 
 def token_spans(tokenizer: str | Callable, text: str) -> list[Span]:
-    """Spans of the tokens, in order and apart from each other.
+    """Spans of the tokens, in order and without overlap.
 
     Tokens that share characters, as the bytes of one character do, become one.
 
     Raises
     ------
     ValueError
-        If what a callable returns has no place in the text.
+        If a callable returns spans or tokens that are not in the text.
     """
     if not callable(tokenizer):
         return SPLITTERS[tokenizer](text)
@@ -153,9 +153,9 @@ def token_spans(tokenizer: str | Callable, text: str) -> list[Span]:
 
 
 def _spans_of(found: Any, text: str) -> Iterable[Span]:
-    """Offsets in whatever form a tokenizer gives them."""
-    # Hugging Face: Encoding of tokenizers has offsets, BatchEncoding of transformers has them
-    # as a key if they were asked for, and else in its encodings.
+    """Offsets, from any of the forms that tokenizers return."""
+    # Hugging Face: Encoding of tokenizers has offsets; BatchEncoding of transformers has them
+    # under a key if they were requested, otherwise in its encodings.
     offsets = getattr(found, "offsets", None)
     if offsets is None and isinstance(found, Mapping):
         if "offset_mapping" in found:
@@ -190,7 +190,7 @@ def _pairs(offsets: Any) -> list[Span]:
 
 
 def _locate(tokens: list[str], text: str) -> Iterator[Span]:
-    """Where tokens lie in a text, each looked for after the one before it."""
+    """Spans of tokens in a text, each searched for after the one before it."""
     at = 0
     for token in tokens:
         start = text.find(token, at)

@@ -255,13 +255,13 @@ def test_unknown_points_classes_and_quantities_are_refused():
     explanation = explain_distance(S[0], S[1], plan, classes=classes)
     with pytest.raises(ValueError, match="n=7, but the plan has 3 points"):
         ExplanationDisplay.from_explanation(explanation, point=7)
-    with pytest.raises(ValueError, match="label='z' is no class that both models have"):
+    with pytest.raises(ValueError, match="label='z' is not a class of both models"):
         ExplanationDisplay.from_explanation(explanation, label="z")
-    with pytest.raises(ValueError, match="quantity='difference' is of one class"):
+    with pytest.raises(ValueError, match="quantity='difference' needs one class"):
         ExplanationDisplay.from_explanation(explanation, quantity="difference")
     with pytest.raises(ValueError, match="quantity must be 'share' or 'difference'; got 'ratio'"):
         ExplanationDisplay.from_explanation(explanation, quantity="ratio")
-    with pytest.raises(ValueError, match="'z' is no class of the signature"):
+    with pytest.raises(ValueError, match="'z' is not a class of the signature"):
         SignatureDisplay.from_signature(S[0], plan, classes=classes, labels=["z"])
     with pytest.raises(ValueError, match="labels is empty"):
         SignatureDisplay.from_signature(S[0], plan, labels=[])
@@ -276,9 +276,9 @@ def test_classes_that_a_model_lacks_are_not_drawn():
     display = SignatureDisplay.from_signature(W.ravel(), plan, classes=classes)
     assert len(display.labels) == 2
     assert classes[1] not in list(display.labels)
-    with pytest.raises(ValueError, match="the model has no class"):
+    with pytest.raises(ValueError, match="the model lacks class"):
         SignatureDisplay.from_signature(W.ravel(), plan, classes=classes, labels=[classes[1]])
-    with pytest.raises(ValueError, match="the model has none of the classes"):
+    with pytest.raises(ValueError, match="the model lacks all classes"):
         SignatureDisplay.from_signature(np.full(W.size, np.nan), plan)
 
 

@@ -783,7 +783,7 @@ def test_frames_that_cannot_be_masked():
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 2.0]})
     with pytest.raises(ValueError, match=r"shape \(0, 2\); it needs at least one row"):
         TabularMasker().fit(frame.iloc[:0])
-    with pytest.raises(ValueError, match=r"column 'y' holds infinity"):
+    with pytest.raises(ValueError, match=r"column 'y' holds infinite values"):
         TabularMasker().fit(frame.assign(y=[1.0, -np.inf]))
     with pytest.raises(ValueError, match=r"column 'y' holds complex numbers"):
         TabularMasker().fit(frame.assign(y=[1.0, 1j]))

@@ -207,7 +207,7 @@ def test_two_categories_at_once_are_no_code():
 def test_a_column_of_text_is_no_code():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"town": ["Oslo", "Rome"], "age": [1, 2]})
-    with pytest.raises(ValueError, match=r"columns \['town'\] that are no numbers"):
+    with pytest.raises(ValueError, match=r"columns \['town'\] that are not numeric"):
         TabularMasker(one_hot=[["town"]]).fit(frame)
 
 

@@ -333,7 +333,7 @@ def test_references_of_a_wrong_shape():
 def test_parameters_that_are_not_known():
     with pytest.raises(ValueError, match=r"tokenizer must be 'words'.*; got 'word'"):
         TextMasker("word").fit(["a b"])
-    with pytest.raises(TypeError, match=r"fill=None is not a string. Give '' to leave hidden"):
+    with pytest.raises(TypeError, match=r"fill=None is not a string. Give '' to remove hidden"):
         TextMasker(fill=None).fit(["a b"])
 
 
