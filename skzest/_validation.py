@@ -7,14 +7,13 @@ import difflib
 import numbers
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 import numpy as np
 
 _ASKABLE = ("predict_proba", "decision_function", "predict", "forward")
 
 
-def check_models(models: Any) -> list:
+def check_models(models: object) -> list:
     """Return a zoo as a plain list, whatever kind of sequence it came in.
 
     Never goes through ``np.asarray``: pipelines, ensembles and ``nn.Sequential`` have
@@ -41,7 +40,7 @@ def check_models(models: Any) -> list:
     elif isinstance(models, (list, tuple)):
         zoo = list(models)
     elif _is_series(models):
-        zoo = list(models.array)
+        zoo = list(getattr(models, "array", ()))
     else:
         raise TypeError(_not_a_zoo(models))
     if not zoo:
@@ -49,12 +48,12 @@ def check_models(models: Any) -> list:
     return zoo
 
 
-def _is_series(models: Any) -> bool:
+def _is_series(models: object) -> bool:
     # By behaviour, so that pandas need not be there.
     return hasattr(models, "iloc") and getattr(models, "ndim", None) == 1
 
 
-def _not_a_zoo(models: Any) -> str:
+def _not_a_zoo(models: object) -> str:
     kind = type(models).__name__
     if isinstance(models, Mapping):
         return f"models is a {kind}; pass list(models.values()), and keep the names beside it."
@@ -65,12 +64,12 @@ def _not_a_zoo(models: Any) -> str:
     return f"models must be a list, tuple or 1-D object array of models; got {kind}."
 
 
-def name_model(position: int, model: Any) -> str:
+def name_model(position: int, model: object) -> str:
     """How errors speak of one model of a zoo."""
     return f"models[{position}] ({type(model).__name__})"
 
 
-def check_whole(value: Any, name: str, *, minimum: int = 1) -> int:
+def check_whole(value: object, name: str, *, minimum: int = 1) -> int:
     """A whole number of at least ``minimum``; booleans and floats are refused."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer; got {value!r}.")
@@ -79,13 +78,13 @@ def check_whole(value: Any, name: str, *, minimum: int = 1) -> int:
     return int(value)
 
 
-def listed(words: Iterable[Any], last: str = "and") -> str:
+def listed(words: Iterable[object], last: str = "and") -> str:
     """``a, b and c``, for messages."""
     *head, tail = map(str, words)
     return f"{', '.join(head)} {last} {tail}" if head else tail
 
 
-def check_choice(value: Any, name: str, choices: Iterable[Any], remedy: str = "") -> None:
+def check_choice(value: object, name: str, choices: Iterable[object], remedy: str = "") -> None:
     """Refuse a value that is none of a few.
 
     Parameters
@@ -124,7 +123,7 @@ def check_choice(value: Any, name: str, choices: Iterable[Any], remedy: str = ""
     )
 
 
-def check_n_reference(n_reference: Any, n_available: int) -> int:
+def check_n_reference(n_reference: object, n_available: int) -> int:
     """How many reference points to use of those there are."""
     if n_reference is None:
         return min(128, n_available)

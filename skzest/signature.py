@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._progress import CallbackSupportMixin, Progress, with_callbacks
 from ._validation import check_models, check_n_reference, check_whole
 from .asking import Panel, queries_of
-from .maskers import masker_for
+from .maskers import BaseMasker, masker_for
 from .plan import (
     QueryPlan,
     build_plan,
@@ -220,7 +220,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     # --- fit ------------------------------------------------------------------------------
 
     @with_callbacks
-    def fit(self, models: Sequence[Any], y: Any = None) -> LimeSignatureTransformer:
+    def fit(self, models: Sequence[object], y: object = None) -> LimeSignatureTransformer:
         """Draw up the questions, and the union of the models' classes.
 
         Parameters
@@ -249,7 +249,9 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         return self
 
     @with_callbacks
-    def fit_transform(self, X: Sequence[Any], y: Any = None, **fit_params: Any) -> np.ndarray:
+    def fit_transform(
+        self, X: Sequence[object], y: object = None, **fit_params: object
+    ) -> np.ndarray:
         """Fit to the models ``X`` and return their signatures; see :meth:`transform`."""
         queries, names = self._queries(X, reset=True)
         with Progress(self.verbose, self, n_stages=2) as progress:
@@ -320,7 +322,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 "or make another plan."
             )
 
-    def _masker(self) -> Any:
+    def _masker(self) -> BaseMasker:
         if _is_auto(self.masker):
             return masker_for(self.reference)
         if not hasattr(self.masker, "cut"):
@@ -336,7 +338,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
     # --- transform ------------------------------------------------------------------------
 
-    def transform(self, models: Sequence[Any]) -> np.ndarray:
+    def transform(self, models: Sequence[object]) -> np.ndarray:
         """Ask the models, and return their signatures.
 
         Parameters
@@ -396,7 +398,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     def _takes_rows(self) -> bool:
         return bool(getattr(self.adapter, "takes_rows", False))
 
-    def _queries(self, models: Any, *, reset: bool) -> tuple[list[Query], list[str]]:
+    def _queries(self, models: object, *, reset: bool) -> tuple[list[Query], list[str]]:
         if self._takes_rows():
             zoo = list(validate_data(self, models, dtype=np.float64, reset=reset))
         else:
@@ -408,7 +410,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         settled = isinstance(self.reference, QueryPlan)
         return queries_of(zoo, self.reference.response if settled else self.response, adapter)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Name each column by class, reference point and part, with the plan's digest.
 
         Parameters
@@ -445,5 +447,5 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         return tags
 
 
-def _is_auto(value: Any) -> bool:
+def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"

@@ -8,15 +8,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import array_api_compat
 import numpy as np
 
 from .. import _points
+from .._points import Points
 from ..exceptions import PartialAnswerError
 from ..plan import QueryPlan, closed_form, coefficients, kernel_weights
-from ..queries import HOST, Space
+from ..queries import HOST, Array, Space
 from ._batches import (
     Batch,
     BatchSize,
@@ -80,7 +81,7 @@ class Check(NamedTuple):
 
     asked: Respondent
     start: int
-    scores: Any
+    scores: Array
     n_rows: int
 
 
@@ -117,7 +118,7 @@ class Asker:
         """Unit by unit, what the answers of each model come down to."""
         # A device works on the next unit while the scores of the last are brought to the host.
         ahead = 0 if self.space == HOST else 1
-        waiting: deque[tuple[int, list[list[Any]], list[Check]]] = deque()
+        waiting: deque[tuple[int, list[list[Array]], list[Check]]] = deque()
         for start, stop in units:
             self._checks = []
             scores = self.scores(start, stop)
@@ -129,7 +130,7 @@ class Asker:
 
     # --- asking ---------------------------------------------------------------------------
 
-    def scores(self, start: int, stop: int) -> list[list[Any]]:
+    def scores(self, start: int, stop: int) -> list[list[Array]]:
         """Per point and model, scores of shape (n_questions, n_classes)."""
         pieces = whole_points(self.plan.n_questions[start:stop], start)
         answers = []
@@ -141,7 +142,7 @@ class Asker:
 
     def answers(
         self, pieces: Sequence[Piece], respondents: list[Respondent]
-    ) -> Iterator[tuple[Batch, list[Any]]]:
+    ) -> Iterator[tuple[Batch, list[Array]]]:
         """Batch by batch, scores of some models; smaller batches where memory runs out."""
         left = Batch(tuple(pieces))
         while left.pieces:
@@ -158,7 +159,7 @@ class Asker:
             yield batch, scores
             left = left.without(batch.n_rows)
 
-    def ask(self, batch: Batch, respondents: list[Respondent]) -> list[Any]:
+    def ask(self, batch: Batch, respondents: list[Respondent]) -> list[Array]:
         """Scores of some models for one batch, which is rendered once."""
         witness = next((r.witness for r in respondents if r.witness is not None), None)
         again = slice(0, 0) if witness is None else self._next_again(batch.n_rows, respondents)
@@ -188,7 +189,7 @@ class Asker:
                     self._checks.append(Check(asked, 0, asked.scores_from(raw), n_rows))
         return scores
 
-    def received(self, asked: Respondent, batch: Batch, raw: Any) -> Any:
+    def received(self, asked: Respondent, batch: Batch, raw: Array) -> Array:
         """What is kept of the raw scores of a batch."""
         return asked.scores_from(raw)
 
@@ -206,8 +207,8 @@ class Asker:
         return slice(start, start + again) if again else slice(0, 0)
 
     def _with_witness(
-        self, asked: Respondent, copies: Any, n_rows: int, witness: Witness | None, again: slice
-    ) -> tuple[Any, int]:
+        self, asked: Respondent, copies: Points, n_rows: int, witness: Witness | None, again: slice
+    ) -> tuple[Points, int]:
         """The batch for one model, whose witness may not be the one behind the copies."""
         if witness is None or not again.stop:
             return copies, n_rows
@@ -225,7 +226,7 @@ class Asker:
     # --- from scores to coefficients ------------------------------------------------------
 
     def _settle(
-        self, start: int, scores: list[list[Any]], checks: list[Check]
+        self, start: int, scores: list[list[Array]], checks: list[Check]
     ) -> list[PointCoefficients]:
         """From the scores of a unit, whose first point is ``start``, to coefficients."""
         for check in checks:
@@ -239,7 +240,7 @@ class Asker:
             per_point.append([self._of_point(n, r.name, Z, operator, centre) for r, Z in each])
         return [PointCoefficients.join(of_one) for of_one in zip(*per_point, strict=True)]
 
-    def _operator(self, n: int) -> Any:
+    def _operator(self, n: int) -> Array:
         """Matrix from scores to coefficients, in the space where the scores are.
 
         Worked out on the host: a device takes longer for small eigenvalue problems, and is
@@ -248,7 +249,7 @@ class Asker:
         operator = self.plan.operator(n)
         return self.space.asarray(operator) if self._on_device else operator
 
-    def _centre(self, n: int) -> Any:
+    def _centre(self, n: int) -> Array | None:
         """Weights of the mean that is taken off the scores, shape (1, n_masks), or None.
 
         The rows of a centred operator sum to zero, but where a narrow kernel makes its entries
@@ -266,7 +267,9 @@ class Asker:
     def _on_device(self) -> bool:
         return self.space != HOST and self.space.has_float64
 
-    def _of_point(self, n: int, name: str, Z: Any, operator: Any, centre: Any) -> PointCoefficients:
+    def _of_point(
+        self, n: int, name: str, Z: Array, operator: Array | None, centre: Array | None
+    ) -> PointCoefficients:
         """One point, one model: scores of its questions to coefficients and extent."""
         space = self.space
         if not space.has_float64:

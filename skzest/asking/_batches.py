@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from .. import _points
+from .._points import Point, Points
 from ..plan import QueryPlan
-from ..queries import HOST, Space
+from ..queries import HOST, Array, Space
 
 __all__ = [
     "Batch",
@@ -54,7 +55,7 @@ class Batch:
         """Number of questions."""
         return sum(piece.n_rows for piece in self.pieces)
 
-    def by_piece(self, scores: Any) -> Iterator[tuple[Piece, Any]]:
+    def by_piece(self, scores: Array) -> Iterator[tuple[Piece, Array]]:
         """The rows of an answer that belong to each piece."""
         start = 0
         for piece in self.pieces:
@@ -131,7 +132,7 @@ class BatchSize:
         self.fitting = self.fitting or self.wanted
 
 
-def auto_batch_size(point: Any, space: Space = HOST) -> int:
+def auto_batch_size(point: Point, space: Space = HOST) -> int:
     """Copies per batch from the size of one copy and the device alone, so that results repeat.
 
     On the host 8 MiB of copies, and at most 16,384 of them: a forest takes milliseconds before
@@ -160,20 +161,24 @@ def auto_rows(plan: QueryPlan, space: Space) -> int:
 # --- rendering ------------------------------------------------------------------------------
 
 
+# A point, its parts, its fill and its masks.
+_Arrays: TypeAlias = tuple[Point, Array, Array, Array]
+
+
 class Renderer:
     """Makes the masked copies of one plan in the array space of the models."""
 
     def __init__(self, plan: QueryPlan, space: Space):
         self.plan, self.space = plan, space
         # The last point only: a batch takes more of its questions, or goes on to the next point.
-        self._held: tuple[int, tuple[Any, Any, Any, Any]] | None = None
+        self._held: tuple[int, _Arrays] | None = None
 
-    def __call__(self, batch: Batch, extra: Any = None) -> Any:
+    def __call__(self, batch: Batch, extra: Points | None = None) -> Points:
         """Masked copies of a batch, with the copies ``extra`` behind them."""
         with self.space.rendering():
             return self._rendered(batch, extra)
 
-    def _rendered(self, batch: Batch, extra: Any) -> Any:
+    def _rendered(self, batch: Batch, extra: Points | None) -> Points:
         plan = self.plan
         pieces = (self._copies(piece) for piece in batch.pieces)
         behind = [] if extra is None else [extra]
@@ -192,14 +197,14 @@ class Renderer:
             filled += len(more)
         return copies
 
-    def _copies(self, piece: Piece) -> Any:
+    def _copies(self, piece: Piece) -> Points:
         point, parts, fill, masks = self._arrays(piece.point)
         copies = self.plan.masker.render(point, parts, fill, masks[piece.start : piece.stop])
         # Points of different shapes: a batch is a list of copies, even if those that happen to
         # share it have one shape.
         return list(copies) if isinstance(self.plan.reference, list) else copies
 
-    def _arrays(self, n: int) -> tuple[Any, Any, Any, Any]:
+    def _arrays(self, n: int) -> _Arrays:
         """A point, its parts, its fill and its distinct masks, in the space of the models."""
         if self._held is None or self._held[0] != n:
             plan = self.plan

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .._points import Points
 from ..exceptions import ModelChangedError, PartialAnswerError
 from ..plan import QueryPlan
+from ..queries import Array
 from ..store import AnswerStore, Connection, Identity, mask_keys
 from ..store import Piece as StoredPiece
 from ._asker import Asker
@@ -106,7 +108,7 @@ class CachedAnswers:
             stacklevel=2,
         )
 
-    def _answers(self, asked: Respondent, questions: Batch) -> tuple[np.ndarray, Any]:
+    def _answers(self, asked: Respondent, questions: Batch) -> tuple[np.ndarray, Points]:
         """Scores of a model for a few questions, and the copies."""
         space = asked.query.space
         copies = Renderer(self._plan, space)(questions)
@@ -193,7 +195,7 @@ class CachingAsker(Asker):
         self._identities = dict(zip(map(id, self.respondents), task.identities, strict=True))
         self._keys: dict[int, np.ndarray] = {}
 
-    def scores(self, start: int, stop: int) -> list[list[Any]]:
+    def scores(self, start: int, stop: int) -> list[list[Array]]:
         """As those of :class:`Asker`, looked up first."""
         points = range(start, stop)
         self._keys = {n: mask_keys(self.plan.questions(n)) for n in points}
@@ -222,7 +224,7 @@ class CachingAsker(Asker):
         self._connection.count_reused(int(known.sum()))
         return scores, known
 
-    def received(self, asked: Respondent, batch: Batch, raw: Any) -> np.ndarray:
+    def received(self, asked: Respondent, batch: Batch, raw: Array) -> np.ndarray:
         """The raw scores of a batch, stored."""
         identity = self._identities[id(asked)]
         Z = self.space.to_numpy(raw)
@@ -248,7 +250,7 @@ class CachingAsker(Asker):
         ]
         self.received(asked, Batch(tuple(pieces)), error.answer[: int(known.sum())])
 
-    def _response(self, scores: np.ndarray | None, asked: Respondent) -> Any:
+    def _response(self, scores: np.ndarray | None, asked: Respondent) -> Array:
         assert scores is not None
         # Point by point whether stored or new, so that both have the same last bits.
         Z = self.space.asarray(_as_float(scores, self._identities[id(asked)]))

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from .. import _points
 from ..exceptions import QueryError
+from ..queries import Array
 from ._batches import Batch, Renderer
 from ._guard import Respondent, Witness, guarded_scores, rounding
 
@@ -81,7 +81,7 @@ def look_at(asked: Respondent, questions: Batch, render: Renderer) -> None:
         _check_repeats(asked)
 
 
-def _as_numpy(asked: Respondent, scores: Any) -> np.ndarray:
+def _as_numpy(asked: Respondent, scores: Array) -> np.ndarray:
     """The scores in NumPy's memory, and no longer in the model's."""
     return np.array(asked.query.space.to_numpy(scores))
 

@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from .. import _points
+from .._points import Points
 from ..exceptions import PartialAnswerError, QueryError, ServiceError
-from ..queries import Query, as_response, first_look, raw_scores
+from ..queries import Array, Query, as_response, first_look, raw_scores
 from ._batches import Batch
 
 __all__ = ["Respondent", "Witness", "guarded_scores", "rounding", "sessions"]
@@ -34,11 +34,11 @@ class Witness:
     """
 
     questions: Batch
-    copies: Any
+    copies: Points
     scores: np.ndarray
     tolerance: float
 
-    def rows(self, which: slice) -> Any:
+    def rows(self, which: slice) -> Points:
         """Some of the copies."""
         return _points.rows(self.copies, which.start, which.stop)
 
@@ -90,13 +90,13 @@ class Respondent:
             return np.arange(self.n_columns or 0)
         return np.asarray(self.query.classes_)
 
-    def scores_from(self, raw: Any) -> Any:
+    def scores_from(self, raw: Array) -> Array:
         """Scores of the response from what the model answered, in memory of their own."""
         # Infinite scores are reported with their reference point, not as a NumPy warning.
         with np.errstate(invalid="ignore", over="ignore"):
             return as_response(raw, self.given or self.output, self.response, self.clip)
 
-    def recognise(self, raw: Any) -> None:
+    def recognise(self, raw: Array) -> None:
         """Find out what the model answers with, whatever it was asked for."""
         try:
             self.given = first_look(self.query, raw, self.output, self.response, name=self.name)
@@ -134,7 +134,7 @@ def sessions(queries: Sequence[Query]) -> Iterator[None]:
 # --- one answer -----------------------------------------------------------------------------
 
 
-def guarded_scores(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, bool]:
+def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Array, bool]:
     """Ask one model about some copies, and protect them for the models that are asked next.
 
     Returns
@@ -182,7 +182,7 @@ def guarded_scores(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, bo
     return scores, False
 
 
-def _given(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, int]:
+def _given(asked: Respondent, copies: Points, n_rows: int) -> tuple[Points, int]:
     """The batch that the model gets, and its number of rows.
 
     NumPy batches are read-only, which scikit-learn heeds. Data frames and lists, and all that
@@ -200,7 +200,7 @@ def _given(asked: Respondent, copies: Any, n_rows: int) -> tuple[Any, int]:
     return copies, n_rows
 
 
-def _own(copies: Any) -> Any:
+def _own(copies: Points) -> Points:
     """A batch in memory of its own."""
     if isinstance(copies, list):
         return [_own(copy) if hasattr(copy, "dtype") else copy for copy in copies]
@@ -226,7 +226,7 @@ def _always() -> bool:
     return True
 
 
-def _watch(copies: Any) -> Callable[[], bool]:
+def _watch(copies: Points) -> Callable[[], bool]:
     """Note what a batch holds; what is returned tells whether it still does."""
     if isinstance(copies, np.ndarray):
         before = _sum_of_words(copies)

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -28,7 +27,7 @@ __all__ = ["Panel", "queries_of"]
 
 
 def queries_of(
-    models: Sequence[Any], response: str, adapter: Callable[[Any], Any] = as_query
+    models: Sequence[object], response: str, adapter: Callable[[object], object] = as_query
 ) -> tuple[list[Query], list[str]]:
     """The query of each model, and what errors call it.
 

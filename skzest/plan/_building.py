@@ -15,11 +15,17 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._points import Point, Points, is_frame, same_point
 from ..maskers import BaseMasker
 from ._cuts import CutMemo, masker_key
-from ._designs import all_masks, auto_n_samples, point_rng, sample_masks
+from ._designs import Sampling, all_masks, auto_n_samples, point_rng, sample_masks
 from ._encoding import encode
 from ._masks import PackedMasks
 from ._plan import QueryPlan
-from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, n_masks_needed, tell_parts_apart
+from ._surrogates import (
+    Surrogate,
+    closed_form,
+    kernel_weights,
+    n_masks_needed,
+    tell_parts_apart,
+)
 
 __all__ = ["build_plan", "redraw_masks"]
 
@@ -29,12 +35,12 @@ _CUTS = CutMemo(64 * 2**20)
 
 
 def build_plan(
-    reference: Any,
-    masker: Any,
+    reference: Points,
+    masker: BaseMasker,
     indices: np.ndarray,
     *,
     n_samples: int | str,
-    sampling: Any,
+    sampling: Sampling,
     seed: int,
     n_jobs: int | None = None,
     report: Callable[[int], None] | None = None,
@@ -76,7 +82,7 @@ def build_plan(
     )
 
 
-def redraw_masks(plan: QueryPlan, n_samples: int | str, sampling: Any, seed: int) -> QueryPlan:
+def redraw_masks(plan: QueryPlan, n_samples: int | str, sampling: Sampling, seed: int) -> QueryPlan:
     """The same points, parts and fills, with masks drawn anew."""
     of_plan = (plan.masker, plan.n_parts, plan.indices)
     masks = _draw(*of_plan, n_samples, sampling, seed, plan.surrogate, plan.kernel_width)
@@ -90,7 +96,7 @@ def _draw(
     n_samples: int | str,
     sampling: str | Callable,
     seed: int,
-    surrogate: Any,
+    surrogate: Surrogate,
     kernel_width: float | None,
 ) -> PackedMasks:
     """Masks of all points; ``n_samples`` may be "auto"."""
@@ -109,7 +115,9 @@ def _draw(
     return PackedMasks.join(masks)
 
 
-def _cut(masker: Any, key: str | None, points: Any, n: int, index: int) -> tuple[np.ndarray, Any]:
+def _cut(
+    masker: BaseMasker, key: str | None, points: Points, n: int, index: int
+) -> tuple[np.ndarray, Point]:
     point = masker.point(points, n)
     try:
         parts = _CUTS.cut(key, masker, point)
@@ -174,7 +182,11 @@ def _warn_of_many_parts(masker: BaseMasker, n_parts: list[int], n_samples: int |
 
 
 def _check_masks_suffice(
-    masks: np.ndarray, surrogate: Any, kernel_width: float | None, index: int, masker: BaseMasker
+    masks: np.ndarray,
+    surrogate: Surrogate,
+    kernel_width: float | None,
+    index: int,
+    masker: BaseMasker,
 ) -> None:
     needed = n_masks_needed(surrogate, masks.shape[1])
     if len(masks) < needed:
@@ -183,7 +195,7 @@ def _check_masks_suffice(
             f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge(). "
             f"{masker.many_parts_remedy}"
         )
-    form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
+    form = closed_form(surrogate)
     if form is None or form["alpha"] > 0:
         return
     weights = kernel_weights(masks, kernel_width)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from ..exceptions import DesignMismatchError
+
+Names: TypeAlias = Iterable[str] | None
 
 # Class labels may hold anything, "__" and line breaks too, so a name is read from its end.
 _NAME = re.compile(r"(.*)(__point\d+__(?:part|mask)\d+__([0-9a-f]{8}))", flags=re.DOTALL)
@@ -95,7 +97,7 @@ def class_labels(names: Iterable | None) -> np.ndarray | None:
     return None if blocks is None else np.array(blocks, dtype=object)
 
 
-def names_of(X: Any) -> np.ndarray | None:
+def names_of(X: object) -> np.ndarray | None:
     """Column names of a data frame, or of one row of it; None for anything else."""
     # By behaviour, so that neither pandas nor polars need be there.
     names = getattr(X, "columns", None)
@@ -107,7 +109,9 @@ def names_of(X: Any) -> np.ndarray | None:
     return names if all(isinstance(name, str) for name in names) else None
 
 
-def check_same_design(first: Any, second: Any, first_name: str, second_name: str) -> None:
+def check_same_design(
+    first: Names | str, second: Names | str, first_name: str, second_name: str
+) -> None:
     """Refuse column names, or digests, that are known to belong to different questions.
 
     Parameters
@@ -184,5 +188,5 @@ def _blocks(columns: list[tuple[str, str, str]]) -> list[str] | None:
     return labels if distinct and all(tail == tails[0] for tail in tails) else None
 
 
-def _digest(known: Any) -> str | None:
+def _digest(known: Names | str) -> str | None:
     return known[:8] if isinstance(known, str) else parse_feature_names(known)[1]

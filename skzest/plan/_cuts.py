@@ -11,16 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
+from .._points import Point
 from ..fingerprints import fingerprint
+from ..maskers import BaseMasker
 
 __all__ = ["CutMemo", "masker_key"]
 
 
-def masker_key(masker: Any) -> str | None:
+def masker_key(masker: BaseMasker) -> str | None:
     """What a fitted masker is; None if its content cannot be read, and nothing is to be kept."""
     try:
         return fingerprint(masker)
@@ -59,7 +60,7 @@ class CutMemo:
             self._cuts.clear()
             self._n_bytes = 0
 
-    def cut(self, key: str | None, masker: Any, point: Any) -> np.ndarray:
+    def cut(self, key: str | None, masker: BaseMasker, point: Point) -> np.ndarray:
         """``masker.cut(point)``, or the same from before, read-only then and now.
 
         ``key`` is the :func:`masker_key` of the fitted masker.

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import hadamard
 
 from .._validation import check_choice
 
 __all__ = ["SAMPLINGS", "auto_n_samples", "hadamard_order", "point_rng", "sample_masks"]
+
+# The name of a design, or (n_parts, n_samples, rng) -> masks.
+Sampling: TypeAlias = str | Callable[[int, int, np.random.Generator], ArrayLike]
 
 # Blocks of a fold-over under n_samples="auto"; doc/user_guide/questions.rst has the figures.
 _AUTO_BLOCKS = 2
@@ -55,7 +59,7 @@ def auto_n_samples(n_parts: int) -> int:
 
 
 def sample_masks(
-    n_parts: int, n_samples: int, sampling: str | Callable, rng: np.random.Generator
+    n_parts: int, n_samples: int, sampling: Sampling, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw the masks of one reference point.
 
@@ -215,7 +219,7 @@ SAMPLINGS: dict[str, Callable] = {
 }
 
 
-def _check_masks(masks: Any, n_parts: int, n_samples: int) -> np.ndarray:
+def _check_masks(masks: ArrayLike, n_parts: int, n_samples: int) -> np.ndarray:
     masks = np.asarray(masks)
     if masks.ndim != 2 or masks.shape[1] != n_parts or not 1 <= len(masks) <= n_samples:
         raise ValueError(

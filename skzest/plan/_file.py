@@ -56,7 +56,7 @@ def encoded(plan: QueryPlan) -> tuple[bytes, Arrays]:
     return json.dumps(header, sort_keys=True).encode(), arrays
 
 
-def sha256(header: bytes, arrays: Arrays) -> Any:
+def sha256(header: bytes, arrays: Arrays) -> hashlib._Hash:
     """The hash of a header and of names, dtypes, shapes and contents of arrays."""
     sha = hashlib.sha256(header)
     for name in sorted(arrays):

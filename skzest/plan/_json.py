@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import RegressorMixin
 
 from .. import maskers
-from ._surrogates import closed_form
+from ..maskers import BaseMasker
+from ._surrogates import Surrogate, closed_form
+
+# What json.dumps takes.
+Plain: TypeAlias = Any
 
 __all__ = ["masker_from_json", "surrogate_from_json", "surrogate_to_json"]
 
 
-def surrogate_to_json(surrogate: Any) -> Any:
+def surrogate_to_json(surrogate: Surrogate) -> Plain:
     if isinstance(surrogate, str):
         return surrogate
     # What the closed form needs decides the coefficients; other parameters come and go with
@@ -30,7 +34,7 @@ def surrogate_to_json(surrogate: Any) -> Any:
     return {"module": cls.__module__, "class": cls.__qualname__, "params": params}
 
 
-def _plain_value(value: Any) -> Any:
+def _plain_value(value: object) -> Plain:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (bool, int, float, str, type(None))):
@@ -46,7 +50,7 @@ def _plain_value(value: Any) -> Any:
     )
 
 
-def surrogate_from_json(value: Any) -> Any:
+def surrogate_from_json(value: Plain) -> Surrogate:
     if isinstance(value, str):
         return value
     # A file must not be able to name code to run: scikit-learn's linear models only.
@@ -62,11 +66,11 @@ def surrogate_from_json(value: Any) -> Any:
     return cls(**{name: _value(v) for name, v in value["params"].items() if name in known})
 
 
-def _value(plain: Any) -> Any:
+def _value(plain: Plain) -> object:
     return np.array(plain["array"], plain["dtype"]) if isinstance(plain, dict) else plain
 
 
-def masker_from_json(header: dict, masker: Any) -> Any:
+def masker_from_json(header: dict, masker: BaseMasker | None) -> BaseMasker:
     if masker is not None:
         if type(masker).__name__ != header["masker"]:
             raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -36,7 +36,11 @@ class PackedMasks(Sequence):
     def __len__(self) -> int:
         return len(self._packed)
 
-    def __getitem__(self, n: Any) -> Any:
+    @overload
+    def __getitem__(self, n: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, n: slice) -> PackedMasks: ...
+    def __getitem__(self, n: int | slice) -> np.ndarray | PackedMasks:
         if isinstance(n, slice):
             return PackedMasks(self._packed[n], self._n_parts[n])
         return np.unpackbits(self._packed[n], axis=1, count=self._n_parts[n]).view(bool)

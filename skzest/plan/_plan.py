@@ -11,7 +11,6 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -19,9 +18,10 @@ from .._points import Point, Points, is_frame
 from .._validation import check_whole
 from ..drawing import Picture
 from ..maskers import BaseMasker
+from ..queries import Array
 from ._file import encoded, fields_of, read, sha256, write
 from ._masks import PackedMasks
-from ._surrogates import PASSTHROUGH, closed_form, kernel_weights, linear_operator
+from ._surrogates import PASSTHROUGH, Surrogate, closed_form, kernel_weights, linear_operator
 
 __all__ = ["QueryPlan"]
 
@@ -63,7 +63,7 @@ class QueryPlan:
     masks: PackedMasks
     fills: tuple
     masker: BaseMasker
-    surrogate: Any
+    surrogate: Surrogate
     kernel_width: float | None = None
     response: str = "logit"
     clip: float = 1e-6
@@ -164,7 +164,7 @@ class QueryPlan:
         """The different masks of the point at position ``n``, shape (n_questions, n_parts)."""
         return self.masks.distinct(n)
 
-    def for_each_mask(self, n: int, scores: Any) -> Any:
+    def for_each_mask(self, n: int, scores: Array) -> Array:
         """From scores of the questions about point ``n`` to scores of all its masks.
 
         Parameters

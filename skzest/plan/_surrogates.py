@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import inspect
 import numbers
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
-from sklearn.base import clone, is_regressor
+from sklearn.base import RegressorMixin, clone, is_regressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
@@ -23,6 +23,7 @@ from .._validation import check_choice
 
 __all__ = [
     "PASSTHROUGH",
+    "Surrogate",
     "check_kernel_width",
     "check_surrogate",
     "closed_form",
@@ -35,6 +36,9 @@ __all__ = [
 
 PASSTHROUGH = "passthrough"
 
+# A linear regressor of scikit-learn, or "passthrough".
+Surrogate: TypeAlias = RegressorMixin | str
+
 # The Gram matrix has the square of the masks' condition number. Up to this value of it at least
 # 12 of 16 digits are right, and forming it is 4-5 times faster than an SVD of the masks.
 _MAX_GRAM_CONDITION = 1e4
@@ -44,7 +48,7 @@ _MAX_GRAM_CONDITION = 1e4
 _SINGULAR, _SURE = 1e-14, 1e-9
 
 
-def check_surrogate(surrogate: Any) -> Any:
+def check_surrogate(surrogate: object) -> Surrogate:
     """The surrogate to use: the default for None, else the one given if it is suitable."""
     if surrogate is None:
         return LinearRegression()
@@ -59,8 +63,10 @@ def check_surrogate(surrogate: Any) -> Any:
     return surrogate
 
 
-def closed_form(surrogate: Any) -> dict | None:
+def closed_form(surrogate: Surrogate) -> dict | None:
     """``{"alpha", "fit_intercept"}`` if the surrogate has our closed form, else None."""
+    if isinstance(surrogate, str):
+        return None
     if type(surrogate) is LinearRegression and not surrogate.positive:
         return {"alpha": 0.0, "fit_intercept": bool(surrogate.fit_intercept)}
     if type(surrogate) is Ridge and not surrogate.positive and np.ndim(surrogate.alpha) == 0:
@@ -68,15 +74,15 @@ def closed_form(surrogate: Any) -> dict | None:
     return None
 
 
-def n_masks_needed(surrogate: Any, n_parts: int) -> int:
+def n_masks_needed(surrogate: Surrogate, n_parts: int) -> int:
     """Fewest masks for which the surrogate is determined."""
-    form = None if surrogate == PASSTHROUGH else closed_form(surrogate)
+    form = closed_form(surrogate)
     if form is None or form["alpha"] > 0:
         return 2  # with one mask there is nothing to compare
     return n_parts + int(form["fit_intercept"])
 
 
-def check_kernel_width(width: Any) -> float | None:
+def check_kernel_width(width: object) -> float | None:
     """The kernel's width as a float, or None for no kernel."""
     if width is None:
         return None
@@ -182,7 +188,7 @@ def tell_parts_apart(masks: np.ndarray, weights: np.ndarray | None, fit_intercep
 
 
 def coefficients(
-    surrogate: Any, masks: np.ndarray, scores: np.ndarray, weights: np.ndarray | None
+    surrogate: Surrogate, masks: np.ndarray, scores: np.ndarray, weights: np.ndarray | None
 ) -> np.ndarray:
     """Coefficients of any linear regressor of scikit-learn, fitted by its own code.
 
@@ -210,7 +216,7 @@ def coefficients(
 
 
 def _fit(
-    surrogate: Any, masks: np.ndarray, target: np.ndarray, weights: np.ndarray | None
+    surrogate: Surrogate, masks: np.ndarray, target: np.ndarray, weights: np.ndarray | None
 ) -> np.ndarray:
     name = type(surrogate).__name__
     fit_params = {}
