@@ -135,8 +135,10 @@ def open_bytes(data: bytes, opening: Opening) -> Query:
         raise
     except ValueError as error:
         raise ValueError(f"{opening.name} was not opened: {error}") from error
-    except RecursionError as error:
-        raise ValueError(f"{opening.name} was not opened: it is nested too deeply.") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError) as error:
+        # What reads a damaged file stumbles in many ways.
+        what = f"{type(error).__name__}: {str(error)[:300]}"
+        raise ValueError(f"{opening.name} was not opened: it is damaged ({what}).") from error
 
 
 # --- one function for each kind ---------------------------------------------------------------

@@ -115,7 +115,7 @@ class LiteRTQuery(GraphQuery):
                 self._run({name: rows[i : i + 1] for name, rows in probe.items()}, "scores")
                 for i in range(3)
             ]
-        except (RuntimeError, ValueError):
+        except QueryError:
             return False
         rows = np.concatenate(alone)
         # A step more or less where a quantised answer lies between two.
@@ -134,9 +134,12 @@ class LiteRTQuery(GraphQuery):
         with self._lock:
             interpreter = self.runtime
             self._resize(interpreter, feeds)
-            for one in interpreter.get_input_details():
-                interpreter.set_tensor(one["index"], feeds[one["name"]])
-            interpreter.invoke()
+            try:
+                for one in interpreter.get_input_details():
+                    interpreter.set_tensor(one["index"], feeds[one["name"]])
+                interpreter.invoke()
+            except (RuntimeError, ValueError) as error:
+                raise QueryError(f"{self!r} failed: {error}") from error
             found = next(o for o in interpreter.get_output_details() if len(o["shape"]) == 2)
             answer = interpreter.get_tensor(found["index"])
         scale, zero_point = self._output

@@ -489,6 +489,17 @@ def _entry(shape=(2, 4), offsets=(0, 32), dtype="F32"):
 WHOLE = {"weight": _entry(), "bias": _entry((2,), (32, 40))}
 
 
+# --- random damage -------------------------------------------------------------------------------
+
+
+def damaged(data, seed):
+    """The same bytes, but for one to four of them."""
+    rng, data = np.random.default_rng(seed), bytearray(data)
+    for _ in range(rng.integers(1, 5)):
+        data[rng.integers(len(data))] = rng.choice([0, 255, rng.integers(256)])
+    return bytes(data)
+
+
 # --- boosters ------------------------------------------------------------------------------------
 
 

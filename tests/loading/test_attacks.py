@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from loading import hostile_files as hostile
+from model_files import linear, tflite
 
 from skzest import load_model
 from skzest.exceptions import QueryError
@@ -80,6 +81,23 @@ def test_safetensors(build, tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
     assert_refused(build, tmp_path, module=torch.nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "skops"])
+def test_random_damage_is_an_error_or_another_model(kind, tmp_path):
+    pytest.importorskip({"onnx": "onnx", "tflite": "ai_edge_litert", "skops": "skops"}[kind])
+    pytest.importorskip("onnxruntime")
+    build = {"onnx": lambda: linear([None, 4], 4), "tflite": tflite, "skops": hostile.skops_file()}
+    whole = build[kind](tmp_path) if kind == "skops" else build[kind]()
+    refused = 0
+    load_model(whole, trusted=["sklearn.tree._tree.Tree"])
+    for seed in range(100):
+        try:
+            loaded_and_asked(hostile.damaged(whole, seed), trusted=["sklearn.tree._tree.Tree"])
+        except (ValueError, TypeError, QueryError):
+            refused += 1
+    assert refused > 20
+    assert not hostile.marker(tmp_path).exists()
 
 
 # --- what only a child process can bear ------------------------------------------------------
