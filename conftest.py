@@ -19,7 +19,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 collect_ignore = ["doc/conf.py", "doc/_ext", "doc/_build", "doc/auto_examples", "doc/api/generated"]
 # An extra: these import it, or show it in an example.
 if find_spec("torch") is None:
-    collect_ignore += [f"skzest/queries/_torch{part}.py" for part in ("", "_optimize", "_session")]
+    collect_ignore += [f"skzest/queries/_torch{part}.py" for part in ("", "_optimize", "_ready")]
 # Pages about models that come in other ways than these.
 if find_spec("onnxruntime") is None or find_spec("skl2onnx") is None:
     collect_ignore += ["doc/user_guide/your_model.rst", "doc/user_guide/strangers_file.rst"]

@@ -38,7 +38,7 @@ from ._torch_space import TorchSpace
 if TYPE_CHECKING:
     import torch
 
-    from ._torch_session import Ready
+    from ._torch_ready import Ready
 
 __all__ = ["TorchQuery", "is_torch_module"]
 
@@ -170,7 +170,7 @@ class TorchQuery(Query):
             raise NotFittedError(
                 f"{type(model).__name__} has parameters without a shape; call it once on data."
             )
-        from ._torch_session import float_dtype
+        from ._torch_ready import float_dtype
 
         self.dtype, self.autocast = as_dtype(dtype, "dtype"), as_dtype(autocast, "autocast")
         self._input_dtype = self.dtype or float_dtype(model)
@@ -216,13 +216,13 @@ class TorchQuery(Query):
     @contextmanager
     def session(self) -> Iterator[TorchQuery]:
         """Context in which the module is ready: in eval mode, on its device, rewritten."""
-        from . import _torch_session
+        from . import _torch_ready
 
         with self._lock:
             ready = self._ready = self._ready or self._get_ready()
             self._n_sessions += 1
         try:
-            with _torch_session.inference(ready):
+            with _torch_ready.inference(ready):
                 yield self
         finally:
             with self._lock:
@@ -232,10 +232,10 @@ class TorchQuery(Query):
                     self._ready = None
 
     def _get_ready(self) -> Ready:
-        from . import _torch_session
+        from . import _torch_ready
 
-        _torch_session.warn_of_training(self.model)
-        return _torch_session.Ready(
+        _torch_ready.warn_of_training(self.model)
+        return _torch_ready.Ready(
             self.model,
             device=self.device,
             dtype=self.dtype,

@@ -60,7 +60,7 @@ def device_for(model: torch.nn.Module, device: str | torch.device) -> torch.devi
     """The device with its index, so that two names of one device are equal."""
     import torch
 
-    from ._torch_session import home
+    from ._torch_ready import home
 
     found = home(model) if isinstance(device, str) and device == "auto" else torch.device(device)
     if found.type == "meta":

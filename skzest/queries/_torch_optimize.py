@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fewer and cheaper steps for the same answers: torch modules rewritten for inference.
 
-A module in eval mode is captured as a graph (:mod:`torch.fx`) and three things are changed:
-batch norm is folded into the convolution before it; a sum or ReLU overwrites an array that
-nobody else reads, in place of a new one; ``view`` becomes ``reshape``, which does not mind
-channels-last. Measured on ResNet-20 and two CPU cores, with channels-last inputs, the first
-leaves 0.7 and the first two 0.63 of the plain time.
+A module in eval mode is captured as a graph (:mod:`torch.fx`) and three things are changed: batch
+norm is folded into the convolution before it; a sum or ReLU overwrites an array that nothing else
+reads instead of making a new one; ``view`` becomes ``reshape``, which accepts channels-last arrays.
+``python -m benchmarks speed/networks`` shows what each is worth.
 
-Nothing here is trusted: :mod:`._torch_session` compares the result with the module itself
-before it is used. Importing this file imports torch.
+Nothing here is trusted: :mod:`._torch_ready` compares the result with the module itself before it
+is used. Importing this file imports torch.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from typing import Any
 import torch  # noqa: TID253
 from torch import fx, nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: TID253
+from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: TID253
 
 __all__ = ["CONVS", "capture", "capture_parts"]
 
@@ -148,43 +148,10 @@ def _fold(graph_module: fx.GraphModule, node: fx.Node, modules: dict) -> None:
 
 
 def folded(conv: nn.Module, norm: nn.Module) -> nn.Module:
-    """One convolution that does what a convolution and a batch norm after it do.
-
-    ``gamma * (W x + b - mean) / sqrt(var + eps) + beta`` is linear in ``x``. Worked out in
-    float64 where the device has it, so that the only rounding is that of the result.
-    """
-    weight = conv.weight.detach()
-    exact = torch.float32 if weight.device.type == "mps" else torch.float64
-    scale = torch.rsqrt(norm.running_var.to(exact) + norm.eps)
-    if norm.weight is not None:
-        scale = scale * norm.weight.detach().to(exact)
-    shift = -norm.running_mean.to(exact)
-    if conv.bias is not None:
-        shift = shift + conv.bias.detach().to(exact)
-    shift = shift * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.detach().to(exact)
-    scaled = weight.to(exact) * scale.reshape(-1, *[1] * (weight.ndim - 1))
-    new = type(conv)(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,
-        stride=conv.stride,
-        padding=conv.padding,
-        dilation=conv.dilation,
-        groups=conv.groups,
-        bias=True,
-        padding_mode=conv.padding_mode,
-        device="meta",  # no memory, and no random numbers drawn, for weights that are replaced
-    )
-    new.weight = nn.Parameter(_like_input(scaled.to(weight.dtype)), requires_grad=False)
-    new.bias = nn.Parameter(shift.to(weight.dtype), requires_grad=False)
-    return new.eval()
-
-
-def _like_input(weight: torch.Tensor) -> torch.Tensor:
-    """Weights of a 2-D convolution in channels-last order, as its inputs are."""
-    return weight.contiguous(memory_format=torch.channels_last) if weight.ndim == 4 else weight
+    """One convolution that does what a convolution and a batch norm after it do."""
+    fused = fuse_conv_bn_eval(conv, norm)
+    # In channels-last order, as the inputs of 2-D convolutions are.
+    return fused.to(memory_format=torch.channels_last) if type(fused) is nn.Conv2d else fused
 
 
 def _allow_any_layout(node: fx.Node) -> None:

@@ -298,6 +298,20 @@ def test_a_function_needs_a_name_before_anything_is_asked(zoo, store):
         _lime(cache=3).fit(zoo)
 
 
+class OwnEstimator(LogisticRegression):
+    """A class that is not of an installed package."""
+
+
+def test_a_model_of_ones_own_class_is_refused_before_others_are_asked(zoo, counted, store):
+    own = OwnEstimator(max_iter=50).fit(X, Y)
+    named = CallableQuery(counted, output="logits", model_id="counted")  # its classes are unknown
+    for models in ([named, own], [own, named]):
+        with pytest.raises(TypeError, match=r"\(OwnEstimator\): .*model_id="):
+            _lime(cache=store).fit(models)
+    assert counted.n_rows == 0
+    _lime(cache=store).fit_transform([named, as_query(own, model_id="mine")])
+
+
 def test_adapters_can_name_models(zoo, store):
     adapter = functools.partial(as_query, model_id="one and only")
     _lime(cache=store, adapter=adapter).fit_transform(zoo[:1])

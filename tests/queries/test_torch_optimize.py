@@ -13,7 +13,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from skzest.queries._torch_optimize import capture, capture_parts, folded  # noqa: E402
-from skzest.queries._torch_session import Ready, agreement, twin_of  # noqa: E402
+from skzest.queries._torch_ready import Ready, agreement, twin_of  # noqa: E402
 
 
 def random_norm(norm):
@@ -72,7 +72,7 @@ def test_folded_weights_by_hand():
     conv.bias.data[:] = torch.tensor([1.0, 2.0])
     norm.running_mean[:], norm.running_var[:] = torch.tensor([1.0, 4.0]), torch.tensor([4.0, 1.0])
     norm.weight.data[:], norm.bias.data[:] = torch.tensor([2.0, 5.0]), torch.tensor([0.5, 0.0])
-    one = folded(conv, norm)
+    one = folded(conv.eval(), norm)
     # 2 (3 x + 1 - 1) / 2 + 0.5 and 5 (-x + 2 - 4) / 1
     assert one.weight.ravel().tolist() == [3.0, -5.0]
     assert one.bias.tolist() == [0.5, -10.0]
