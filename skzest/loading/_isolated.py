@@ -30,8 +30,8 @@ class IsolatedQuery(Query):
     """A model file, opened and asked in a child process with limits.
 
     A crash of the child, a limit that it exceeds, or an answer that it does not give in time is
-    a :class:`~skzest.exceptions.QueryError` that says which; the next batch goes to a new child. Batches
-    travel through shared memory, and nothing that the child sends is unpickled.
+    a :class:`~skzest.exceptions.QueryError` that says which; the next batch goes to a new child.
+    Batches travel through shared memory, and nothing that the child sends is unpickled.
 
     This keeps accidents away from your process. **It is not a sandbox**: a file that takes over
     the child can read files and open connections as you can. For that, use a container or a
