@@ -115,9 +115,9 @@ class Bench:
         shop = self.shop if shop is None else shop
         s = self.settings
         images = shop.task.train_inputs
-        masker = ImageMasker(fill=fill).fit(images)
+        masker = ImageMasker("quickshift", fill=fill).fit(images)
         if fill == "mean":  # of the whole training data, not of the rows asked about
-            masker = ImageMasker(fill=masker.fill_)
+            masker = ImageMasker("quickshift", fill=masker.fill_)
         n_points = s.n_points
         if rows is not None:
             images, n_points = images[rows], len(rows)

@@ -161,6 +161,8 @@ def _check_fills(
 
 
 def _hides_nothing(masker: BaseMasker, point: Point, parts: np.ndarray, fill: Point) -> bool:
+    if parts.min() >= 0 and not isinstance(point, str):  # all hidden, the copy is the fill
+        return same_point(fill, point)
     none = np.zeros((1, int(parts.max()) + 1), dtype=bool)
     copies = masker.render(point, parts.astype(np.int64), fill, none)
     return same_point(copies if is_frame(copies) else copies[0], point)
