@@ -169,6 +169,9 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
         default="logit",
         choices=("logit", "raw", "predict_proba", "decision_function", "label"),
     )
+    asked.add_argument(
+        "--clip", type=_positive, default=1e-6, metavar="P", help="smallest probability (1e-6)"
+    )
     asked.add_argument("--seed", type=int, default=0)
 
 

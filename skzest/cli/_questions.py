@@ -34,6 +34,7 @@ def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignature
         n_samples=options.masks,
         sampling=options.sampling,
         response=options.response,
+        clip=options.clip,
         random_state=options.seed,
         verbose=verbosity(options),
         **run,

@@ -43,7 +43,8 @@ def read_images(files: list[Path], size: tuple[int, int] | None) -> np.ndarray:
         raise ValueError(
             f"images differ in size: {files[0].name} has {_shape(images[0])} and "
             f"{files[other].name} {_shape(images[other])} pixels. Bring them to one size with "
-            f"size=({first[1]}, {first[0]}), the size that the models take."
+            f"size=({first[1]}, {first[0]}) or --size {first[1]}x{first[0]}, the size that the "
+            "models take."
         )
     mode = "L" if all(image.mode == "L" for image in images) else "RGB"
     return np.stack([np.asarray(image.convert(mode)) for image in images])

@@ -179,7 +179,9 @@ def _from_arrays(path: Path, key: str | None, label: str | None) -> Reference:
         able = [name for name, array in arrays.items() if array.ndim > 1 and name != label]
         if len(able) != 1:
             found = listed(arrays) if arrays else "none"
-            raise ValueError(f"{path} holds the arrays {found}; say which are the points: key=.")
+            raise ValueError(
+                f"{path} holds the arrays {found}; say which are the points: key= or --key."
+            )
         (key,) = able
     if key not in arrays:
         raise ValueError(f"{path} has no array {key!r}; it holds {listed(arrays)}.")

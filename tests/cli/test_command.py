@@ -344,6 +344,23 @@ def test_models_that_cannot_be_had_are_named(run, model, fact):
     assert re.search(fact, told)
 
 
+def test_files_are_models(run, folder, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from model_files import linear
+
+    for name, seed in (("a", 0), ("b", 1)):
+        (folder / f"{name}.onnx").write_bytes(linear([None, 6], 6, seed=seed))
+    (folder / "a.pkl").write_bytes(pickle.dumps(Bomb()))
+    assert distance(run, "a.onnx", "a.onnx") == 0
+    assert distance(run, "a.onnx", "b.onnx") > 0.05
+    status, out, _ = run("compare", "a.onnx", "b.onnx", "--reference", "rows.npy", "--points", 8)
+    assert status == 0 and out.split()[:2] == ["a.onnx", "b.onnx"]
+    told = error_of(run("compare", "a.onnx", "a.pkl", "--reference", "rows.npy"))
+    assert "pickle" in told and "BOOM" not in told
+    assert "nothing.onnx" in error_of(run("sign", "nothing.onnx", "--plan", "plan.npz", "-o", "x"))
+
+
 # --- data ------------------------------------------------------------------------------------
 
 
