@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -14,7 +15,7 @@ from ._parser import parse
 
 __all__ = ["main"]
 
-NEAR, FAR, ERROR, INTERRUPTED = 0, 1, 2, 130
+ERROR, INTERRUPTED = 2, 130
 # Errors whose message says all; of any other the kind is named too.
 _TOLD = (ImportError, OSError, TypeError, ValueError)
 
@@ -36,18 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What a command needs is imported now: --help waits for nothing.
     command = importlib.import_module(f"._{options.command}", __name__)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
             warnings.simplefilter("default")
             warnings.showwarning = _show_warning
-            return command.run(options)
+            text, status = command.run(options)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read the results has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NEAR
     except Exception as error:
         print(f"skzest {options.command}: error: {_in_one_line(error)}", file=sys.stderr)
         return ERROR
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # whoever read the results has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 def _in_one_line(error: BaseException) -> str:

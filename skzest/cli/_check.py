@@ -20,7 +20,7 @@ __all__ = ["run"]
 _TOP = 5
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> tuple[str, int]:
     """Check a model; see ``skzest check --help``."""
     base = SignedModel.load(options.against)
     plan = QueryPlan.load(_plan_path(options))
@@ -45,11 +45,9 @@ def run(options: argparse.Namespace) -> int:
     ]
     if explanation.left_out:
         facts.append(("classes of one model only", ", ".join(map(str, explanation.left_out))))
-    print(f"### {_cell(name)} is {verdict} {_cell(os.path.basename(options.against))}\n")
-    print(_table(("", ""), facts))
-    if distance > 0:
-        print(_changes(explanation))
-    return 0 if is_near else 1
+    title = f"### {_cell(name)} is {verdict} {_cell(os.path.basename(options.against))}\n"
+    changes = [_changes(explanation)] if distance > 0 else []
+    return "\n".join([title, _table(("", ""), facts), *changes]), int(not is_near)
 
 
 def _plan_path(options: argparse.Namespace) -> str:

@@ -5,22 +5,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 
 import numpy as np
 
 from ..comparing import ShownAsTable, TableText, number, zest_distances
 from ._models import load_models, model_names
-from ._questions import run_params, transformer_for
+from ._questions import check_folder, run_params, transformer_for
 
 __all__ = ["run"]
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> tuple[str, int]:
     """Compare models; see ``skzest compare --help``."""
     if len(options.models) < 2:
         raise ValueError("one model has nothing to be compared with; name two or more.")
-    _check_folder(options.report)
+    check_folder(options.report, "--report")
     names = model_names(options.models)
     lime = transformer_for(options, **run_params(options))
     S = lime.fit_transform(load_models(options.models, options))
@@ -30,29 +29,18 @@ def run(options: argparse.Namespace) -> int:
 
         html_report(S, lime.plan_, options.report, labels=names, classes=lime.classes_)
     if options.json:
-        print(
-            json.dumps(
-                {
-                    "models": options.models,
-                    "distances": [[None if np.isnan(d) else d for d in row] for row in D.tolist()],
-                    "digest": lime.plan_.digest,
-                    "n_questions": lime.plan_.n_queries,
-                }
-            )
-        )
-    else:
-        note = (
-            f"{lime.plan_.n_queries:,} questions to each model about {len(lime.plan_)} reference "
-            f"points, digest {lime.plan_.digest[:8]}"
-        )
-        print(DistanceTable(names, D, note))
-    return 0
-
-
-def _check_folder(path: str | None) -> None:
-    """Before anything is asked."""
-    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
-        raise FileNotFoundError(f"--report {path}: there is no such folder; make it first.")
+        found = {
+            "models": options.models,
+            "distances": [[None if np.isnan(d) else d for d in row] for row in D.tolist()],
+            "digest": lime.plan_.digest,
+            "n_questions": lime.plan_.n_queries,
+        }
+        return json.dumps(found), 0
+    note = (
+        f"{lime.plan_.n_queries:,} questions to each model about {len(lime.plan_)} reference "
+        f"points, digest {lime.plan_.digest[:8]}"
+    )
+    return str(DistanceTable(names, D, note)), 0
 
 
 class DistanceTable(ShownAsTable):

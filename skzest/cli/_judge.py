@@ -17,7 +17,7 @@ __all__ = ["run"]
 _COLUMNS = ("d_suspects", "relative", "low", "high", "p_values", "adjusted_p_values")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> tuple[str, int]:
     """Judge suspects; see ``skzest judge --help``."""
     lime = transformer_for(options, **run_params(options))
     owner, *others = load_models([options.owner, *options.unrelated, *options.suspect], options)
@@ -27,8 +27,7 @@ def run(options: argparse.Namespace) -> int:
     )
     found = detector.judge_models(suspects, labels=model_names(options.suspect))
     if not options.json:
-        print(found)
-        return 0
+        return str(found), 0
     columns = {name: getattr(found, name).tolist() for name in _COLUMNS}
     plan = detector.transformer_.plan_
     judged = [
@@ -36,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
         | {name.removeprefix("d_"): _number(column[i]) for name, column in columns.items()}
         for i, text in enumerate(options.suspect)
     ]
-    print(json.dumps({"suspects": judged, "digest": plan.digest, "n_questions": plan.n_queries}))
-    return 0
+    result = {"suspects": judged, "digest": plan.digest, "n_questions": plan.n_queries}
+    return json.dumps(result), 0
 
 
 def _number(value: float) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..queries import OUTPUTS, Query
-from ._questions import transformer_for
+from ._questions import check_folder, transformer_for
 
 __all__ = ["run"]
 
@@ -25,11 +25,11 @@ class Nobody(Query):
         return np.zeros(len(X), dtype=int) if output == "predict" else np.full((len(X), 2), 0.5)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> tuple[str, int]:
     """Write a plan; see ``skzest plan --help``."""
+    check_folder(options.output, "-o")
     lime = transformer_for(options)
     plan = lime.fit([Nobody(None)]).plan_
     plan.save(options.output)
-    print(f"{options.output}: {plan.n_queries:,} questions about {len(plan)} points")
-    print(f"digest {plan.digest}")
-    return 0
+    what = f"{plan.n_queries:,} questions about {len(plan)} points"
+    return f"{options.output}: {what}\ndigest {plan.digest}", 0

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from ..loading import Reference, load_reference
 from ..maskers import AudioMasker, BaseMasker, ImageMasker, TabularMasker, TextMasker
 from ..signature import LimeSignatureTransformer
 
-__all__ = ["run_params", "transformer_for", "verbosity"]
+__all__ = ["check_folder", "run_params", "transformer_for", "verbosity"]
 
 _MASKERS = {"image": ImageMasker, "table": TabularMasker, "text": TextMasker, "sound": AudioMasker}
 _POINTS = 32
@@ -48,6 +49,12 @@ def run_params(options: argparse.Namespace) -> dict[str, object]:
         "batch_size": options.batch_size or "auto",
         "n_jobs": options.jobs,
     }
+
+
+def check_folder(path: str | None, option: str) -> None:
+    """Refuse a file in a folder that does not exist, before anything is asked."""
+    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise FileNotFoundError(f"{option} {path}: there is no such folder; make it first.")
 
 
 def verbosity(options: argparse.Namespace) -> int:

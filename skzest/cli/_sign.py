@@ -8,20 +8,20 @@ import argparse
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from ._models import load_models
-from ._questions import run_params, verbosity
+from ._questions import check_folder, run_params, verbosity
 from ._signed import SignedModel
 
 __all__ = ["run", "signed"]
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> tuple[str, int]:
     """Sign a model; see ``skzest sign --help``."""
+    check_folder(options.output, "-o")
     plan = QueryPlan.load(options.plan)
     found = signed(plan, options)
     found.save(options.output)
-    print(f"{options.output}: {len(found.classes)} classes, {found.n_questions:,} questions")
-    print(f"digest {found.digest}")
-    return 0
+    what = f"{len(found.classes)} classes, {found.n_questions:,} questions"
+    return f"{options.output}: {what}\ndigest {found.digest}", 0
 
 
 def signed(plan: QueryPlan, options: argparse.Namespace) -> SignedModel:

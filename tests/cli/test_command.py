@@ -48,6 +48,11 @@ def logits(X):
     return np.asarray(X) @ W
 
 
+def chatty(X):
+    print("I was asked")
+    return function(X)
+
+
 def broken(X):
     raise RuntimeError("two\\nlines")
 
@@ -266,6 +271,12 @@ def distance(run, *arguments):
     )
     assert status == 0, err
     return json.loads(out)["distances"][0][1]
+
+
+def test_what_models_print_is_not_a_result(run):
+    chatty = ("compare", "shop_models:old", "shop_models:chatty", "--reference", "rows.npy")
+    status, out, err = run(*chatty, "--points", 8, "--json")
+    assert status == 0 and json.loads(out) and "I was asked" in err
 
 
 def test_functions_and_nested_objects_are_models(run):
@@ -506,6 +517,14 @@ def test_pickles_in_signatures_are_not_run(tmp_path, capsys):
     assert "BOOM" not in capsys.readouterr().out
     pickle.loads(pickle.dumps(Bomb()))
     assert "BOOM" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["plan", "sign"])
+def test_folders_of_results_are_checked_first(run, form):
+    asked = ["rows.npy"] if form == "plan" else ["shop_models:broken", "--plan", "plan.npz"]
+    assert "-o nowhere/x.npz: there is no such folder" in error_of(
+        run(form, *asked, "-o", "nowhere/x.npz")
+    )
 
 
 # --- judge -----------------------------------------------------------------------------------
