@@ -102,6 +102,15 @@ class Respondent:
             self.given = first_look(self.query, raw, self.output, self.response, name=self.name)
         except QueryError as error:
             raise QueryError(f"{self.name}: {error}") from error
+        step = self.query.rounding
+        if self.given == "predict_proba" and self.response == "logit" and step > self.clip:
+            warnings.warn(
+                f"{self.name} answers in steps of {step:.3g}, so its zeros stand for anything "
+                f"below that, and clip={self.clip:g} makes them outweigh all else. Pass "
+                f"clip={step:.3g}.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     @cached_property
     def is_careful(self) -> bool:

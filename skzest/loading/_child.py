@@ -89,7 +89,7 @@ class Server:
         return {
             "outputs": self.query.outputs,
             "classes": None if classes is None else classes.tolist(),
-            "rounding": float(getattr(self.query, "rounding", 0.0)),
+            "rounding": float(self.query.rounding),
             "model": repr(self.query)[:200],
         }
 

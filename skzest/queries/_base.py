@@ -150,6 +150,8 @@ class Query(ABC):
         and "predict".
     classes_ : ndarray of shape (n_classes,) or None
         Labels of the columns, in the model's own order; None means unnamed, 0..n_classes-1.
+    rounding : float
+        Step of the scores where they are quantised: 1/256 for probabilities in 8 bits, else 0.
     memory_errors : tuple of exception types
         What, besides MemoryError, says that a batch was too large for this model's device.
 
@@ -168,6 +170,7 @@ class Query(ABC):
 
     outputs: tuple[str, ...] = ()
     classes_: np.ndarray | None = None
+    rounding: float = 0.0
     memory_errors: tuple[type[BaseException], ...] = ()
     model_id: str | None = None
     _learned: tuple[str, ...] = ()  # attributes that follow from the answers

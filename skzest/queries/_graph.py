@@ -56,8 +56,6 @@ class GraphQuery(Query):
     inputs: tuple[Input, ...]
     # The number of rows that a graph takes at a time, if it takes one number only.
     rows: int | None = None
-    # The step in which scores are given: 1/256 for probabilities in 8 bits, 0 for floats.
-    rounding: float = 0.0
 
     def __init__(
         self,

@@ -79,6 +79,18 @@ def test_rounding_is_the_step_of_the_answers():
     assert LiteRTQuery(tflite(softmax=True)).rounding == 0
 
 
+def test_zeros_of_quantised_probabilities_are_told_and_clip_mends_it():
+    import warnings
+
+    zoo = [LiteRTQuery(tflite(k * WEIGHTS, quantised=True, softmax=True)) for k in (1, 2)]
+    lime = LimeSignatureTransformer(X, n_reference=4, n_samples=32)
+    with pytest.warns(UserWarning, match=r"answers in steps of 0.00391.* Pass clip=0.00391"):
+        lime.fit_transform(zoo)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lime.set_params(clip=1 / 256).fit_transform(zoo)
+
+
 def test_pickles_and_fingerprints_by_its_bytes():
     first, twin, other = (LiteRTQuery(tflite(WEIGHTS * k)) for k in (1, 1, 2))
     assert fingerprint(first.content()) == fingerprint(twin.content())
