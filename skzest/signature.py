@@ -365,13 +365,17 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         -----
         UndefinedSignatureWarning
             If a model is constant.
+        UserWarning
+            If unnamed columns may not be those of ``classes_``.
         """
         check_is_fitted(self, "plan_")
         with self._panel(*self._queries(models, reset=False)) as panel:
-            return self._signatures(panel, Progress(self.verbose))
+            return self._signatures(panel, Progress(self.verbose), are_new=True)
 
-    def _signatures(self, panel: Panel, progress: Progress) -> np.ndarray:
+    def _signatures(self, panel: Panel, progress: Progress, *, are_new: bool = False) -> np.ndarray:
         columns = panel.class_columns(self.classes_, self._remedy_for_classes)
+        if are_new and self.n_classes is None:
+            panel.check_beside(self.classes_)
         with progress.stage("questions answered", panel.n_questions) as report:
             answers = panel.coefficients(self.n_jobs, report)
         signatures = np.full((len(panel), self.n_classes_, self.n_components_), np.nan)

@@ -163,6 +163,19 @@ class Panel:
         check_comparable_columns(names, named, [len(of_one) for of_one in labels])
         return np.unique(np.concatenate(labels))
 
+    def check_beside(self, classes: np.ndarray) -> None:
+        """Point out models whose unnamed columns may not be these classes of other models.
+
+        Warns
+        -----
+        UserWarning
+        """
+        asked = [self.look(i) for i in range(len(self))]
+        unnamed = [r for r in asked if r.query.classes_ is None]
+        names = ["the zoo of fit", *(r.name for r in unnamed)]
+        widths = [len(classes), *(r.n_columns or 0 for r in unnamed)]
+        check_comparable_columns(names, [classes] + [None] * len(unnamed), widths)
+
     def class_columns(self, classes: np.ndarray, remedy: str) -> list[np.ndarray]:
         """Which of the classes each column of each model is.
 

@@ -261,3 +261,18 @@ def test_vectors_that_are_not_class_scores_are_not_compared_without_a_word():
         UserWarning, match="128 unnamed columns .* 64; they are compared by position"
     ):
         distance([wide, narrow])
+
+
+def test_transform_looks_at_the_classes_of_fit():
+    weights = np.random.default_rng(0).normal(size=(4, 128))
+    wide, narrow = (
+        CallableQuery(lambda batch, n=n: batch @ weights[:, :n], output="logits") for n in (128, 64)
+    )
+    lime = LimeSignatureTransformer(X, n_reference=2, n_samples=40).fit([wide])
+    lime.transform([wide])
+    with pytest.warns(
+        UserWarning, match="the zoo of fit has the labels 0, 1, 2, 3, .* has 64 unnamed"
+    ):
+        lime.transform([wide, narrow])
+    said = lime.set_params(n_classes=128).fit([wide])
+    said.transform([wide, narrow])
