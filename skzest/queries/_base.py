@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a query is, where its batches lie, and how one is picked for a model."""
+"""What a query is, where its batches are stored, and how a model gets one."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ OUTPUTS = ("logits", "predict_proba", "decision_function", "predict")
 
 
 def as_numpy(array: Array) -> np.ndarray:
-    """NumPy array of what a model gave: a tensor, list, DataFrame or matrix.
+    """What a model returned, a tensor, list, DataFrame or matrix, as a NumPy array.
 
-    A tensor is detached and brought to the host; bfloat16, which NumPy lacks, becomes float32.
+    A tensor is detached and moved to the host; bfloat16, which NumPy lacks, becomes float32.
     """
     if type(array) is np.ndarray:
         return array
@@ -64,10 +64,10 @@ def as_numpy(array: Array) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Space:
-    """Where batches and answers lie: an array namespace and, if it has several, a device.
+    """Where batches and answers are: an array namespace and, if it has several, a device.
 
-    Two queries whose spaces are equal can share one batch. Spaces are immutable, hashable
-    and pickle, so that models can be grouped by them.
+    Two queries whose spaces are equal can share one batch. Spaces are immutable, can be
+    pickled, and are hashable, so that models can be grouped by them.
 
     Parameters
     ----------
@@ -122,22 +122,21 @@ HOST = Space(_numpy)
 
 
 class Query(ABC):
-    """One model and the way it is asked: a batch goes in, one row of numbers per copy comes out.
+    """A model and how to ask it: a batch goes in, one row of numbers per copy comes out.
 
     To support another kind of model, subclass this, set `outputs` (and `classes_` if the
-    classes have names), and write :meth:`ask`; :func:`skzest.testing.check_query` tells
-    whether the result keeps the contract.
+    classes have names), and write :meth:`ask`; :func:`skzest.testing.check_query` checks
+    that the result keeps the contract.
 
     Parameters
     ----------
     model : object
-        What is asked.
+        The model.
     preprocess : callable, default=None
-        Applied to every batch before the model sees it. :meth:`ask` does so with
-        :meth:`prepare`.
+        Applied to every batch before the model sees it, by :meth:`prepare`, which
+        :meth:`ask` calls.
     deterministic : bool, default=True
-        Whether the same batch must get the same answer. A promise that is checked; False
-        withdraws it.
+        Whether the same batch must get the same answer, which is checked.
     model_id : str, default=None
         Name under which answers are stored (see :class:`~skzest.AnswerStore`), for models whose
         content does not tell them apart, such as those behind an address. It stands for all
@@ -146,14 +145,14 @@ class Query(ABC):
     Attributes
     ----------
     outputs : tuple of str
-        What the model can be asked for, of "logits", "predict_proba", "decision_function"
-        and "predict".
+        What the model can be asked for: some of "logits", "predict_proba",
+        "decision_function" and "predict".
     classes_ : ndarray of shape (n_classes,) or None
         Labels of the columns, in the model's own order; None means unnamed, 0..n_classes-1.
     rounding : float
         Step of the scores where they are quantised: 1/256 for probabilities in 8 bits, else 0.
     memory_errors : tuple of exception types
-        What, besides MemoryError, says that a batch was too large for this model's device.
+        Exceptions besides MemoryError that mean that a batch was too large for the device.
 
     Examples
     --------
@@ -206,12 +205,13 @@ class Query(ABC):
         Returns
         -------
         answer : array of shape (n, n_classes)
-            Or (n,): labels for "predict", and the decision values of two classes.
+            Or (n,): labels for "predict", and the decision values of two classes. It must not
+            change when another batch is answered.
         """
 
     @property
     def space(self) -> Space:
-        """Where batches must lie, and where answers do; the host unless overridden."""
+        """Where batches must be, and where answers are; the host unless overridden."""
         return HOST
 
     def session(self) -> AbstractContextManager:
@@ -248,14 +248,14 @@ _REGISTRY: list[tuple[Callable[[Model], bool], Callable[..., Query]]] = []
 
 
 def register_query(predicate: Callable[[Model], bool], factory: Callable[..., Query]) -> None:
-    """Teach :func:`as_query` another kind of model.
+    """Make :func:`as_query` recognise another kind of model.
 
     Parameters
     ----------
     predicate : callable
         ``predicate(model) -> bool``. It is tried before those registered earlier, on objects
         of every kind, so it should be cheap and import nothing: a framework that is not in
-        ``sys.modules`` has no models yet.
+        ``sys.modules`` cannot have made the model.
     factory : callable
         ``factory(model, preprocess=..., deterministic=...) -> Query``; a Query class is one.
     """
@@ -269,7 +269,7 @@ def as_query(
     deterministic: bool = True,
     model_id: str | None = None,
 ) -> Query:
-    """The query that knows how to ask a model.
+    """The query for a model.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def as_query(
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
     model_id : str, default=None
-        Name under which answers are stored, where the content of the model does not tell.
+        Name under which answers are stored, for a model whose content cannot be read.
 
     Returns
     -------
@@ -306,8 +306,8 @@ def as_query(
     if isinstance(model, Query):
         if preprocess is not None or model_id is not None:
             raise ValueError(
-                f"{model!r} is a Query already, and as_query changes none; "
-                "give preprocess= and model_id= to the Query when it is made."
+                f"{model!r} is a Query already, which as_query does not change; pass preprocess= "
+                "and model_id= when you make it."
             )
         if model.deterministic and not deterministic:
             model = copy.copy(model)

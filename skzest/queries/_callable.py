@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Any function of a batch, asked as a model."""
+"""Functions of a batch as models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import listed
+from .._validation import check_choice
 from ..exceptions import QueryError
 from ._base import OUTPUTS, Array, Inputs, Preprocess, Query, as_numpy
 from ._labels import as_classes, in_order
@@ -17,23 +17,26 @@ __all__ = ["CallableQuery"]
 
 
 class CallableQuery(Query):
-    """A function, asked for the one thing that it answers with.
+    """A function of a batch that returns one kind of scores, or labels.
 
     Parameters
     ----------
     func : callable
-        ``func(batch)`` gives one row per copy: an array, tensor, DataFrame or nested list.
+        ``func(batch)`` returns one row per copy: an array, tensor, DataFrame or nested list. The
+        columns of a DataFrame name the classes, in whatever order they come.
     output : {"predict_proba", "logits", "decision_function", "predict"}
-        What the rows are. Probabilities are checked: none negative, rows that sum to 1.
+        What the rows are. The first answers are checked: probabilities are never negative
+        and sum to 1, up to rounding; if "logits" turn out to be probabilities, they are
+        treated as such, with a warning.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns, in the order of the columns. None means 0..n_classes-1.
-        Needed when the function answers with labels ("predict").
+        Labels of the columns, in their order. None means 0..n_classes-1. Needed for functions
+        that return labels ("predict").
     preprocess : callable, default=None
         Applied to every batch before `func`.
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
     model_id : str, default=None
-        Name under which answers are stored, where the content of the model does not tell.
+        Name under which answers are stored, for a model whose content cannot be read.
 
     Raises
     ------
@@ -67,9 +70,7 @@ class CallableQuery(Query):
                 f"CallableQuery takes a function of a batch, not {name}; pass a method of a "
                 "fitted model, for instance."
             )
-        if output not in OUTPUTS:
-            names = listed([repr(known) for known in OUTPUTS], "or")
-            raise ValueError(f"output={output!r} is not known; pass {names}.")
+        check_choice(output, "output", OUTPUTS)
         super().__init__(
             func, preprocess=preprocess, deterministic=deterministic, model_id=model_id
         )
@@ -78,9 +79,9 @@ class CallableQuery(Query):
         self.classes_ = None if classes is None else as_classes(classes)
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
-        """Raw answer of the function to one batch, as a NumPy array."""
+        """Answer of the function to one batch, as a NumPy array of its own."""
         if output != self.output:
-            raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")
+            raise QueryError(f"{self!r} was asked for {output}, and returns {self.output}.")
         answer = self.model(self.prepare(X))
         try:
             # A copy: some functions answer every batch in the same memory.

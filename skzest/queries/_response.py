@@ -42,7 +42,7 @@ _OUTPUTS_FOR = {
 
 
 def check_response(response: object, clip: object = 1e-6) -> None:
-    """Check the kind of response and its clip, for all who take them as parameters.
+    """Check the parameters `response` and `clip`.
 
     Raises
     ------
@@ -320,6 +320,6 @@ def _softmax(xp: ModuleType, scores: Array) -> Array:
 def _one_hot_of_largest(xp: ModuleType, scores: Array) -> Array:
     classes = xp.arange(scores.shape[1], device=device_of(scores))
     largest = xp.argmax(scores, axis=1, keepdims=True) == classes
-    # argmax would turn NaN into a label, and hide it from those who look for it.
+    # argmax would turn NaN into a label, where it would no longer be noticed.
     undefined = xp.any(xp.isnan(scores), axis=1, keepdims=True)
     return xp.where(undefined, xp.nan, xp.astype(largest, scores.dtype))

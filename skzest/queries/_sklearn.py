@@ -21,7 +21,7 @@ _METHODS = ("predict_proba", "decision_function", "predict")
 
 
 def speaks_sklearn(model: Model) -> bool:
-    """Whether an object looks like an estimator, so that any refusal can name what it is."""
+    """Whether an object looks like an estimator; what is wrong with one can then be named."""
     return hasattr(model, "fit") or any(hasattr(model, method) for method in _METHODS)
 
 
@@ -41,7 +41,7 @@ class SklearnQuery(Query):
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
     model_id : str, default=None
-        Name under which answers are stored, where the content of the model does not tell.
+        Name under which answers are stored, for a model whose content cannot be read.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class SklearnQuery(Query):
         return f'CallableQuery(model.{self._methods["predict_proba"]}, output="{output}")'
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
-        """Raw answer of the method for that output to one batch."""
+        """Answer of the method for that output to one batch, as a NumPy array of its own."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
         if self._one_vs_one and output == "decision_function":

@@ -52,23 +52,24 @@ def is_torch_module(model: Model) -> bool:
 
 
 class TorchQuery(Query):
-    """A torch module that classifies, asked in eval mode as fast as inference can be.
+    """A torch module that classifies, asked in eval mode under ``torch.inference_mode``.
 
-    The module itself is never changed: neither its mode nor its parameters, buffers, hooks,
-    attributes and device. It is asked under ``torch.inference_mode``.
+    The module itself is never changed: its mode, parameters, buffers, hooks, attributes and
+    device stay as they are.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Takes one tensor. Answers with a tensor of shape (n, n_classes), an object that has it as
-        ``logits``, a dict that has it as ``"logits"`` or holds nothing else, or a tuple whose
-        first element it is.
+        Takes one tensor, or tensors by name. Returns a tensor of shape (n, n_classes), an object
+        with it as ``logits``, a dict with it as ``"logits"`` or as its only tensor, or a tuple
+        with it as the first element.
     preprocess : callable, default=None
-        From copies to what the module takes: gets a tensor on the device, in the reference's
-        layout, dtype and range (uint8 images of shape (n, height, width, channels), say), and
-        returns a tensor. Floats are then cast to the module's dtype; whole numbers stay as they
-        are, unless the module refuses them. None casts only. Texts, and points of different
-        shapes, come as a list, of strings or of tensors.
+        Turns copies into what the module takes: it gets a tensor on the device, in the
+        reference's layout, dtype and range (for instance uint8 images of shape (n, height,
+        width, channels)), and returns a tensor or a dict of them. Floats are then cast to the
+        module's dtype; whole numbers stay as they are, unless the module refuses them. With
+        None only this cast is done. Texts, and points of different shapes, come as a list of
+        strings or tensors.
     mean, std : number or sequence of one per channel, default=None
         In place of `preprocess`, for images: uint8 copies are divided by 255, channels are put
         first, and ``(x - mean) / std`` is taken.
@@ -81,29 +82,30 @@ class TorchQuery(Query):
         What `transform` gets: a tensor of shape (channels, height, width) in the reference's
         dtype, or a PIL image. "auto" tries the tensor first, on the first image of each batch.
     output : {"logits", "predict_proba", "decision_function"}, default="logits"
-        What the module answers with. ``"predict_proba"`` for one that ends in a softmax.
+        What the module returns; ``"predict_proba"`` if it ends in a softmax. Probabilities are
+        recognised in the first answers, with a warning.
     classes : array-like of shape (n_classes,), default=None
         Labels of the columns. None means those in ``model.config.id2label``, if there are any,
-        and else 0..n_classes-1. With two labels, a module of one column is taken to answer with
-        the log-odds of the second.
+        and else 0..n_classes-1. With two labels, a module of one column is taken to return
+        the log-odds (or the probability, see `output`) of the second.
     device : str or torch.device, default="auto"
-        Where the module is asked. ``"auto"`` is where its parameters are, so that nothing
-        moves; with any other a copy of the module is made there.
+        Where the module is asked. ``"auto"`` is where its parameters are, so that nothing is
+        moved; for any other device a copy of the module is made.
     dtype : str or torch.dtype, default=None
-        What parameters and inputs are cast to, such as ``"float32"``. None is the module's own.
+        What parameters and inputs are cast to, such as ``"float32"``; None keeps the module's.
     autocast : str or torch.dtype, default=None
-        Mixed precision of that dtype, such as ``"bfloat16"``. None is off.
+        Mixed precision in this dtype, such as ``"bfloat16"``; None turns it off.
     channels_last : bool or "auto", default="auto"
-        Whether images lie in memory with channels last, which changes no shape. ``"auto"`` does
+        Whether images are stored with channels last, which changes no shape. ``"auto"`` does
         so for two-dimensional convolutions on a CPU, and on a GPU in TF32 or half precision.
     optimize : bool, default=True
-        Whether batch norm is folded into convolutions and memory is reused, where the module
-        can be captured and a few answers agree with its own to within 1e-4 of the largest
-        (1e-8 in float64, 3e-2 in TF32 and half precision). Otherwise it is asked as it is.
+        Whether batch norm is folded into convolutions and memory is reused, if the module can
+        be captured and a few answers agree with its own to within 1e-4 of the largest (1e-8 in
+        float64, 3e-2 in TF32 and half precision). Otherwise the module is asked as it is.
     deterministic : bool, default=True
         Whether the same batch must get the same answer.
     model_id : str, default=None
-        Name under which answers are stored, where the content of the model does not tell.
+        Name under which answers are stored, for a model whose content cannot be read.
 
     Attributes
     ----------
@@ -113,18 +115,18 @@ class TorchQuery(Query):
     Raises
     ------
     TypeError
-        If `model` is not a module, or cannot be copied and is to be moved.
+        If `model` is not a module, or must be moved and cannot be copied.
     ValueError
         If a parameter is unknown, more than one of `preprocess`, `mean` and `transform` is
-        given, or the module ends in a sigmoid and is said to answer with logits.
+        given, or the module ends in a sigmoid and is said to return logits.
     sklearn.exceptions.NotFittedError
         If the module has parameters without a shape yet.
 
     Warns
     -----
     UserWarning
-        If the module is in training mode; and, on first use, if the copies are of a kind or
-        range that it takes without a word and was hardly trained on.
+        If the module is in training mode; and, on first use, if it accepts the copies but was
+        probably not trained on inputs of their kind or range.
 
     Examples
     --------
@@ -251,7 +253,7 @@ class TorchQuery(Query):
         """The batch as the module wants it, in memory of its own."""
         import torch
 
-        # Others are asked with the same batch, and a preprocess may write to it.
+        # Other models get the same batch, and a preprocess may write to it.
         is_safe = isinstance(X, list) or not self._has_own_preprocess()
         x = super().prepare(X if is_safe else X.clone())
         if isinstance(x, Mapping):
@@ -260,7 +262,7 @@ class TorchQuery(Query):
             raise QueryError(self._not_a_tensor(X, x))
         x = as_input(x.to(self.device), self._input_dtype, self._keeps_whole)
         if not isinstance(X, list) and _share_memory(x, X):
-            x = x.clone()  # others are asked with the same batch, and a module may write to it
+            x = x.clone()  # other models get the same batch, and a module may write to it
         return x
 
     def _has_own_preprocess(self) -> bool:
@@ -354,7 +356,7 @@ class TorchQuery(Query):
     # --- identity -------------------------------------------------------------------------
 
     def content(self) -> dict[str, object]:
-        """What decides the answers, but for rounding: not the device, nor how it is sped up."""
+        """What decides the answers up to rounding: neither the device nor the rewriting."""
         names = ("model", "preprocess", "outputs", "classes_", "dtype", "autocast")
         return {name: getattr(self, name) for name in names}
 

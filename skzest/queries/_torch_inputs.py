@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From masked copies to what a torch module expects, and warnings where the two do not fit.
+"""Turns masked copies into what a torch module expects, and warns where the two do not fit.
 
 Copies keep the reference's layout and range, and nothing is guessed: what a module expects is
-said by ``preprocess=``, ``transform=``, or ``mean=`` and ``std=``. torch is imported inside
+given by ``preprocess=``, ``transform=``, or ``mean=`` and ``std=``. torch is imported inside
 functions only.
 """
 
@@ -141,7 +141,7 @@ def _is_conv(layer: torch.nn.Module | None) -> bool:
 
 
 def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | None) -> None:
-    """Warn of input that a module takes without a word, and was hardly trained on.
+    """Warn of input that a module accepts but was probably not trained on.
 
     Only where the user has not said, with ``preprocess=``, what the module expects.
     """
@@ -183,7 +183,7 @@ def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | Non
 def explain_refusal(
     query: Query, x: torch.Tensor, first: torch.nn.Module | None, error: Exception
 ) -> QueryError | None:
-    """What to do about a module's error, where the shape of its input says it."""
+    """What to do about a module's error, where the shape of its input shows the cause."""
     if first is None or type(first).__name__ != "Conv2d" or x.ndim not in (3, 4):
         return None
     shape, wanted = tuple(x.shape), first.in_channels

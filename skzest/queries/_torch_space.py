@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where batches of torch tensors lie. torch is imported in functions only."""
+"""Where batches of torch tensors are stored. torch is imported inside functions only."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TorchSpace(Space):
         if isinstance(array, torch.Tensor):
             return array.to(self.device)
         array = np.asarray(array)
-        # torch knows no read-only memory, no negative strides, and hardly these types.
+        # torch has no read-only memory and no negative strides, and hardly supports these types.
         wider = {"u2": np.int32, "u4": np.int64}.get(array.dtype.str[1:])
         if wider is not None:
             array = array.astype(wider)
@@ -58,7 +58,7 @@ class TorchSpace(Space):
         if tensor.dtype == torch.float64 and not self.has_float64:
             tensor = tensor.to(torch.float32)
         if self.device.type == "cuda":
-            # From pinned memory: else the copy waits for everything that was asked before.
+            # From pinned memory: otherwise the copy waits for all earlier work of the device.
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
 
@@ -69,7 +69,7 @@ class TorchSpace(Space):
 
     @property
     def stays_here(self) -> bool:
-        """Whether models are asked in this process only: a device is not shared out."""
+        """Whether models are asked in this process only: processes do not share a device."""
         return self.device.type != "cpu"
 
     def auto_rows(self, n_numbers: int) -> int:

@@ -896,9 +896,9 @@ def test_callable_query_refuses_what_is_no_function(func):
 
 
 def test_callable_query_refuses_unknown_outputs():
-    with pytest.raises(ValueError, match=r"output='probs' is not known; pass 'logits', 'predict_p"):
+    with pytest.raises(ValueError, match=r"output must be 'logits', 'predict_p.*; got 'probs'"):
         CallableQuery(np.sin, output="probs")
-    with pytest.raises(QueryError, match="asked for logits, and answers with predict_proba"):
+    with pytest.raises(QueryError, match="asked for logits, and returns predict_proba"):
         constant(PROBABILITIES).ask(ROWS, "logits")
 
 
