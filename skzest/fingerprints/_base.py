@@ -24,16 +24,16 @@ __all__ = ["Piece", "attributes", "fingerprint", "register_fingerprint"]
 _FORMAT = "skzest fingerprint 2"
 
 Piece = str | bytes | np.ndarray | tuple[str, object]
+Accepts = Callable[[Any], bool]
+Pieces = Callable[[Any], Iterable[Piece]]
 
 # Packages whose pickles were looked at, and hold all that decides an answer.
 _COMPLETE_PICKLES = {"joblib", "numpy", "pandas", "scipy", "skimage", "sklearn", "torch"}
 
-_HANDLERS: list[tuple[Callable[[Any], bool], Callable[[Any], Iterable[Piece]]]] = []
+_HANDLERS: list[tuple[Accepts, Pieces]] = []
 
 
-def register_fingerprint(
-    predicate: Callable[[Any], bool], pieces: Callable[[Any], Iterable[Piece]]
-) -> None:
+def register_fingerprint(predicate: Accepts, pieces: Pieces) -> None:
     """Teach :func:`fingerprint` another kind of object.
 
     Parameters
@@ -64,7 +64,7 @@ def register_fingerprint(
     _HANDLERS.append((predicate, pieces))
 
 
-def fingerprint(model: Any) -> str:
+def fingerprint(model: object) -> str:
     """SHA-256 of everything that decides what a model answers, in hex.
 
     Equal for copies and for a model that was pickled, on any device and in any process. It covers
@@ -116,7 +116,7 @@ class _Walker:
 
     def __init__(self, root: str):
         self._path = [root]
-        self._kinds: dict[type, Callable[[Any], Iterable[Piece]]] = {}
+        self._kinds: dict[type, Pieces] = {}
         self._open: dict[int, int] = {}
         # The object is kept beside its digest: if it were freed, another could get its id.
         self._done: dict[int, tuple[object, bytes]] = {}
@@ -159,7 +159,7 @@ class _Walker:
             sha.update(raw)
         return sha.digest()
 
-    def _pieces_of(self, value: object) -> Callable[[Any], Iterable[Piece]]:
+    def _pieces_of(self, value: object) -> Pieces:
         kind = type(value)
         if kind not in self._kinds:
             known = (pieces for accepts, pieces in reversed(_HANDLERS) if accepts(value))
