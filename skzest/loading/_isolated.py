@@ -6,14 +6,16 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ..queries import OUTPUTS, ImageNormalizer, Query
+from ..queries import OUTPUTS, ImageNormalizer, Inputs, Model, Query
 from ._limits import Limits
 from ._open import Opening, check_kind, read_file
 from ._process import Child
@@ -72,16 +74,16 @@ class IsolatedQuery(Query):
 
     def __init__(
         self,
-        path: Any,
+        path: str | Path | bytes,
         *,
         limits: Limits | None = None,
-        preprocess: Callable[[Any], Any] | None = None,
-        mean: Any = None,
-        std: Any = None,
+        preprocess: Callable[[Inputs], Inputs] | None = None,
+        mean: ArrayLike | None = None,
+        std: ArrayLike | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
-        module: Any = None,
-        trusted: Any = None,
+        module: Model = None,
+        trusted: Sequence[str] | None = None,
         trust: bool = False,
         max_bytes: int = 2**31,
         **params: Any,
@@ -107,10 +109,10 @@ class IsolatedQuery(Query):
         self._lock = threading.RLock()
         self._child: Child | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in vars(self).items() if k not in ("_lock", "_child")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self._begin()
 
@@ -142,7 +144,7 @@ class IsolatedQuery(Query):
                     _children.append(weakref.ref(self))
             return self._child
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the model in the child to one batch."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
@@ -160,7 +162,7 @@ class IsolatedQuery(Query):
 
     # --- identity -------------------------------------------------------------------------
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The bytes of the file, and all that decides how it is asked; not the limits."""
         opening = self._opening
         names = ("model", "preprocess", "outputs", "classes_")

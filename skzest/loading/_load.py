@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from .._validation import check_whole
-from ..queries import Query
+from ..queries import Model, Query
 from ._isolated import IsolatedQuery
 from ._limits import Limits
 from ._open import Opening, open_bytes, read_file
@@ -15,10 +17,10 @@ __all__ = ["load_model"]
 
 
 def load_model(
-    path: Any,
+    path: str | Path | bytes,
     *,
-    module: Any = None,
-    trusted: Any = None,
+    module: Model = None,
+    trusted: Sequence[str] | None = None,
     trust: bool = False,
     isolated: bool = False,
     limits: Limits | None = None,

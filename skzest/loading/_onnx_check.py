@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 __all__ = ["check_onnx"]
 
@@ -68,7 +71,7 @@ def check_onnx(data: bytes, max_bytes: int, *, may_loop: bool) -> None:
     _check_inferred(model, max_bytes)
 
 
-def _graphs(model: Any) -> Iterator[Any]:
+def _graphs(model: ModelProto) -> Iterator[GraphProto]:
     """The graph of a model, those inside its nodes, and its functions, which have nodes as well."""
     waiting = [model.graph, *model.functions]
     for training in model.training_info:
@@ -82,12 +85,12 @@ def _graphs(model: Any) -> Iterator[Any]:
                 waiting += attribute.graphs
 
 
-def _values(graph: Any, side: str) -> list[Any]:
+def _values(graph: GraphProto, side: str) -> list[ValueInfoProto]:
     """Declared inputs or outputs; those of a function are names only."""
     return [value for value in getattr(graph, side) if hasattr(value, "type")]
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
     """All arrays that a graph holds itself, dense ones and the values of sparse ones."""
     yield from getattr(graph, "initializer", ())
     for sparse in getattr(graph, "sparse_initializer", ()):
@@ -101,7 +104,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield from (sparse.values, sparse.indices)
 
 
-def _check_tensor(tensor: Any, max_bytes: int) -> None:
+def _check_tensor(tensor: TensorProto, max_bytes: int) -> None:
     import onnx
 
     name = tensor.name[:80]
@@ -121,7 +124,7 @@ def _check_tensor(tensor: Any, max_bytes: int) -> None:
     _check_length(tensor, n_numbers)
 
 
-def _check_length(tensor: Any, n_numbers: int) -> None:
+def _check_length(tensor: TensorProto, n_numbers: int) -> None:
     """Refuse an array whose shape and data do not go together."""
     import onnx
 
@@ -148,13 +151,13 @@ def _check_length(tensor: Any, n_numbers: int) -> None:
         )
 
 
-def _dims(value: Any) -> list[int]:
+def _dims(value: ValueInfoProto) -> list[int]:
     """Lengths of the axes of a declared value; an axis without one counts once."""
     shape = value.type.tensor_type.shape
     return [dim.dim_value for dim in shape.dim if dim.HasField("dim_value")]
 
 
-def _check_declared(value: Any, max_bytes: int) -> None:
+def _check_declared(value: ValueInfoProto, max_bytes: int) -> None:
     dims = _dims(value)
     if any(dim < 0 for dim in dims) or math.prod(dims) * 4 > max_bytes:
         raise ValueError(
@@ -163,7 +166,7 @@ def _check_declared(value: Any, max_bytes: int) -> None:
         )
 
 
-def _check_operator(node: Any, may_loop: bool) -> None:
+def _check_operator(node: NodeProto, may_loop: bool) -> None:
     if node.domain not in _DOMAINS:
         raise ValueError(
             f"it uses the operator {node.op_type[:80]!r} of the domain {node.domain[:80]!r}, and "
@@ -177,7 +180,7 @@ def _check_operator(node: Any, may_loop: bool) -> None:
         )
 
 
-def _note_constant(node: Any, constants: dict[str, np.ndarray]) -> None:
+def _note_constant(node: NodeProto, constants: dict[str, np.ndarray]) -> None:
     import onnx
 
     for attribute in node.attribute:
@@ -187,7 +190,7 @@ def _note_constant(node: Any, constants: dict[str, np.ndarray]) -> None:
             constants[node.output[0]] = np.array(attribute.ints or [attribute.i])
 
 
-def _check_growth(node: Any, constants: dict[str, np.ndarray], max_bytes: int) -> None:
+def _check_growth(node: NodeProto, constants: dict[str, np.ndarray], max_bytes: int) -> None:
     """Refuse a node that makes a large array of small constants."""
 
     def constant(position: int) -> list[float]:
@@ -215,7 +218,7 @@ def _check_growth(node: Any, constants: dict[str, np.ndarray], max_bytes: int) -
         )
 
 
-def _check_inferred(model: Any, max_bytes: int) -> None:
+def _check_inferred(model: ModelProto, max_bytes: int) -> None:
     """Refuse a model with a large array anywhere between its inputs and outputs."""
     import onnx
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 import copy
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ..queries import LiteRTQuery, OnnxQuery, Query, TorchQuery, as_query
+from ..queries import LiteRTQuery, Model, OnnxQuery, Query, TorchQuery, as_query
 from ._kinds import check_archive, kind_of
 from ._litert_check import check_litert
 from ._onnx_check import check_onnx
@@ -59,15 +59,15 @@ class Opening:
     """How a file is to be opened; see :func:`load_model`."""
 
     name: str
-    module: Any = None
-    trusted: Any = None
+    module: Model = None
+    trusted: Sequence[str] | None = None
     trust: bool = False
     max_bytes: int = 2**31
     in_child: bool = False
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def read_file(source: Any, max_bytes: int) -> tuple[bytes, str]:
+def read_file(source: object, max_bytes: int) -> tuple[bytes, str]:
     """The bytes of a regular file, and its name; bytes are taken as they are."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, name = bytes(source), f"a file of {len(source):,} bytes"
@@ -135,6 +135,11 @@ def open_bytes(data: bytes, opening: Opening) -> Query:
         raise
     except ValueError as error:
         raise ValueError(f"{opening.name} was not opened: {error}") from error
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{opening.name} was not opened: {error.name} is not installed. Install it, or all "
+            'that opens files: pip install "skzest[files]".'
+        ) from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError) as error:
         # What reads a damaged file stumbles in many ways.
         what = f"{type(error).__name__}: {str(error)[:300]}"
@@ -206,7 +211,7 @@ def _torch(data: bytes, opening: Opening) -> Query:
     return _into_module(weights, opening)
 
 
-def _into_module(weights: Any, opening: Opening) -> Query:
+def _into_module(weights: object, opening: Opening) -> Query:
     if opening.module is None:
         raise ValueError(_WEIGHTS.format("weights"))
     module = copy.deepcopy(opening.module)
@@ -263,7 +268,7 @@ def _catboost(data: bytes, opening: Opening) -> Query:
     return _booster(lambda: catboost.CatBoost().load_model(blob=data), opening)
 
 
-def _booster(read: Callable[[], Any], opening: Opening) -> Query:
+def _booster(read: Callable[[], Model], opening: Opening) -> Query:
     try:
         model = read()
     except Exception as error:  # each library has its own class

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import QueryError
+from ..queries import Inputs
 from ._limits import Limits
 from ._open import Opening
 
@@ -110,7 +111,7 @@ class Child:
         """Whether it runs, and belongs to this process."""
         return self._owner == os.getpid() and self._process.poll() is None
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """The answer to one batch.
 
         Raises

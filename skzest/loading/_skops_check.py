@@ -47,7 +47,7 @@ def check_schema(data: bytes) -> None:
             raise ValueError(f"its schema names the member {file!r:.80}, which is not in it.")
 
 
-def check_estimator(model: Any) -> None:
+def check_estimator(model: object) -> None:
     """Refuse an estimator with decision trees whose nodes lead out of the tree.
 
     scikit-learn follows them without a look, and would read outside of its memory.
@@ -70,7 +70,9 @@ def check_estimator(model: Any) -> None:
             _check_tree(left, right, nodes["feature_idx"], np.inf)
 
 
-def _check_tree(left: Any, right: Any, feature: Any, n_features: float) -> None:
+def _check_tree(
+    left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_features: float
+) -> None:
     at = np.arange(len(left))
     inner = np.asarray(left) != -1
     for children in (left, right):

@@ -10,15 +10,15 @@ import json
 import sys
 import tempfile
 from abc import abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._base import Query
+from ._base import Inputs, Model, Preprocess, Query
 from ._labels import as_classes
 
 __all__ = [
@@ -76,10 +76,10 @@ class BoosterQuery(Query):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
-        classes: Any = None,
-        preprocess: Callable[[Any], Any] | None = None,
+        classes: ArrayLike | None = None,
+        preprocess: Preprocess | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -102,10 +102,10 @@ class BoosterQuery(Query):
         """What the model was trained to do, as its library calls it."""
 
     @abstractmethod
-    def _answer(self, X: Any, margins: bool) -> np.ndarray:
+    def _answer(self, X: Inputs, margins: bool) -> np.ndarray:
         """Probabilities or margins, (n, n_classes), or (n,) of the second of two classes."""
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the trees to one batch."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
@@ -114,7 +114,7 @@ class BoosterQuery(Query):
             return np.stack([1 - answer, answer], axis=1)
         return answer
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The trees, and all that decides how they are asked."""
         names = ("model", "preprocess", "classes_")
         return {name: getattr(self, name) for name in names}
@@ -146,7 +146,7 @@ class LightGBMQuery(BoosterQuery):
         name = self.model.dump_model(num_iteration=1).get("objective", "")
         return name.split(" ")[0]  # "multiclass num_class:3"
 
-    def _answer(self, X: Any, margins: bool) -> np.ndarray:
+    def _answer(self, X: Inputs, margins: bool) -> np.ndarray:
         return np.asarray(self.model.predict(X, raw_score=margins))
 
 
@@ -176,7 +176,7 @@ class XGBoostQuery(BoosterQuery):
     def _objective(self) -> str:
         return json.loads(self.model.save_config())["learner"]["objective"]["name"]
 
-    def _answer(self, X: Any, margins: bool) -> np.ndarray:
+    def _answer(self, X: Inputs, margins: bool) -> np.ndarray:
         import xgboost
 
         names = None if hasattr(X, "columns") else self.model.feature_names
@@ -210,7 +210,7 @@ class CatBoostQuery(BoosterQuery):
 
     objectives = ("CrossEntropy", "Logloss", "MultiClass", "MultiClassOneVsAll")
 
-    def __init__(self, model: Any, **params: Any):
+    def __init__(self, model: Model, **params: Any):
         labels = np.asarray(model.classes_)
         if len(labels):
             self.classes_ = labels
@@ -219,13 +219,13 @@ class CatBoostQuery(BoosterQuery):
     def _objective(self) -> str:
         return str(self.model.get_all_params().get("loss_function"))
 
-    def _answer(self, X: Any, margins: bool) -> np.ndarray:
+    def _answer(self, X: Inputs, margins: bool) -> np.ndarray:
         # CatBoost writes to the memory that it is given, if it may.
         X = X.copy() if isinstance(X, np.ndarray) and not X.flags.writeable else X
         kind = "RawFormulaVal" if margins else "Probability"
         return np.asarray(self.model.predict(X, prediction_type=kind))
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The trees; without the time and the settings of their training, which copies lack."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "trees.json")

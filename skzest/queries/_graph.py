@@ -3,24 +3,26 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import check_choice, check_whole, listed
 from ..exceptions import QueryError
-from ._base import OUTPUTS, Query
+from ._base import OUTPUTS, Inputs, Model, Preprocess, Query
 from ._inputs import ImageNormalizer, Input, feeds_for
 from ._labels import as_classes
 from ._scores import two_columns
 
-__all__ = ["GraphQuery", "bytes_of", "threads_for"]
+__all__ = ["GraphQuery", "bytes_of", "library", "threads_for"]
 
 _PROBE_ROWS = 8
 
@@ -59,13 +61,13 @@ class GraphQuery(Query):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
         output: str = "auto",
-        classes: Any = None,
-        preprocess: Callable[[Any], Any] | None = None,
-        mean: Any = None,
-        std: Any = None,
+        classes: ArrayLike | None = None,
+        preprocess: Preprocess | None = None,
+        mean: ArrayLike | None = None,
+        std: ArrayLike | None = None,
         n_threads: int | None = None,
         name: str | None = None,
         deterministic: bool = True,
@@ -91,11 +93,11 @@ class GraphQuery(Query):
         self._runtime: Any = None
         self._is_checked = False
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         opened = ("_lock", "_runtime", "_is_checked")
         return {name: value for name, value in vars(self).items() if name not in opened}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self._begin()
 
@@ -128,7 +130,7 @@ class GraphQuery(Query):
                 self._runtime = self._open()
             return self._runtime
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the graph to one batch, as a NumPy array."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
@@ -154,7 +156,7 @@ class GraphQuery(Query):
             pieces.append(self._run(piece, output)[: n - start])
         return np.concatenate(pieces)
 
-    def _warn_of_range(self, prepared: Any) -> None:
+    def _warn_of_range(self, prepared: Inputs) -> None:
         """Warn of copies that a quantised input cuts off."""
         first = self.inputs[0]
         if not first.scale or len(self.inputs) > 1:
@@ -189,7 +191,7 @@ class GraphQuery(Query):
 
     # --- identity -------------------------------------------------------------------------
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The bytes of the file, and all that decides how it is asked."""
         names = ("model", "preprocess", "outputs", "classes_")
         return {name: getattr(self, name) for name in names}
@@ -198,7 +200,7 @@ class GraphQuery(Query):
         return f"{type(self).__name__}({self.name})"
 
 
-def bytes_of(model: Any) -> tuple[bytes, str]:
+def bytes_of(model: Model) -> tuple[bytes, str]:
     """The bytes of a model and how errors name it.
 
     Raises
@@ -214,6 +216,22 @@ def bytes_of(model: Any) -> tuple[bytes, str]:
         path = Path(model)
         return path.read_bytes(), path.name
     raise TypeError(f"a model file is given by its path or its bytes; got {type(model).__name__}.")
+
+
+def library(name: str, extra: str) -> ModuleType:
+    """A module of an optional library.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'{name.partition(".")[0]} is not installed: pip install "skzest[{extra}]".'
+        ) from error
 
 
 def threads_for(n_threads: int | None) -> int:

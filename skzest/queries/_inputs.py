@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import listed
 from ..exceptions import QueryError
+from ._base import Inputs
 
 __all__ = ["ImageNormalizer", "Input", "feeds_for"]
 
@@ -37,7 +38,7 @@ class Input:
     scale: float = 0.0
     zero_point: int = 0
 
-    def array(self, values: Any) -> np.ndarray:
+    def array(self, values: Inputs) -> np.ndarray:
         """The values in the shape, layout and dtype that the graph takes.
 
         Raises
@@ -114,7 +115,7 @@ def _written(shape: Sequence[int | None]) -> str:
     return f"({', '.join('any' if s is None else str(s) for s in shape)})"
 
 
-def feeds_for(X: Any, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
+def feeds_for(X: Inputs, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
     """Arrays by name of input.
 
     Parameters
@@ -143,11 +144,11 @@ def feeds_for(X: Any, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
     return {i.name: i.array(column) for i, column in zip(inputs, columns, strict=True)}
 
 
-def _texts(X: list) -> Any:
+def _texts(X: list) -> Inputs:
     return np.array(X, dtype=object) if X and isinstance(X[0], str) else X
 
 
-def _columns(X: Any, names: list[str]) -> list[np.ndarray]:
+def _columns(X: Inputs, names: list[str]) -> list[np.ndarray]:
     """One array for each of several inputs: columns by name, else by position."""
     shape = np.shape(X)
     if len(shape) != 2 or shape[1] != len(names):
@@ -179,7 +180,7 @@ class ImageNormalizer:
     True
     """
 
-    def __init__(self, mean: Any, std: Any):
+    def __init__(self, mean: ArrayLike | None, std: ArrayLike | None):
         if mean is None or std is None:
             raise ValueError(f"mean={mean!r} and std={std!r}: give both, such as mean=0, std=1.")
         self.mean = np.atleast_1d(np.asarray(mean, dtype=np.float64))

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
-from ._base import OUTPUTS, Query, as_numpy
+from ._base import OUTPUTS, Inputs, Model, Preprocess, Query, as_numpy
 from ._inputs import Input, feeds_for
 from ._labels import as_classes
 from ._scores import two_columns
@@ -56,11 +56,11 @@ class KerasQuery(Query):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
         output: str = "auto",
-        classes: Any = None,
-        preprocess: Callable[[Any], Any] | None = None,
+        classes: ArrayLike | None = None,
+        preprocess: Preprocess | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -80,7 +80,7 @@ class KerasQuery(Query):
         self.classes_ = None if classes is None else as_classes(classes)
         self.outputs = (_output_of(model) if output == "auto" else output,)
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the model to one batch, as a NumPy array."""
         if output not in self.outputs:
             raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
@@ -93,7 +93,7 @@ class KerasQuery(Query):
         scores = as_numpy(self.model.predict_on_batch(given))
         return two_columns(scores, output, self.classes_)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The layers and their weights; a layer of a class of the user's own is not read."""
         names = ("model", "preprocess", "outputs", "classes_")
         content = {name: getattr(self, name) for name in names}
@@ -105,7 +105,7 @@ class KerasQuery(Query):
         return content
 
 
-def _layers(model: Any) -> Iterator[Any]:
+def _layers(model: Model) -> Iterator[object]:
     """The layers of a model and of the models inside it."""
     for layer in model.layers:
         yield layer
@@ -113,7 +113,7 @@ def _layers(model: Any) -> Iterator[Any]:
             yield from _layers(layer)
 
 
-def _output_of(model: Any) -> str:
+def _output_of(model: Model) -> str:
     """What the last layer says that its numbers are."""
     last = model
     while hasattr(last, "layers"):

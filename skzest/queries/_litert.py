@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._graph import GraphQuery, threads_for
+from ._graph import GraphQuery, library, threads_for
 from ._inputs import Input
 from ._probabilities import fault_of
 
@@ -76,11 +76,10 @@ class LiteRTQuery(GraphQuery):
     """
 
     def _open(self) -> Interpreter:
-        from ai_edge_litert.interpreter import Interpreter
-
+        litert = library("ai_edge_litert.interpreter", "litert")
         threads = threads_for(self.n_threads)
         try:
-            interpreter = Interpreter(model_content=self.model, num_threads=threads or None)
+            interpreter = litert.Interpreter(model_content=self.model, num_threads=threads or None)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"LiteRT cannot open {self!r}: {error}") from error
@@ -161,7 +160,7 @@ class LiteRTQuery(GraphQuery):
                 raise QueryError(f"{self!r} cannot be resized to its batch: {error}") from error
 
 
-def _input(query: LiteRTQuery, one: dict[str, Any]) -> Input:
+def _input(query: LiteRTQuery, one: dict) -> Input:
     shape = tuple(int(s) for s in one["shape"])
     if not shape:
         raise ValueError(f"{query!r} has the input {one['name']!r} without axes, not a batch.")

@@ -7,13 +7,15 @@ import ast
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._graph import GraphQuery, threads_for
+from ._base import Inputs, Model
+from ._graph import GraphQuery, library, threads_for
 from ._inputs import Input
 from ._labels import as_classes
 from ._probabilities import fault_of
@@ -40,6 +42,7 @@ _DTYPES = {
 }
 # Where exporters write the names of the classes.
 _CLASS_KEYS = ("classes", "class_names", "classlabels", "labels", "names", "id2label")
+_LONGEST_NOTE = 2**20
 # onnxruntime reads weights from files beside the working directory, unless it is sent elsewhere.
 _NOWHERE = "/nonexistent/skzest"
 
@@ -111,19 +114,19 @@ class OnnxQuery(GraphQuery):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
         output_name: str | None = None,
-        providers: Any = ("CPUExecutionProvider",),
+        providers: Sequence[str] = ("CPUExecutionProvider",),
         **params: Any,
     ):
         self.output_name, self.providers = output_name, tuple(providers)
-        self._options: dict[str, Any] = {}
+        self._options: dict[str, int] = {}
         if is_onnx(model):
             model = self._taken_apart(model)
         super().__init__(model, **params)
 
-    def _taken_apart(self, model: Any) -> Any:
+    def _taken_apart(self, model: Model) -> str | bytes:
         """The path or bytes of a session or ModelProto."""
         if hasattr(model, "SerializeToString"):
             return model.SerializeToString()
@@ -143,8 +146,7 @@ class OnnxQuery(GraphQuery):
         return found
 
     def _open(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
+        onnxruntime = library("onnxruntime", "onnx")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; warnings about shapes would go to stderr
         options.intra_op_num_threads = threads_for(self.n_threads)
@@ -178,7 +180,7 @@ class OnnxQuery(GraphQuery):
         self._name_classes()
         self._choose_outputs(output, probed)
 
-    def _name_of_scores(self, outputs: list[Any]) -> str | None:
+    def _name_of_scores(self, outputs: list[onnxruntime.NodeArg]) -> str | None:
         found = [o.name for o in outputs if _is_score(o)]
         if self.output_name is not None:
             if self.output_name not in found:
@@ -264,7 +266,7 @@ class OnnxQuery(GraphQuery):
 
     # --- asking ---------------------------------------------------------------------------
 
-    def _warn_of_range(self, prepared: Any) -> None:
+    def _warn_of_range(self, prepared: Inputs) -> None:
         """Warn of 8-bit images for a network that was hardly trained on numbers up to 255."""
         first, dtype = self.inputs[0], getattr(prepared, "dtype", None)
         noted = self.runtime.get_modelmeta().custom_metadata_map.get("Image.NominalPixelRange")
@@ -298,7 +300,7 @@ class OnnxQuery(GraphQuery):
         return self.classes_[labels.astype(np.intp)]
 
 
-def _input(query: OnnxQuery, node: Any) -> Input:
+def _input(query: OnnxQuery, node: onnxruntime.NodeArg) -> Input:
     kind = node.type.removeprefix("tensor(").removesuffix(")")
     if kind not in _DTYPES or not node.shape:
         raise ValueError(
@@ -309,13 +311,13 @@ def _input(query: OnnxQuery, node: Any) -> Input:
     return Input(node.name, shape, np.dtype(_DTYPES[kind]))
 
 
-def _is_label(node: Any) -> bool:
+def _is_label(node: onnxruntime.NodeArg) -> bool:
     integers = ("tensor(int64)", "tensor(int32)", "tensor(string)")
     shape = node.shape or [None]
     return node.type in integers and (len(shape) == 1 or shape[1:] == [1])
 
 
-def _is_score(node: Any) -> bool:
+def _is_score(node: onnxruntime.NodeArg) -> bool:
     if node.type.startswith("seq(map("):
         return True
     floats = ("tensor(float)", "tensor(double)", "tensor(float16)")
@@ -323,20 +325,25 @@ def _is_score(node: Any) -> bool:
 
 
 def _labels_in_metadata(metadata: dict[str, str]) -> np.ndarray | None:
-    """The labels that an exporter noted, as a list, or as a dict from positions to labels."""
+    """The labels that an exporter noted: a list, a dict from or to positions, or words."""
     for key, text in metadata.items():
-        if key.lower() not in _CLASS_KEYS:
+        if key.lower() not in _CLASS_KEYS or len(text) > _LONGEST_NOTE:
             continue
         for read in (json.loads, ast.literal_eval):
             try:
-                value = read(text)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                return as_classes(_in_positions(read(text)))
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
-            if isinstance(value, dict):
-                value = [value[k] for k in sorted(value, key=int)]
-            return as_classes(value)
         return as_classes([label.strip() for label in text.split(",")])
     return None
+
+
+def _in_positions(noted: Any) -> Any:
+    if not isinstance(noted, dict):
+        return noted
+    if all(isinstance(position, int) for position in noted.values()):
+        return sorted(noted, key=noted.__getitem__)
+    return [noted[position] for position in sorted(noted, key=int)]
 
 
 def _labels_in_graph(model: bytes) -> np.ndarray | None:

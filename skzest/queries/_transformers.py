@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._base import as_numpy
+from ._base import Array, Inputs, Model, Preprocess, as_numpy
 from ._torch import TorchQuery
 
 __all__ = ["TransformersQuery", "is_pipeline"]
@@ -62,14 +63,14 @@ class TransformersQuery(TorchQuery):
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         processor: Any = None,
         *,
-        preprocess: Callable[[Any], Any] | None = None,
-        classes: Any = None,
+        preprocess: Preprocess | None = None,
+        classes: ArrayLike | None = None,
         **params: Any,
     ):
-        options: dict[str, Any] = {}
+        options: dict[str, object] = {}
         if is_pipeline(model):
             processor, options = _parts_of(model)
             model = model.model
@@ -87,7 +88,7 @@ class TransformersQuery(TorchQuery):
             **params,
         )
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The module, its processor, and all that decides how it is asked."""
         content = super().content()
         if isinstance(self.preprocess, Processor):
@@ -98,10 +99,10 @@ class TransformersQuery(TorchQuery):
 class Processor:
     """From texts or 8-bit images to named tensors, by a tokenizer or an image processor."""
 
-    def __init__(self, processor: Any, first: Callable[[Any], Any] | None, options: dict[str, Any]):
+    def __init__(self, processor: Any, first: Preprocess | None, options: dict[str, object]):
         self.processor, self.first, self.options = processor, first, options
 
-    def __call__(self, X: Any) -> Mapping[str, Any]:
+    def __call__(self, X: Inputs) -> Mapping[str, Array]:
         """Inputs of the model for one batch."""
         X = X if self.first is None else self.first(X)
         if isinstance(X, list) and isinstance(X[0], str):
@@ -109,19 +110,19 @@ class Processor:
             return self.processor(X, return_tensors="pt", **options)
         return self.processor(images=_images(X), return_tensors="pt", **self.options)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """What decides the inputs that come out."""
         tokenizer = getattr(self.processor, "backend_tokenizer", None)
         if tokenizer is not None:
             length = self.processor.model_max_length
-            described: Any = [tokenizer.to_str(), self.processor.padding_side, length]
+            described: object = [tokenizer.to_str(), self.processor.padding_side, length]
         else:
             written = getattr(self.processor, "to_json_string", None)
             described = self.processor if written is None else written()
         return {"processor": described, "first": self.first, "options": self.options}
 
 
-def _images(X: Any) -> list[np.ndarray]:
+def _images(X: Inputs) -> list[np.ndarray]:
     """Images of three channels, channels last, as processors take them."""
     images = [as_numpy(x) for x in X]
     if images[0].dtype != np.uint8:
@@ -132,7 +133,7 @@ def _images(X: Any) -> list[np.ndarray]:
     return [np.repeat(x[..., None], 3, axis=2) if x.ndim == 2 else x for x in images]
 
 
-def _parts_of(pipeline: Any) -> tuple[Any, dict[str, Any]]:
+def _parts_of(pipeline: Model) -> tuple[Any, dict[str, object]]:
     """The processor of a pipeline, and the options that it was made with."""
     if pipeline.task not in _TASKS:
         raise TypeError(
@@ -144,7 +145,7 @@ def _parts_of(pipeline: Any) -> tuple[Any, dict[str, Any]]:
     return pipeline.image_processor, {}
 
 
-def _check_head(model: Any) -> None:
+def _check_head(model: Model) -> None:
     """Refuse a model that does not answer for one set of classes."""
     config = model.config
     problem = getattr(config, "problem_type", None)

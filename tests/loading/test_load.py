@@ -150,6 +150,16 @@ def test_pickles_are_refused_and_trust_opens_them(compress, tmp_path):
     np.testing.assert_array_equal(load_model(path, trust=True).ask(X, "predict"), MODEL.predict(X))
 
 
+def test_an_absent_library_is_named(monkeypatch, tmp_path):
+    import sys
+
+    pytest.importorskip("skops")
+    forest = hostile.skops_file()(tmp_path)
+    monkeypatch.setitem(sys.modules, "skops", None)
+    with pytest.raises(ImportError, match=r"skops\S* is not installed.*skzest\[files\]"):
+        load_model(forest)
+
+
 def test_a_loop_needs_a_child_and_a_foreign_operator_needs_trust(tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")

@@ -218,7 +218,12 @@ def test_inputs_by_name_come_from_preprocess():
 
 @pytest.mark.parametrize(
     "note",
-    ['["cat", "dog", "owl"]', "{0: 'cat', 1: 'dog', 2: 'owl'}", "cat, dog, owl"],
+    [
+        '["cat", "dog", "owl"]',
+        "{0: 'cat', 1: 'dog', 2: 'owl'}",
+        '{"owl": 2, "cat": 0, "dog": 1}',
+        "cat, dog, owl",
+    ],
 )
 def test_names_of_classes_are_read_from_metadata(note):
     query = OnnxQuery(linear([None, 4], 4, metadata={"names": note}))
@@ -302,6 +307,14 @@ def test_several_processes_give_the_same_signature():
     lime = LimeSignatureTransformer(IRIS, n_reference=6, n_samples=32)
     one = lime.fit_transform(models)
     np.testing.assert_allclose(lime.set_params(n_jobs=2).fit_transform(models), one, atol=1e-6)
+
+
+def test_an_absent_library_is_named_with_the_command_that_installs_it(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r'onnxruntime is not installed: pip install "skzest'):
+        OnnxQuery(linear([None, 4], 4))
 
 
 def test_what_is_not_a_model_is_refused(tmp_path):
