@@ -40,8 +40,9 @@ class ImageMasker(BaseMasker):
         it tries up to 128 x 128 pixels; other images are cut into `n_parts` connected regions.
 
         ``"quickshift"`` is the released code's cut at any size: about 14 parts at 32 x 32, 100 to
-        300 at 224 x 224 and up to 1,800 at 640 x 427. ``"slic"``, ``"felzenszwalb"`` and ``"watershed"`` are
-        those of :mod:`skimage.segmentation`; ``"grid"`` makes rectangular cells.
+        300 at 224 x 224 and up to 1,800 at 640 x 427. ``"slic"``, ``"felzenszwalb"`` and
+        ``"watershed"`` are those of :mod:`skimage.segmentation`; ``"grid"`` makes rectangular
+        cells.
 
         A callable gets an image as float64 of shape (height, width, channels) in 0 to
         `segment_scale`, grey ones with three equal channels and without an alpha channel, and
