@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from skzest.comparing import cosine_distance, jackknife_t, point_sums
 from skzest.detectors._relative import from_sums as relative_from_sums
-from skzest.plan import SAMPLINGS, linear_operator, point_rng, redraw_masks
+from skzest.plan import SAMPLINGS, LinearFit, point_rng, redraw_masks
 from skzest.store import Identity, Piece, mask_keys
 
 __all__ = [
     "SAMPLINGS",
     "Identity",
+    "LinearFit",
     "Piece",
     "auto_rows",
     "cosine_distance",
     "forget_cuts",
     "jackknife_t",
-    "linear_operator",
     "mask_keys",
     "point_rng",
     "point_sums",

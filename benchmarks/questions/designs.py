@@ -20,7 +20,7 @@ from scipy.linalg import hadamard as sylvester
 from scipy.special import bdtr
 
 from benchmarks._common import show, task_name, write_table
-from benchmarks._inside import SAMPLINGS, linear_operator, point_rng
+from benchmarks._inside import SAMPLINGS, LinearFit, point_rng
 from benchmarks.questions._every_mask import add_options as point_options
 from benchmarks.questions._every_mask import answers
 from skzest import zest_distances
@@ -81,11 +81,11 @@ def maximin(n_parts, n_samples, rng):
 
 
 def least_squares(masks):
-    return linear_operator(masks.astype(float))
+    return LinearFit(masks).operator
 
 
 def ridge(masks, alpha):
-    return linear_operator(masks.astype(float), alpha=alpha * len(masks) / 4)
+    return LinearFit(masks, alpha=alpha * len(masks) / 4).operator
 
 
 def interactions(masks, decay):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 from .. import _points
 from .._points import Points
 from ..exceptions import PartialAnswerError
-from ..plan import QueryPlan, closed_form, coefficients, kernel_weights
+from ..plan import QueryPlan, coefficients, kernel_weights
 from ..queries import HOST, Array, Space
 from ._batches import (
     Batch,
@@ -108,8 +108,6 @@ class Asker:
     ):
         self.plan, self.respondents, self.size, self.space = plan, respondents, size, space
         self.keep_scores = keep_scores
-        fitted = not (keep_scores or plan.is_passthrough)
-        self.form = closed_form(plan.surrogate) if fitted else None
         self.render = Renderer(plan, space)
         self._due, self._turn = 0.0, 0  # questions to ask again, and which comes next
         self._checks: list[Check] = []
@@ -234,41 +232,28 @@ class Asker:
             check_witness(check.asked, check.start, scores_again, check.n_rows)
         per_point = []
         for n, of_point in enumerate(scores, start):
-            operator = None if self.form is None else self._operator(n)
-            centre = self._centre(n)
+            fit = self._fit_at(n)
             each = zip(self.respondents, of_point, strict=True)
-            per_point.append([self._of_point(n, r.name, Z, operator, centre) for r, Z in each])
+            per_point.append([self._of_point(n, r.name, Z, fit) for r, Z in each])
         return [PointCoefficients.join(of_one) for of_one in zip(*per_point, strict=True)]
 
-    def _operator(self, n: int) -> Array:
-        """Matrix from scores to coefficients, in the space where the scores are.
+    def _fit_at(self, n: int) -> Callable[[Array], Array] | None:
+        """From scores to coefficients at a point, in the space where the scores are.
 
-        Worked out on the host: a device takes longer for small eigenvalue problems, and is
-        busy with the next unit.
+        Factored on the host: a device takes longer for small systems of equations, and is busy
+        with the next unit.
         """
-        operator = self.plan.operator(n)
-        return self.space.asarray(operator) if self._on_device else operator
-
-    def _centre(self, n: int) -> Array | None:
-        """Weights of the mean that is taken off the scores, shape (1, n_masks), or None.
-
-        The rows of a centred operator sum to zero, but where a narrow kernel makes its entries
-        large they do so only to their own rounding: without this, all digits are lost at a
-        width of 0.03.
-        """
-        if self.form is None or not self.form["fit_intercept"] or self.plan.kernel_width is None:
-            return None
-        weights = kernel_weights(self.plan.masks[n], self.plan.kernel_width)
-        assert weights is not None
-        centre = (weights / weights.sum())[None, :]
-        return self.space.asarray(centre) if self._on_device else centre
-
-    @property
-    def _on_device(self) -> bool:
-        return self.space != HOST and self.space.has_float64
+        fit = None if self.keep_scores else self.plan.fit_at(n)
+        if fit is None or self.space == HOST or not self.space.has_float64:
+            return fit
+        operator = self.space.asarray(fit.operator)
+        if fit.centre is None:
+            return lambda Z: operator @ Z
+        centre = self.space.asarray(fit.centre)
+        return lambda Z: operator @ (Z - centre @ Z)
 
     def _of_point(
-        self, n: int, name: str, Z: Array, operator: Array | None, centre: Array | None
+        self, n: int, name: str, Z: Array, fit: Callable[[Array], Array] | None
     ) -> PointCoefficients:
         """One point, one model: scores of its questions to coefficients and extent."""
         space = self.space
@@ -282,15 +267,11 @@ class Asker:
             self._refuse_non_finite(n, name, space.to_numpy(Z))
         eps = float(xp.finfo(Z.dtype).eps)
         first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
-        Z = self.plan.for_each_mask(n, Z)
-        if operator is not None:
-            Z = xp.astype(Z, operator.dtype, copy=False)
-            coef = space.to_numpy(operator @ (Z if centre is None else Z - centre @ Z))
-        else:
-            coef = self._without_operator(n, np.asarray(space.to_numpy(Z), dtype=np.float64))
+        Z = xp.astype(self.plan.for_each_mask(n, Z), xp.float64, copy=False)
+        coef = self._without_fit(n, space.to_numpy(Z)) if fit is None else space.to_numpy(fit(Z))
         return PointCoefficients(np.asarray(coef.T, dtype=np.float64), first, deviation, eps)
 
-    def _without_operator(self, n: int, Z: np.ndarray) -> np.ndarray:
+    def _without_fit(self, n: int, Z: np.ndarray) -> np.ndarray:
         """Scores kept or centred, or the coefficients of a regressor that has no closed form."""
         if self.keep_scores:
             return Z

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..comparing import zest_distances
-from ..plan import QueryPlan, linear_operator
+from ..plan import LinearFit, QueryPlan
 from ._copies import centred, check_several_copies
 from ._scores import Models, Scores, plan_of, scores_of_copies, warn_of_constant
 
@@ -115,7 +115,7 @@ def _parted(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
     for n, (start, stop) in enumerate(pairwise(scores.starts)):
         masks = scores.plan.masks[n].astype(np.float64)
         Z = values[:, start:stop]
-        coef = linear_operator(masks) @ Z
+        coef = LinearFit(masks).operator @ Z
         coefs.append(coef)
         rests.append(Z - (masks - masks.mean(axis=0)) @ coef)
     return _as_rows(np.concatenate(coefs, axis=1)), _as_rows(np.concatenate(rests, axis=1))

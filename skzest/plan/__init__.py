@@ -15,17 +15,18 @@ from ._masks import PackedMasks
 from ._plan import QueryPlan
 from ._surrogates import (
     PASSTHROUGH,
+    LinearFit,
     check_kernel_width,
     check_surrogate,
     closed_form,
     coefficients,
     kernel_weights,
-    linear_operator,
 )
 
 __all__ = [
     "PASSTHROUGH",
     "SAMPLINGS",
+    "LinearFit",
     "PackedMasks",
     "QueryPlan",
     "auto_n_samples",
@@ -39,7 +40,6 @@ __all__ = [
     "coefficients",
     "feature_names",
     "kernel_weights",
-    "linear_operator",
     "names_of",
     "order_rng",
     "parse_feature_names",

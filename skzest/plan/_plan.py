@@ -21,7 +21,7 @@ from ..maskers import BaseMasker
 from ..queries import Array
 from ._file import encoded, fields_of, read, sha256, write
 from ._masks import PackedMasks
-from ._surrogates import PASSTHROUGH, Surrogate, closed_form, kernel_weights, linear_operator
+from ._surrogates import PASSTHROUGH, LinearFit, Surrogate, closed_form, kernel_weights
 
 __all__ = ["QueryPlan"]
 
@@ -179,15 +179,13 @@ class QueryPlan:
         positions = self.masks.positions(n)
         return scores if positions is None else scores[positions]
 
-    def operator(self, n: int) -> np.ndarray:
-        """Matrix (n_parts, n_masks) from scores to coefficients, for closed-form surrogates."""
-        masks = self.masks[n]
-        weights = kernel_weights(masks, self.kernel_width)
-        masks = masks.astype(np.float64)
+    def fit_at(self, n: int) -> LinearFit | None:
+        """From scores to coefficients at point ``n``; None for other kinds of surrogate."""
         form = closed_form(self.surrogate)
         if form is None:
-            raise TypeError(f"{self.surrogate!r} has no closed form: fit it to the scores instead.")
-        return linear_operator(masks, weights, **form)
+            return None
+        masks = self.masks[n]
+        return LinearFit(masks, kernel_weights(masks, self.kernel_width), **form)
 
     def take(self, stop: int) -> QueryPlan:
         """The plan of the first ``stop`` points; its answers are a part of this plan's."""

@@ -13,11 +13,11 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from skzest.plan._surrogates import (
+    LinearFit,
     check_surrogate,
     closed_form,
     coefficients,
     kernel_weights,
-    linear_operator,
     n_masks_needed,
 )
 
@@ -44,7 +44,7 @@ def _masks_and_scores(n_masks=60, n_parts=7, n_classes=4, seed=0):
 def test_closed_form_equals_scikit_learns_own_fit(surrogate, weighted):
     masks, scores = _masks_and_scores()
     weights = kernel_weights(masks, 0.4) if weighted else None
-    operator = linear_operator(masks.astype(float), weights, **closed_form(surrogate))
+    operator = LinearFit(masks, weights, **closed_form(surrogate)).operator
     expected = surrogate.fit(masks.astype(float), scores, sample_weight=weights).coef_
     assert np.abs(expected).max() > 0.1
     assert_allclose((operator @ scores).T, expected, atol=1e-12)
@@ -52,7 +52,7 @@ def test_closed_form_equals_scikit_learns_own_fit(surrogate, weighted):
 
 def test_underdetermined_least_squares_has_the_smallest_norm():
     masks, scores = _masks_and_scores(n_masks=5, n_parts=9)
-    operator = linear_operator(masks.astype(float), fit_intercept=False)
+    operator = LinearFit(masks, fit_intercept=False).operator
     expected = np.linalg.lstsq(masks.astype(float), scores, rcond=None)[0]
     assert_allclose(operator @ scores, expected, atol=1e-12)
 
@@ -66,13 +66,13 @@ def test_nearly_collinear_masks_take_the_accurate_path():
     gram = np.linalg.cond((masks - masks.mean(0)).T @ (masks - masks.mean(0)))
     assert gram > 1e4, "the data must reach the second path"
     truth = np.array([[1.0], [-2.0], [3.0]])
-    assert_allclose(linear_operator(masks) @ (masks @ truth), truth, atol=1e-9)
+    assert_allclose(LinearFit(masks)(masks @ truth), truth, atol=1e-9)
 
 
 def test_parts_that_never_differ_share_their_weight():
     masks, _ = _masks_and_scores(n_parts=3)
     masks = np.column_stack([masks, masks[:, 0]]).astype(float)
-    coef = linear_operator(masks) @ (masks @ np.array([[2.0], [0.0], [1.0], [4.0]]))
+    coef = LinearFit(masks)(masks @ np.array([[2.0], [0.0], [1.0], [4.0]]))
     assert_allclose(coef[:, 0], [3.0, 0.0, 1.0, 3.0], atol=1e-12)
 
 
@@ -83,7 +83,10 @@ def test_operator_is_the_pseudoinverse_whichever_way_it_is_computed(n_masks, n_p
     A = masks - masks.mean(axis=0)
     stacked = np.vstack([A, np.sqrt(alpha) * np.eye(n_parts)])
     expected = np.linalg.pinv(stacked)[:, :n_masks]
-    assert_allclose(linear_operator(masks.astype(float), alpha=alpha), expected, atol=1e-9)
+    fit = LinearFit(masks, alpha=alpha)
+    assert_allclose(fit.operator, expected, atol=1e-9)
+    scores = np.random.default_rng(1).normal(size=(n_masks, 3))
+    assert_allclose(fit(scores), expected @ scores, atol=1e-8)
 
 
 @pytest.mark.parametrize(
