@@ -15,15 +15,6 @@ pytest.importorskip("matplotlib")
 NULL = np.random.default_rng(0).lognormal(np.log(0.3), 0.15, 30)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
-
-
 def judged(suspects, **params):
     params = {"null": "lognormal", **params}
     labels = [f"suspect ${i}$" for i in range(len(suspects))]

@@ -26,15 +26,6 @@ pytest.importorskip("matplotlib")
 D3 = np.array([[0.0, 0.9, 0.1], [0.9, 0.0, 0.8], [0.1, 0.8, 0.0]])
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
-
-
 def zoo(n_models, n_families=4, seed=0):
     """Distances with clusters in them, and the family of each model."""
     rng = np.random.default_rng(seed)

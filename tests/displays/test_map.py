@@ -24,15 +24,6 @@ from skzest.displays._scaling import (
 pytest.importorskip("matplotlib")
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
-
-
 def zoo(n_models, n_families=4, seed=0, spread=0.4):
     rng = np.random.default_rng(seed)
     families = rng.integers(n_families, size=n_models)

@@ -34,15 +34,6 @@ class Thirds(BaseMasker):
         return np.zeros_like(point)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
-
-
 def asked(kind):
     """Two signatures of three classes, their plan and the labels."""
     rng = np.random.default_rng(0)
