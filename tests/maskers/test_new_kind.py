@@ -107,7 +107,7 @@ def test_it_is_drawn(zoo):
 
 def test_it_is_in_the_report(zoo):
     _, models, lime = zoo
-    page = html_report(models, lime, labels=["last", "all"])
+    page = str(html_report(models, lime, labels=["last", "all"]))
     assert "edges to bridge" in page
     assert "Reference point" in page
 
