@@ -76,6 +76,11 @@ def masker_for(reference: Points) -> BaseMasker:
         return TabularMasker()
     if n_dim in (3, 4):
         return ImageMasker()
+    if n_dim == 0:
+        raise TypeError(
+            f"reference is a {type(reference).__name__}; give an array, a DataFrame or a list of "
+            "points."
+        )
     raise ValueError(
         f"no masker is known for a reference of {n_dim} dimensions. Tables have 2 and images 3 "
         "or 4, the first being the points. Otherwise give masker=, such as a BaseMasker of your "

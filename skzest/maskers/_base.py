@@ -273,7 +273,7 @@ def refuse_dataset(reference: Points) -> None:
             "reference is a DataLoader. Give the points of its dataset: np.stack("
             "[reference.dataset[i][0] for i in range(len(reference.dataset))])."
         )
-    if hasattr(reference, "dtype") or hasattr(reference, "columns"):
+    if hasattr(reference, "dtype") or hasattr(reference, "iloc"):
         return
     first = first_of(reference)
     if isinstance(first, Mapping):

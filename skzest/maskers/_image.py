@@ -207,9 +207,10 @@ class ImageMasker(BaseMasker):
                 "single grey image, give image[None]."
             )
         if self.image_shape is None and self._is_one_image(shape):
+            batch = "image[None]" if hasattr(reference, "dtype") else "[image]"
             raise ValueError(
                 f"ImageMasker got a reference of shape {shape}, which looks like a single image "
-                "with channels. For a reference of one image give image[None]; if these are grey "
+                f"with channels. For a reference of one image give {batch}; if these are grey "
                 f"images of {shape[1]} x {shape[2]} pixels, give channel_axis=None."
             )
         if self.image_shape is None and images.ndim not in (3, 4):

@@ -127,6 +127,19 @@ def test_one_image_is_refused_and_the_advice_works(side, axis):
     assert narrow.image_shape_ == (8, side)
 
 
+def test_one_picture_of_another_package_is_refused_and_the_advice_works():
+    image = pytest.importorskip("PIL.Image").fromarray(IMAGES[0])
+    with pytest.raises(ValueError, match=r"single image .*give \[image\]"):
+        ImageMasker().fit(image)
+    assert ImageMasker().fit([image]).image_shape_ == (8, 8, 3)
+
+
+@pytest.mark.parametrize("reference", [None, 3, {"a": 1}, {1, 2}, iter([1, 2])], ids=str)
+def test_what_is_not_a_container_of_points_is_refused(reference):
+    with pytest.raises(TypeError, match=f"reference is a {type(reference).__name__}; give an"):
+        masker_for(reference)
+
+
 def test_one_grey_image_is_told_from_a_table():
     image = RNG.random((9, 8))
     with pytest.raises(ValueError, match=r"a single grey image, give image\[None\]"):
