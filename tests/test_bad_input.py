@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every row of the table of bad input: what is wrong is said, and nothing is lost."""
+"""Bad input of every kind: the error says what is wrong, and no answer is lost."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ def _ask(function, **params):
     return _lime(**params).fit_transform([GOOD, CallableQuery(function)])
 
 
-# --- models that are no list --------------------------------------------------------------
+# --- what is not a list of models --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -337,6 +337,6 @@ def test_images_of_a_channel_count_that_is_not_colour():
     assert np.isfinite(lime.fit_transform([model])).all()
 
 
-def test_plain_tables_are_told_from_masked_arrays():
+def test_masked_arrays_are_not_taken_for_plain_tables():
     with pytest.raises(TypeError, match="masked array"):
         _lime(np.ma.masked_greater(X, 1), masker=TabularMasker()).fit([GOOD])

@@ -231,7 +231,7 @@ def test_answers_of_the_model_are_not_changed():
     np.testing.assert_array_equal(answer, PROBABILITIES)
 
 
-def test_length_of_the_batch_can_be_told():
+def test_length_of_the_batch_can_be_given():
     query = constant(PROBABILITIES)
     assert respond(query, object(), n=3).shape == (3, 3)
 
@@ -256,7 +256,7 @@ def test_clip_outside_the_unit_interval_is_refused(clip, response):
 
 
 @pytest.mark.parametrize("clip", [None, "small", True, [1e-6]])
-def test_clip_that_is_no_number_is_refused(clip):
+def test_clip_that_is_not_a_number_is_refused(clip):
     with pytest.raises(TypeError, match=r"clip=.* is not a number"):
         check_response("logit", clip)
 
@@ -435,7 +435,7 @@ def test_several_outputs_at_once_are_refused():
         (np.array([[0.5, 0.5, 0.0], [1.5, -0.5, 0.0], [1.0, 0.0, 0.0]]), r"row 1 .* is -0\.5"),
     ],
 )
-def test_probabilities_that_are_none_are_refused(answer, message):
+def test_numbers_that_are_not_probabilities_are_refused(answer, message):
     for query in (constant(answer), as_query(Fixed(predict_proba=answer))):
         with pytest.raises(QueryError, match=message):
             respond(query, ROWS)
@@ -450,7 +450,7 @@ def test_probabilities_may_be_off_by_rounding():
 @pytest.mark.parametrize(
     "answer", [np.array([["a", "b"]] * 3), PROBABILITIES.astype(object), LOGITS + 1j, None]
 )
-def test_answers_that_are_no_real_numbers_are_refused(answer):
+def test_answers_that_are_not_real_numbers_are_refused(answer):
     with pytest.raises(QueryError, match=r"returned an array of dtype .* expected real numbers"):
         respond(constant(answer), ROWS)
 
@@ -462,7 +462,7 @@ def test_ragged_answers_are_refused():
         respond(constant([[0.5, 0.5], [1.0]]), ROWS)
 
 
-def test_label_that_is_no_class_is_refused():
+def test_label_that_is_not_a_class_is_refused():
     query = constant(["a", "d", "b"], output="predict", classes=["a", "b"])
     with pytest.raises(QueryError, match=r"the label 'd', which is none of its 2 classes, 'a', 'b"):
         respond(query, ROWS, "label")
@@ -517,7 +517,7 @@ def test_a_query_is_not_given_another_preprocess_silently():
         as_query(constant(PROBABILITIES), preprocess=np.sqrt)
 
 
-def test_a_query_told_to_be_of_chance_is_a_copy():
+def test_turning_off_the_determinism_of_a_query_copies_it():
     query = constant(PROBABILITIES)
     noisy = as_query(query, deterministic=False)
     assert noisy.model is query.model
@@ -890,7 +890,7 @@ def test_tensors_become_arrays(dtype):
 
 
 @pytest.mark.parametrize("func", [None, "predict", 3, GaussianNB(), GaussianNB])
-def test_callable_query_refuses_what_is_no_function(func):
+def test_callable_query_refuses_what_is_not_a_function(func):
     with pytest.raises(TypeError, match="CallableQuery takes a function of a batch, not "):
         CallableQuery(func)
 
@@ -1344,6 +1344,6 @@ def test_row_as_linear_model_is_cloned_pickled_and_says_that_it_takes_rows():
 
 
 @pytest.mark.parametrize("row", [[], [[1.0, 2.0]], 3.0])
-def test_what_is_no_row_is_refused(row):
+def test_what_is_not_a_row_is_refused(row):
     with pytest.raises(ValueError, match=r"a row of shape .* is not a model"):
         RowAsLinearModel(n_features=2)(row)

@@ -587,7 +587,7 @@ def test_dtype_and_autocast_are_as_asked():
         assert query.prepare(query.space.asarray(IMAGES)).dtype == torch.float64
 
 
-def test_whole_numbers_stay_so_where_they_are_looked_up():
+def test_indices_of_a_first_embedding_stay_whole_numbers():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Embedding(20, 4), nn.Flatten(), nn.Linear(20, 3)).eval()
     tokens = RNG.integers(0, 20, (30, 5))
@@ -674,7 +674,7 @@ def test_axes_that_could_be_either_are_refused():
         image_query().prepare(torch.tensor(images[:, :2, :, :2]))
 
 
-def test_what_is_no_module_is_refused():
+def test_what_is_not_a_module_is_refused():
     with pytest.raises(TypeError, match=r"takes a torch.nn.Module; got function"):
         TorchQuery(lambda x: x)
     with pytest.raises(TypeError, match=r"Net is a class, not a model"):
@@ -690,7 +690,7 @@ def test_what_is_no_module_is_refused():
 # --- what modules and preprocess do to each other -----------------------------------------
 
 
-def test_a_preprocess_that_writes_spoils_no_other_model():
+def test_a_preprocess_that_writes_to_its_batch_affects_no_other_model():
     module = nn.Linear(6, 3).double().eval()
     zoo = [TorchQuery(module, preprocess=lambda X: X.clamp_(-0.3, 0.3)), TorchQuery(module)]
     lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
@@ -814,7 +814,7 @@ def test_a_branch_that_the_trace_lost_is_found_in_the_first_large_batch():
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32"])
-def test_whole_numbers_that_are_not_scaled_are_warned_of(dtype):
+def test_whole_numbers_that_are_not_scaled_bring_a_warning(dtype):
     with pytest.warns(UserWarning, match="as if they were in 0-1"):
         image_lime(IMAGES.astype(dtype)).fit([image_query()])
 
