@@ -12,7 +12,7 @@ from array_api_compat import device as device_of
 from ..exceptions import QueryError
 from ._base import Array
 
-__all__ = ["are_probabilities", "fault_of", "normalised"]
+__all__ = ["are_probabilities", "fault_of", "may_be_sigmoids", "normalised"]
 
 # Rows this close to a sum of 1 are taken as they are; the others are divided by their sum.
 _EXACT = 1e-3
@@ -34,6 +34,15 @@ def are_probabilities(scores: Array) -> bool:
     if not bool(xp.all(holds | ~xp.isfinite(total))):
         return False
     return bool(xp.any(holds & xp.any((scores != 0) & (scores != 1), axis=1)))
+
+
+def may_be_sigmoids(scores: Array) -> bool:
+    """Whether two opposite columns hold log-odds between 0 and 1 only, as sigmoids would be."""
+    xp = array_namespace(scores)
+    if scores.shape[1] != 2 or not bool(xp.all(scores[:, 0] == -scores[:, 1])):
+        return False
+    odds = 2.0 * scores[:, 1]
+    return bool(xp.all((odds >= 0) & (odds <= 1))) and bool(xp.any(odds > 0))
 
 
 def normalised(scores: Array) -> Array:

@@ -16,7 +16,7 @@ from array_api_compat import device as device_of
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
 from ._base import Array, Inputs, Query
-from ._probabilities import are_probabilities, fault_of, normalised
+from ._probabilities import are_probabilities, fault_of, may_be_sigmoids, normalised
 from ._scores import raw_scores
 
 __all__ = [
@@ -218,7 +218,7 @@ def first_look(
     Warns
     -----
     UserWarning
-        If the model was asked for logits and gives probabilities.
+        If the model was asked for logits and gives probabilities, or one column that may be.
 
     Examples
     --------
@@ -253,6 +253,14 @@ def first_look(
                 stacklevel=2,
             )
         return "predict_proba"
+    elif output == "logits" and response != "label" and may_be_sigmoids(scores):
+        warnings.warn(
+            f"{name or repr(query)} was asked for logits, and all log-odds that it gave are "
+            "between 0 and 1, as probabilities are. If it ends in a sigmoid, use "
+            f"{query.saying('predict_proba')}.",
+            UserWarning,
+            stacklevel=2,
+        )
     return output
 
 

@@ -240,3 +240,23 @@ def test_a_sigmoid_at_the_end_of_a_network():
     with pytest.raises(QueryError, match="ends in a sigmoid"):
         TorchQuery(several)
     assert is_alike(TorchQuery(several[:-1].eval()))
+
+
+def test_a_sigmoid_that_is_not_a_layer():
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            torch.manual_seed(0)
+            self.linear, self.function = torch.nn.Linear(4, 1).double(), function
+
+        def forward(self, x):
+            return self.function(self.linear(x))
+
+    plain = TorchQuery(Net(torch.clone).eval(), classes=["no", "yes"])
+    sigmoid = Net(torch.sigmoid).eval()
+    with pytest.warns(UserWarning, match=r'0 and 1, .* TorchQuery\(model, output="predict_p'):
+        assert distance([plain, TorchQuery(sigmoid, classes=["no", "yes"])]) > 0.001
+    mended = TorchQuery(sigmoid, output="predict_proba", classes=["no", "yes"])
+    assert distance([plain, mended], clip=1e-30) < 1e-9
