@@ -92,6 +92,7 @@ print(found)
 # because more than 5 % of all unrelated models are then as near with high confidence.
 
 ReuseDetectionDisplay.from_decisions(found)
+plt.show()
 
 # %%
 # Several suspects at once
