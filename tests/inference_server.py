@@ -57,6 +57,7 @@ class InferenceServer:
         self.model, self.fault, self.dies_at = model, fault, set(dies_at)
         self.metadata = {"name": "m", "inputs": list(inputs), "outputs": list(outputs)}
         self.extensions, self.token, self.hang_seconds = list(extensions), token, hang_seconds
+        self.answers_as = None  # name of the output, if not the one that was asked for
         self.n_calls = self.n_received = self.n_lives = 0
         self.n_open = self.most_open = 0
         self.answered = []  # (life, bytes of a row), for each row whose answer was sent whole
@@ -194,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         outputs = request.get("outputs", [{}])
         wanted = outputs[0].get("parameters", {}).get("binary_data")
         wanted = wanted or request.get("parameters", {}).get("binary_data_output")
-        name = outputs[0].get("name", "scores")
+        name = self.owner.answers_as or outputs[0].get("name", "scores")
         code = {"f4": "FP32", "f8": "FP64", "i8": "INT64"}[scores.dtype.str[1:]]
         entry = {"name": name, "datatype": code, "shape": list(scores.shape)}
         if not wanted:

@@ -313,6 +313,7 @@ def test_seed_and_sampling_choose_the_questions(run):
 
 
 def test_answers_are_kept_in_a_cache(run, tmp_path):
+    pytest.importorskip("urllib3")
     with InferenceServer(lambda X: X[:, :3] * 2) as server:
         two = ("compare", server.url, server.url, "--reference", "rows.npy", "--points", 8)
         params = ("--model-arg", "output=logits", "--cache", tmp_path / "answers.sqlite")
@@ -326,6 +327,7 @@ def test_answers_are_kept_in_a_cache(run, tmp_path):
 
 
 def test_address_is_a_model(run, monkeypatch):
+    pytest.importorskip("urllib3")
     with InferenceServer(lambda X: X[:, :3] * 2, token="secret-token") as server:
         two = ("compare", server.url, server.url, "--reference", "rows.npy", "--points", 8)
         two += ("--model-arg", "output=logits", "--json")

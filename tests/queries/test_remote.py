@@ -228,8 +228,44 @@ def test_columns_of_a_frame_become_tensors_of_one_column():
     age, word = query._tensors(frame)
     assert (age.name, age.datatype, age.values.tolist()) == ("age", "FP32", [1.0, 2.0])
     assert word.values.tolist() == [[b"one"], ["zwölf".encode()]]
-    with pytest.raises(QueryError, match="columns years and word"):
+    with pytest.raises(QueryError, match="the batch years and word"):
         query._tensors(frame.rename(columns={"age": "years"}))
+
+
+def test_dictionaries_of_arrays_are_spread_over_the_inputs():
+    names = ("input_ids", "attention_mask")
+    inputs = [{"name": name, "datatype": "INT32", "shape": [-1, -1]} for name in names]
+    query = RemoteQuery("http://127.0.0.1:1/v2/models/m", output="logits")
+    query._metadata = {"inputs": inputs}
+    ids = np.arange(12).reshape(4, 3)
+    tensors = query._tensors({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    assert {t.name: t.datatype for t in tensors} == dict.fromkeys(names, "INT32")
+    with pytest.raises(QueryError, match=r"INT32 .*int64 of shape \(n, 3\)"):
+        query._tensors({"input_ids": ids + 2**40, "attention_mask": ids})
+
+
+def test_calls_of_a_dictionary_hold_some_rows_of_each_array(server):
+    query = remote(server, max_rows=3, preprocess=lambda X: {"rows": X})
+    assert query.ask(ROWS, "logits").tobytes() == linear(ROWS).tobytes()
+    assert server.n_calls == 14
+
+
+def test_bytes_do_not_wrap_around():
+    query = RemoteQuery("http://127.0.0.1:1/v2/models/m", output="logits")
+    query._metadata = {"inputs": [{"name": "x", "datatype": "INT8", "shape": [-1, 2]}]}
+    (tensor,) = query._tensors(np.array([[1, 127]], dtype=np.uint8))
+    assert tensor.values.dtype == np.int8
+    with pytest.raises(QueryError, match="takes INT8"):
+        query._tensors(np.array([[1, 128]], dtype=np.uint8))
+
+
+def test_output_that_is_not_there_is_not_asked_for_again():
+    outputs = [{"name": "scores", "datatype": "FP64", "shape": [-1, 3]}]
+    with InferenceServer(linear, outputs=outputs) as server:
+        server.answers_as = "other"
+        with pytest.raises(QueryError, match="answered with the outputs other; 'scores' was asked"):
+            remote(server).ask(ROWS, "logits")
+        assert server.n_calls == 1
 
 
 def test_texts_are_sent_as_bytes():

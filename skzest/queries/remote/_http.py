@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -205,13 +205,14 @@ class ServiceQuery(Query):
             raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")
         batch = self.prepare(X)
         rows = self._rows_per_call()
-        pieces = [(a, min(a + rows, len(batch))) for a in range(0, len(batch), rows)]
+        n = _n_rows(batch)
+        pieces = [(a, min(a + rows, n)) for a in range(0, n, rows)]
         answers, failure = self._answers(batch, pieces)
         if failure is None:
             return np.concatenate(list(answers.values()))
         if not answers:
             raise failure
-        known = np.zeros(len(batch), dtype=bool)
+        known = np.zeros(n, dtype=bool)
         for start in answers:
             known[start : start + rows] = True
         raise PartialAnswerError(str(failure), known, np.concatenate(list(answers.values())))
@@ -230,7 +231,7 @@ class ServiceQuery(Query):
             if stop.is_set():
                 return None
             try:
-                return self._call(_points.rows(batch, *piece), piece[1] - piece[0], stop)
+                return self._call(_rows(batch, *piece), piece[1] - piece[0], stop)
             except QueryError as error:
                 failures.append(error)
                 stop.set()
@@ -342,6 +343,17 @@ def rows_of(answer: ArrayLike, n: int) -> np.ndarray:
     if array.ndim == 0 or len(array) != n:
         raise Damaged(f"it has shape {array.shape} for {n} rows")
     return array
+
+
+def _n_rows(batch: Any) -> int:
+    return len(next(iter(batch.values()))) if isinstance(batch, Mapping) else len(batch)
+
+
+def _rows(batch: Any, start: int, stop: int) -> Any:
+    """Rows of a batch, or of each array in a dictionary of arrays."""
+    if isinstance(batch, Mapping):
+        return {name: _points.rows(array, start, stop) for name, array in batch.items()}
+    return _points.rows(batch, start, stop)
 
 
 def _check_encrypted(url: str, secrets: Secrets) -> None:

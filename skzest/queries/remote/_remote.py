@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from .._base import as_numpy
 from ._http import ServiceQuery, rows_of
 from ._protocol import DATATYPES, Tensor, TensorSpec, decode, encode, read_specs
 from ._secrets import Headers
-from ._service import Damaged, Request
+from ._service import Damaged, Failure, Request
 
 __all__ = ["RemoteQuery"]
 
@@ -39,8 +39,9 @@ class RemoteQuery(ServiceQuery):
         Address of the model: ``https://host/v2/models/NAME``, with ``/versions/V`` behind it or
         without.
     input_name : str, default=None
-        Input that takes the rows. None takes the only one; a data frame is spread over several by
-        the names of its columns. Needed where the server does not list its inputs.
+        Input that takes the rows. None takes the only one. A data frame is spread over several by
+        the names of its columns, and a dictionary of arrays, such as a tokenizer gives as
+        `preprocess`, by its keys. Needed where the server does not list its inputs.
     output_name : str, default=None
         Output that is asked for. None takes the only one, or the only one of floats if
         `output` is not "predict".
@@ -138,8 +139,11 @@ class RemoteQuery(ServiceQuery):
 
     def _tensors(self, batch: Any) -> list[Tensor]:
         specs = read_specs(self.metadata, "inputs")
+        if isinstance(batch, Mapping):  # as tokenizers give them
+            return self._named(batch, specs)
         if is_frame(batch) and self.input_name is None and len(specs) != 1:
-            return self._columns(batch, specs)
+            columns = {str(label): column.to_numpy() for label, column in batch.items()}
+            return self._named(columns, specs)
         spec = self._input(specs)
         return [self._tensor(self.input_name or spec.name, batch, spec)]  # type: ignore[union-attr]
 
@@ -154,27 +158,20 @@ class RemoteQuery(ServiceQuery):
             raise QueryError(f"{self!r} has no input {self.input_name!r}; it has {listed(names)}.")
         return next((spec for spec in specs if spec.name == self.input_name), None)
 
-    def _columns(self, frame: Any, specs: Sequence[TensorSpec]) -> list[Tensor]:
-        """A data frame as one tensor per column, each of shape (n, 1)."""
-        columns, names = [str(c) for c in frame.columns], [spec.name for spec in specs]
-        if specs and sorted(columns) != sorted(names):
-            raise QueryError(
-                f"{self!r} has the inputs {listed(names)}, and the batch the columns "
-                f"{listed(columns)}. Rename the columns, or give preprocess=."
-            )
+    def _named(self, arrays: Mapping[str, Any], specs: Sequence[TensorSpec]) -> list[Tensor]:
+        """One tensor for each array, or for each column of a data frame."""
         known = {spec.name: spec for spec in specs}
-        tensors = []
-        for i, name in enumerate(columns):
-            spec = known.get(name)
-            values = frame.iloc[:, i].to_numpy()
-            flat = spec is not None and len(spec.shape) == 1
-            tensors.append(self._tensor(name, values if flat else values[:, None], spec))
-        return tensors
+        if specs and set(arrays) != set(known):
+            raise QueryError(
+                f"{self!r} has the inputs {listed(known)}, and the batch {listed(arrays)}. Rename "
+                "them with preprocess=."
+            )
+        return [self._tensor(name, values, known.get(name)) for name, values in arrays.items()]
 
     def _tensor(self, name: str, batch: Any, spec: TensorSpec | None) -> Tensor:
         values = _as_values(batch)
         if spec is not None:
-            if spec.datatype == "BYTES" and len(spec.shape) == 2 and values.ndim == 1:
+            if values.ndim == 1 and len(spec.shape) == 2:
                 values = values[:, None]
             self._check_fit(values, spec)
             if values.dtype != object:
@@ -191,15 +188,8 @@ class RemoteQuery(ServiceQuery):
         fits = len(spec.shape) == values.ndim and all(
             wanted in (-1, given) for wanted, given in zip(spec.shape[1:], values.shape[1:])
         )
-        is_text = values.dtype == object
-        if is_text != (spec.datatype == "BYTES") or (
-            not is_text and spec.datatype not in DATATYPES
-        ):
-            fits = False
-        elif not is_text:
-            fits = fits and np.can_cast(values.dtype, DATATYPES[spec.datatype], "same_kind")
-        if not fits:
-            kind = "texts" if is_text else str(values.dtype)
+        if not (fits and _can_be_sent(values, spec.datatype)):
+            kind = "texts" if values.dtype == object else str(values.dtype)
             raise QueryError(
                 f"{self!r} takes {spec.datatype} of shape {list(spec.shape)} as {spec.name!r}, and "
                 f"the batch is {kind} of shape ({', '.join(map(str, shape))}). Convert it with "
@@ -226,12 +216,23 @@ class RemoteQuery(ServiceQuery):
             (name,) = outputs
         if name not in outputs:
             what = "pass output_name=" if name is None else f"{name!r} was asked for"
-            raise Damaged(f"it has the outputs {listed(outputs) if outputs else 'none'}; {what}")
+            found = listed(outputs) if outputs else "none"
+            raise Failure(f"answered with the outputs {found}; {what}.", transient=False)
         rows = rows_of(outputs[name], n)
         if self.output != "predict":
             return rows
         rows = rows[:, 0] if rows.shape == (n, 1) else rows
         return rows.astype(str) if rows.dtype == object else rows
+
+
+def _can_be_sent(values: np.ndarray, datatype: str) -> bool:
+    """Whether values keep their meaning as a datatype: floats may be rounded, nothing is cut."""
+    if values.dtype == object or datatype not in DATATYPES:
+        return values.dtype == object and datatype == "BYTES"
+    target = np.dtype(DATATYPES[datatype])
+    if target.kind == "f":
+        return np.can_cast(values.dtype, target, "same_kind")
+    return values.dtype.kind in "bui" and bool((values.astype(target) == values).all())
 
 
 def _as_dict(content: bytes, headers: Headers) -> dict[str, Any]:
