@@ -11,6 +11,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -40,6 +41,8 @@ class InferenceServer:
         Without it requests get 401.
     hang_seconds : float
         How long "slow" takes.
+    min_gap : float, default=0.0
+        Seconds between two calls; one that comes earlier gets 429.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class InferenceServer:
         dies_at=(),
         token=None,
         hang_seconds=1.0,
+        min_gap=0.0,
     ):
         self.model, self.fault, self.dies_at = model, fault, set(dies_at)
         self.metadata = {"name": "m", "inputs": list(inputs), "outputs": list(outputs)}
@@ -60,19 +64,23 @@ class InferenceServer:
         self.answers_as = None  # name of the output, if not the one that was asked for
         self.n_calls = self.n_received = self.n_lives = 0
         self.n_open = self.most_open = 0
+        self.min_gap, self.n_too_early, self._next = min_gap, 0, 0.0
         self.answered = []  # (life, bytes of a row), for each row whose answer was sent whole
         self.asked = []  # the same for each row received
         self.faults = Counter()
         self.requests = []  # (path, headers) of every request
         self.alive = False
         self._port, self._lock = 0, threading.Lock()
-        self._hung = threading.Event()
+        self._hung, self._closed = threading.Event(), threading.Event()
+        self._closed.set()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self._port}/v2/models/m"
 
     def start(self):
+        assert self._closed.wait(30)
+        self._closed.clear()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
         self._server.daemon_threads = True
@@ -93,6 +101,7 @@ class InferenceServer:
         self._timer.cancel()
         self._server.shutdown()
         self._server.server_close()
+        self._closed.set()
 
     def __enter__(self):
         return self.start()
@@ -140,14 +149,18 @@ class _Handler(BaseHTTPRequestHandler):
             life = server.n_lives
             server.asked += [(life, row.tobytes()) for row in rows]
             server.n_open += 1
+            too_early = time.monotonic() < server._next
+            server.n_too_early += too_early
+            if not too_early:
+                server._next = time.monotonic() + server.min_gap
             server.most_open = max(server.most_open, server.n_open)
         try:
-            self._reply(n_call, life, rows, request)
+            self._reply(n_call, life, rows, request, too_early)
         finally:
             with server._lock:
                 server.n_open -= 1
 
-    def _reply(self, n_call, life, rows, request):
+    def _reply(self, n_call, life, rows, request, too_early):
         server = self.owner
         if n_call in server.dies_at:
             threading.Thread(target=server.die, daemon=True).start()
@@ -157,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         fault = None if server.fault is None else server.fault(n_call)
+        fault = "429" if too_early else fault
         server.faults[fault] += 1
         if fault is None:
             self._send_scores(server.model(rows), request)

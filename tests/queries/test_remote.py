@@ -605,7 +605,9 @@ def test_failing_server_that_dies_twice_gives_the_same_signature(tmp_path, n_con
     expected = lime.fit_transform([CallableQuery(linear, output="logits")])
     lime.set_params(cache=tmp_path / "answers.sqlite")
     fault = one_in_five(seed=7)
-    with InferenceServer(linear, fault=fault, dies_at=(15, 45), hang_seconds=0.5) as server:
+    with InferenceServer(
+        linear, fault=fault, dies_at=(30, 70), hang_seconds=0.5, min_gap=0.004
+    ) as server:
         failures = []
         while True:
             query = remote(
@@ -614,10 +616,10 @@ def test_failing_server_that_dies_twice_gives_the_same_signature(tmp_path, n_con
                 binary=binary,
                 max_rows=7,
                 n_connections=n_connections,
-                max_questions=900,
+                max_questions=3000,
                 max_rate=20000.0,
                 timeout=0.25,
-                retries=6,
+                retries=8,
             )
             received = server.n_received
             try:
@@ -625,11 +627,12 @@ def test_failing_server_that_dies_twice_gives_the_same_signature(tmp_path, n_con
                 break
             except ServiceError as error:
                 failures.append(str(error))
-            assert query.n_questions <= 900
+            assert query.n_questions <= 3000
             assert server.n_received - received <= query.n_questions
-            server.start()
-    assert len(failures) == 2 and all("models[0] (RemoteQuery): http" in f for f in failures)
-    assert server.n_lives == 3 and set(server.faults) >= set(FAULTS)
+            if not server.alive:  # else its limit of calls was met too often in a row
+                server.start()
+    assert len(failures) >= 2 and all("models[0] (RemoteQuery): http" in f for f in failures)
+    assert server.n_lives == 3 and server.n_too_early > 0
     assert found.tobytes() == expected.tobytes()
     # What was answered in one life is not asked in another, but for a few that are checked.
     for life in (1, 2):
