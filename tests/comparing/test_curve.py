@@ -148,5 +148,5 @@ def test_display_refuses_what_it_does_not_know():
         display.plot()
     with pytest.raises(ValueError, match="x must be 'n_reference' or 'n_queries'"):
         display.plot(x="points")
-    with pytest.raises(ValueError, match=r"quantity must be one of \['distance', 'std'\]"):
+    with pytest.raises(ValueError, match="quantity must be 'distance' or 'std'; got 'variance'"):
         display.plot(quantity="variance")
