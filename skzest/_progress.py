@@ -68,7 +68,7 @@ class Progress:
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Report | None]:
-        """Run one stage; yields what is to be told each amount done, None if nobody listens."""
+        """Run one stage; yields the function to report amounts to, or None."""
         line = Line(title, total)
         listeners: list[Report] = [line.step] if self._verbose else []
         task = None

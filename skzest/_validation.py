@@ -28,7 +28,7 @@ def check_models(models: object) -> list:
     TypeError
         If ``models`` is a single model, or a container without an order.
     ValueError
-        If there is no model in it.
+        If it is empty.
     """
     if isinstance(models, np.ndarray):
         if models.ndim != 1:
@@ -85,7 +85,7 @@ def listed(words: Iterable[object], last: str = "and") -> str:
 
 
 def check_choice(value: object, name: str, choices: Iterable[object], remedy: str = "") -> None:
-    """Refuse a value that is none of a few.
+    """Refuse a value that is not one of a few choices.
 
     Parameters
     ----------

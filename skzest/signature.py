@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._progress import CallbackSupportMixin, Progress, with_callbacks
-from ._validation import check_models, check_n_reference, check_whole
+from ._validation import check_models, check_n_reference, check_whole, listed
 from .asking import Panel, queries_of
 from .maskers import BaseMasker, masker_for
 from .plan import (
@@ -32,74 +32,73 @@ __all__ = ["LimeSignatureTransformer"]
 class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Turn classifiers into signatures: their LIME coefficients at reference points.
 
-    The samples are models. Each model answers the same masked copies of the same reference
-    points; at each point one linear regression from masks to answers gives coefficients, and
-    all coefficients side by side are the model's signature [1]_. Signatures of related models
-    point the same way: compare them with :func:`~skzest.zest_distances`.
+    The samples are models. Every model answers the same masked copies of the same reference
+    points. At each point a linear regression from masks to answers gives coefficients, and all
+    coefficients side by side are the model's signature [1]_. The signatures of related models
+    point in similar directions: compare them with :func:`~skzest.zest_distances`.
 
     Parameters
     ----------
     reference : array-like, DataFrame, list of str or QueryPlan
         Data of the models' task, one point per row: a 2-D array or DataFrame is a table, a 3-D
-        or 4-D array is images, strings are text. It is shared by clones, not copied, and must
-        not be changed in place. A :class:`~skzest.QueryPlan` brings its own points and masks;
-        see :meth:`from_plan`.
+        or 4-D array is images, strings are text. Clones share it, so do not change it in place.
+        A :class:`~skzest.QueryPlan` brings its own points and masks; see :meth:`from_plan`.
     n_reference : int, default=None
         Number of reference points, drawn at random: the first ``n_reference`` of one seeded
-        permutation, so that smaller sets are parts of larger ones. None is
+        permutation, so smaller sets are contained in larger ones. None means
         ``min(128, len(reference))``.
     masker : "auto" or masker, default="auto"
-        How a point is cut into parts and what hidden parts become, such as
-        :class:`~skzest.ImageMasker`. ``"auto"`` goes by the kind of ``reference``.
+        How a point is cut into parts and what replaces hidden parts, such as
+        :class:`~skzest.ImageMasker`. ``"auto"`` chooses by the kind of ``reference``.
     n_samples : int or "auto", default=1000
-        Masks per reference point, at most. ``"auto"`` goes by the number of parts of each point:
-        ``4 * q`` with ``q`` the least power of two above it, such as 64 for 8 to 15 parts. Meant
-        for ``sampling="fractional"``.
+        Masks per reference point, at most; a mask that repeats is asked about once. ``"auto"``
+        depends on the number of parts of each point: ``4 * q``, where ``q`` is the next power of
+        two above it, such as 64 for 8 to 15 parts. It is meant for ``sampling="fractional"``.
     sampling : {"bernoulli", "antithetic", "foldover", "fractional"} or callable, \
             default="bernoulli"
-        Design of the masks. ``"bernoulli"`` is the paper's; ``"antithetic"`` adds to each mask
-        its complement. ``"foldover"`` is whole blocks of a Hadamard matrix and its complement,
-        and ``"fractional"`` one regular fraction of all masks, the largest power of two that
-        fits: both orthogonal, and clear of interactions of two parts. A callable gets
+        Design of the masks. ``"bernoulli"`` is the paper's; ``"antithetic"`` adds the complement
+        of each mask. ``"foldover"`` takes whole blocks of a Hadamard matrix and its complement,
+        and ``"fractional"`` a regular fraction of all masks, the largest power of two that
+        fits; both are orthogonal and unaffected by interactions of two parts. A callable gets
         ``(n_parts, n_samples, rng)`` and returns boolean masks of shape (n_masks, n_parts).
     surrogate : regressor or "passthrough", default=None
         Linear regressor from masks to scores; None is ``LinearRegression()``. It and ``Ridge``
-        take a closed form that serves all classes at once; any other scikit-learn regressor
-        with ``coef_`` is cloned and fitted. ``"passthrough"`` fits nothing: the signature is
-        the scores themselves, centred over classes and over the masks of each point.
+        have a closed form that serves all classes of all models; any other scikit-learn
+        regressor with ``coef_`` is cloned and fitted. ``"passthrough"`` fits nothing: the
+        signature is the scores themselves, centred over classes and over the masks of each point.
     kernel_width : float, default=None
         Width of LIME's kernel on the distance of a mask from the whole point (0.25 in LIME for
-        images). None weighs all masks alike, as the paper does.
+        images). None gives all masks the same weight, as the paper does.
     response : {"logit", "raw", "predict_proba", "decision_function", "label"}, default="logit"
-        What the models are asked for. ``"logit"`` is the raw output of a network, or the
-        logarithm of clipped probabilities; both minus their mean over classes, so that the two
-        are the same quantity. ``"raw"`` is logits or ``decision_function`` as they come. One
-        kind is used for all models.
+        What the models are asked for; the same for all. ``"logit"`` is the raw output of a
+        network, or the logarithm of clipped probabilities; the mean over classes is subtracted
+        from both, which makes them the same quantity. ``"raw"`` is logits or
+        ``decision_function`` as they are.
     clip : float, default=1e-6
-        Smallest probability under ``response="logit"``. Forests answer exact zeros, and for
+        Smallest probability under ``response="logit"``. Forests answer with exact zeros, and for
         them this number decides the distance.
     n_classes : int, default=None
         Number of classes, labelled 0 to ``n_classes - 1``. None takes the sorted union of the
-        models' ``classes_`` over ``fit``.
+        ``classes_`` of the models that are fitted.
     adapter : "auto" or callable, default="auto"
-        Makes a query out of a model; ``"auto"`` is :func:`~skzest.queries.as_query`.
+        Turns a model into a query; ``"auto"`` is :func:`~skzest.queries.as_query`.
     batch_size : int, "auto" or "tune", default="auto"
-        Copies per call of a model. ``"auto"`` depends on the size of a copy (and the device)
-        alone, so that results repeat to the bit. ``"tune"`` takes the quickest of a few sizes,
-        which costs a few more questions. Where memory runs out it is halved.
+        Copies per call of a model. ``"auto"`` depends only on the size of a copy and the device,
+        so results repeat to the bit. ``"tune"`` tries a few sizes and takes the fastest, which
+        costs a few more questions. The size is halved when memory runs out. A model that accepts
+        only batches of a given size gets them filled up to that size.
     random_state : int, RandomState instance or None, default=0
-        Chooses points and masks. With None or a RandomState one integer is drawn in ``fit``
-        and kept.
+        Chooses points and masks. With None or a RandomState, ``fit`` draws one integer and
+        keeps it.
     cache : path or AnswerStore, default=None
-        Where answers are kept: only what is not there yet is asked, and stored as it comes, so
-        that a run that was cut short goes on where it was, and a search over ``n_reference``,
-        ``n_samples``, the surrogate or the distance asks each model about each point once. See
-        :class:`~skzest.AnswerStore`. None keeps nothing.
+        Where answers are stored. Only missing answers are requested, and each is saved as it
+        arrives, so an interrupted run resumes, and a search over ``n_reference``, ``n_samples``,
+        the surrogate or the distance asks each model about each point once. See
+        :class:`~skzest.AnswerStore`. None stores nothing.
     n_jobs : int, default=None
-        Tasks at a time, through joblib; its active backend decides what runs them. The result
-        is the same bits for every value.
+        Number of parallel tasks, through joblib and its active backend.
     verbose : int, default=0
-        Above 0, progress goes to stderr.
+        Above 0, progress is printed to stderr.
 
     Attributes
     ----------
@@ -108,11 +107,11 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     classes_ : ndarray of shape (n_classes,)
         Labels, in the order of the blocks of a signature.
     n_classes_ : int
-        Their number; it never depends on ``n_reference``.
+        Number of classes; it never depends on ``n_reference``.
     n_components_ : int
-        Columns per class: the number of parts of all points together.
+        Columns per class: the total number of parts of all points.
     n_features_in_ : int
-        Only with an adapter that reads models from rows of a 2-D array.
+        Only with an adapter that reads models from the rows of a 2-D array.
 
     See Also
     --------
@@ -186,7 +185,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """Make a transformer that asks the questions of a plan.
 
         Two parties who may not share their models exchange a plan, ask their own models, and
-        compare signatures. The plan settles points, parts, masks, fills, response, clip,
+        compare signatures. The plan determines points, parts, masks, fills, response, clip,
         surrogate and kernel; pass ``n_classes`` so that both sides number classes alike.
 
         Parameters
@@ -200,14 +199,17 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         Raises
         ------
         TypeError
-            If ``plan`` is not a QueryPlan, or a parameter is one that the plan settles.
+            If ``plan`` is not a QueryPlan, or the plan determines one of the parameters.
         """
         if not isinstance(plan, QueryPlan):
             raise TypeError(f"plan must be a QueryPlan; got {type(plan).__name__}.")
         free = {"n_reference", "n_classes", "adapter", "batch_size", "cache", "n_jobs", "verbose"}
         settled = sorted(set(params) - free)
         if settled:
-            raise TypeError(f"{settled} cannot be given: the plan settles it.")
+            raise TypeError(
+                f"{listed(settled)} cannot be given: the plan determines it. Leave it out, or make "
+                "another plan."
+            )
         return cls(
             plan,
             response=plan.response,
@@ -221,7 +223,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
     @with_callbacks
     def fit(self, models: Sequence[object], y: object = None) -> LimeSignatureTransformer:
-        """Draw up the questions, and the union of the models' classes.
+        """Make the plan, and collect the classes of all models.
 
         Parameters
         ----------
@@ -235,7 +237,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         Raises
         ------
         TypeError
-            If ``models`` is no sequence of models, or one of them cannot be asked.
+            If ``models`` is not a sequence of models, or one of them cannot be asked.
         sklearn.exceptions.NotFittedError
             If a model is not fitted.
         ValueError
@@ -304,7 +306,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             )
 
     def _check_settled_by(self, plan: QueryPlan) -> None:
-        """A parameter that is neither the default nor the plan's own would be ignored."""
+        """Refuse a parameter that would be ignored: neither the default nor the plan's own."""
         settled = {
             "response": (plan.response, "logit"),
             "clip": (plan.clip, 1e-6),
@@ -318,7 +320,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         ignored = [n for n, v in given.items() if all(repr(v) != repr(s) for s in settled[n])]
         if ignored:
             raise ValueError(
-                f"reference is a QueryPlan, which settles {', '.join(ignored)}; leave the default, "
+                f"reference is a QueryPlan, which determines {listed(ignored)}; keep the default, "
                 "or make another plan."
             )
 
@@ -348,18 +350,18 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         Returns
         -------
         signatures : ndarray of shape (n_models, n_classes * n_components)
-            Class after class. A class that a model lacks is a block of NaN; a model that
-            answers everything alike is a row of zeros.
+            One class after another. A class that a model lacks is a block of NaN; a model that
+            gives every question the same answer is a row of zeros.
 
         Raises
         ------
         QueryError
-            If an answer has the wrong shape, or is not of the asked kind.
+            If an answer has the wrong shape or kind, or the model no longer answers as it did.
         ValueError
-            If a score is not finite, a model has a label outside ``classes_``, or answers the
-            same question differently.
+            If a score is not finite, or a model has a label outside ``classes_`` or gives
+            different answers to the same question.
         ModelChangedError
-            If a model no longer gives the answers that are in ``cache``.
+            If a model no longer gives the answers that ``cache`` holds.
 
         Warns
         -----
@@ -431,10 +433,10 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         points = plan.indices[plan.column_point]
         return feature_names(self.classes_, points, plan.column_part, plan.digest, kind)
 
-    # --- manners --------------------------------------------------------------------------
+    # --- scikit-learn ---------------------------------------------------------------------
 
     def __sklearn_clone__(self) -> LimeSignatureTransformer:
-        # The reference may be gigabytes: clones share it, as a grid search makes hundreds.
+        # A grid search makes hundreds of clones, and the reference may be gigabytes: share it.
         params = self.get_params(deep=False)
         reference = params.pop("reference")
         copies = {name: clone(value, safe=False) for name, value in params.items()}

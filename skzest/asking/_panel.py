@@ -65,7 +65,7 @@ class Panel:
         What errors call each model.
     store : AnswerStore or None, default=None
     batch_size : int, "tune" or None, default=None
-        Copies per call of a model; None goes by the size of a copy and the device.
+        Copies per call of a model; None chooses by the size of a copy and the device.
 
     Attributes
     ----------

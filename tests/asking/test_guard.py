@@ -123,7 +123,7 @@ def test_a_plan_settles_its_parameters():
     asked = LimeSignatureTransformer(plan).fit_transform([GOOD])
     assert_array_equal(asked, _lime(response="label").fit_transform([GOOD]))
     for params in ({"response": "predict_proba"}, {"surrogate": Ridge()}, {"n_samples": 7}):
-        with pytest.raises(ValueError, match=f"settles {next(iter(params))}; leave the default"):
+        with pytest.raises(ValueError, match=f"determines {next(iter(params))}; keep the default"):
             LimeSignatureTransformer(plan, **params).fit([GOOD])
 
 
