@@ -115,7 +115,7 @@ class Asker:
     def coefficients(self, units: Sequence[tuple[int, int]]) -> Iterator[list[PointCoefficients]]:
         """Unit by unit, what the answers of each model come down to."""
         # A device works on the next unit while the scores of the last are brought to the host.
-        ahead = 0 if self.space == HOST else 1
+        ahead = 0 if self.space.is_host else 1
         waiting: deque[tuple[int, list[list[Array]], list[Check]]] = deque()
         for start, stop in units:
             self._checks = []
@@ -244,7 +244,7 @@ class Asker:
         with the next unit.
         """
         fit = None if self.keep_scores else self.plan.fit_at(n)
-        if fit is None or self.space == HOST or not self.space.has_float64:
+        if fit is None or self.space.is_host or not self.space.has_float64:
             return fit
         operator = self.space.asarray(fit.operator)
         if fit.centre is None:

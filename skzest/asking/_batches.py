@@ -182,7 +182,8 @@ class Renderer:
         plan = self.plan
         pieces = (self._copies(piece) for piece in batch.pieces)
         behind = [] if extra is None else [extra]
-        on_host = plan.array_points and not isinstance(plan.reference, list) and self.space == HOST
+        one_array = plan.array_points and not isinstance(plan.reference, list)
+        on_host = one_array and self.space.is_host
         if not on_host or len(batch.pieces) + len(behind) == 1:
             return _points.concatenate([*pieces, *behind])
         # Piece by piece into one array: each leaves its memory, still in the cache, to the next.

@@ -87,6 +87,11 @@ class Space:
     device: Any = None
 
     @property
+    def is_host(self) -> bool:
+        """Whether arrays here are NumPy's."""
+        return self.xp is _numpy and self.device is None
+
+    @property
     def has_float64(self) -> bool:
         """Whether arrays here can hold, and compute in, float64."""
         return True
