@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From files to references and models, without running code that a file holds."""
 
-from ._isolated import IsolatedQuery
-from ._limits import Limits
-from ._load import load_model
-from ._reference import Reference, load_reference
+import lazy_loader
 
-__all__ = ["IsolatedQuery", "Limits", "Reference", "load_model", "load_reference"]
+# The names are listed in __init__.pyi. A child process that opens a model imports what it needs
+# for that, and not scikit-learn, which takes five times as long as all else.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

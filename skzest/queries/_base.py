@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -279,10 +280,11 @@ def as_query(
     Parameters
     ----------
     model : Query, classifier, or callable
-        A Query is returned unchanged. Something with ``predict_proba``,
-        ``decision_function`` or ``predict`` becomes a :class:`SklearnQuery`; any other
-        callable, taken to answer with probabilities, a :class:`CallableQuery`. See
-        :func:`register_query` for more.
+        A Query is returned unchanged. torch modules, ONNX models and sessions, boosters,
+        Keras models and pipelines of transformers become the query of their kind; something
+        else with ``predict_proba``, ``decision_function`` or ``predict`` a
+        :class:`SklearnQuery`; any other callable, taken to answer with probabilities, a
+        :class:`CallableQuery`. See :func:`register_query` for more.
     preprocess : callable, default=None
         Applied to every batch before the model sees it.
     deterministic : bool, default=True
@@ -326,6 +328,10 @@ def as_query(
             if model_id is not None:
                 query.model_id = check_model_id(model_id)
             return query
+    if isinstance(model, (str, os.PathLike)):
+        raise TypeError(
+            f"{str(model)!r} is a name, not a model; open a file with load_model(path)."
+        )
     raise TypeError(
         f"{type(model).__name__} cannot be asked: it is not callable and has none of "
         "predict_proba, decision_function and predict. Wrap a function of a batch in "

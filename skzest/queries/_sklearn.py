@@ -6,9 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted
 
 from .._validation import listed
 from ..exceptions import QueryError
@@ -116,6 +113,8 @@ class SklearnQuery(Query):
 
 def _estimator_type(model: Model) -> str | None:
     if hasattr(model, "__sklearn_tags__"):
+        from sklearn.utils import get_tags
+
         try:
             return get_tags(model).estimator_type
         except AttributeError:  # mixins in an order that scikit-learn cannot read tags from
@@ -126,6 +125,9 @@ def _estimator_type(model: Model) -> str | None:
 def _check_fitted(model: Model, name: str) -> None:
     if not (hasattr(model, "__sklearn_tags__") and hasattr(model, "fit")):
         return  # a model of another library complains itself when it is asked
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
     try:
         check_is_fitted(model)
     except NotFittedError as error:

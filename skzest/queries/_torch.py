@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
-from sklearn.exceptions import NotFittedError
 
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
@@ -169,6 +168,8 @@ class TorchQuery(Query):
         check_choice(channels_last, "channels_last", (True, False, "auto"))
         refuse_sigmoid(model, output)
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
+            from sklearn.exceptions import NotFittedError
+
             raise NotFittedError(
                 f"{type(model).__name__} has parameters without a shape; call it once on data."
             )

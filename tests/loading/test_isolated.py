@@ -4,6 +4,8 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -115,6 +117,12 @@ def test_it_is_known_by_its_bytes_whatever_its_limits(onnx_query):
     twin = pickle.loads(pickle.dumps(onnx_query))
     twin.limits = Limits(seconds=1)
     assert fingerprint(twin.content()) == fingerprint(onnx_query.content())
+
+
+def test_a_child_starts_without_scikit_learn():
+    code = "import sys, skzest.loading._child; print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_children_end_with_their_query_and_few_live_at_a_time(onnx_query, monkeypatch):

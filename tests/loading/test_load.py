@@ -192,6 +192,15 @@ def test_only_regular_files_of_some_size_are_read(tmp_path):
         load_model(b"", limits=object())
 
 
+def test_a_path_among_models_is_refused_and_load_model_opens_it(tmp_path):
+    path = tmp_path / "model.joblib"
+    joblib.dump(MODEL, path)
+    for name in (path, str(path)):
+        with pytest.raises(TypeError, match=r"open a file with load_model\(path\)"):
+            as_query(name)
+    assert as_query(load_model(path, trust=True)).outputs
+
+
 def test_a_file_in_a_zoo_of_objects(tmp_path):
     skl2onnx = pytest.importorskip("skl2onnx")
     proto = skl2onnx.to_onnx(MODEL, X[:1], options={"zipmap": False})
