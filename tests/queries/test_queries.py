@@ -542,7 +542,7 @@ def test_a_function_is_taken_to_give_probabilities():
     assert query.preprocess is np.sqrt
 
 
-@pytest.mark.parametrize("model", [None, "model", 3.0, {}, [GaussianNB()], np.zeros(3)])
+@pytest.mark.parametrize("model", [None, b"model", 3.0, {}, [GaussianNB()], np.zeros(3)])
 def test_objects_that_cannot_be_asked_are_refused(model):
     with pytest.raises(TypeError, match=rf"{type(model).__name__} cannot be asked: it is not call"):
         as_query(model)
