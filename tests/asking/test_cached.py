@@ -12,16 +12,14 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from counting import Counted
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skzest import (
@@ -40,45 +38,23 @@ X = X / 16
 MASKER = ImageMasker("grid", image_shape=(8, 8))
 
 
-@pytest.fixture(scope="module")
-def zoo():
-    return [
-        LogisticRegression(max_iter=50).fit(X, Y),
-        make_pipeline(StandardScaler(), GaussianNB()).fit(X, Y),
-        RandomForestClassifier(5, random_state=0).fit(X, Y),
-        MLPClassifier((8,), tol=10.0, n_iter_no_change=5, random_state=0).fit(
-            X.astype(np.float32), Y
-        ),
-    ]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return AnswerStore(tmp_path / "answers.sqlite")
-
-
 def _lime(reference=X, **params):
     params = {"n_reference": 6, "n_samples": 50, "masker": MASKER} | params
     return LimeSignatureTransformer(reference, **params)
 
 
-class Counted:
-    """A model that counts the rows it is asked, and may be another one day."""
-
-    def __init__(self, model, factor=1.0):
-        self.model, self.factor, self.n_rows = model, factor, 0
-
-    def __call__(self, batch):
-        self.n_rows += len(batch)
-        return self.factor * self.model.predict_log_proba(batch)
-
-    def query(self, model_id="counted", **params):
-        return CallableQuery(self, output="logits", classes=range(4), model_id=model_id, **params)
+@pytest.fixture
+def zoo(digit_zoo):
+    return digit_zoo
 
 
 @pytest.fixture
 def counted(zoo):
-    return Counted(zoo[0])
+    return Counted(zoo[0].predict_log_proba)
+
+
+def _named(counted, model_id="counted"):
+    return counted.query(classes=range(4), model_id=model_id)
 
 
 # --- it makes no difference --------------------------------------------------------------
@@ -226,18 +202,18 @@ def test_a_plan_that_was_handed_over_finds_the_answers(zoo, store):
 
 def test_rows_counted_are_the_rows_that_the_model_saw(counted, store):
     lime = _lime(cache=store)
-    lime.fit([counted.query()])
+    lime.fit([_named(counted)])
     assert counted.n_rows == 0, "classes are known, so fit asks nothing"
-    lime.transform([counted.query()])
+    lime.transform([_named(counted)])
     assert store.stats().rows_asked == 300
     assert counted.n_rows == 300 + 16
-    lime.transform([counted.query()])
+    lime.transform([_named(counted)])
     assert counted.n_rows == 316 + 6, "one question at each of up to eight points"
     assert store.stats().rows_asked == 300
 
 
 def test_models_without_labels_are_probed_once(counted, store):
-    query = CallableQuery(counted, output="logits", model_id="nameless")
+    query = counted.query(model_id="nameless")
     lime = _lime(cache=store)
     lime.fit_transform([query])
     assert counted.n_rows == 300 + 16
@@ -304,7 +280,7 @@ class OwnEstimator(LogisticRegression):
 
 def test_a_model_of_ones_own_class_is_refused_before_others_are_asked(zoo, counted, store):
     own = OwnEstimator(max_iter=50).fit(X, Y)
-    named = CallableQuery(counted, output="logits", model_id="counted")  # its classes are unknown
+    named = counted.query(model_id="counted")  # its classes are unknown
     for models in ([named, own], [own, named]):
         with pytest.raises(TypeError, match=r"\(OwnEstimator\): .*model_id="):
             _lime(cache=store).fit(models)
@@ -320,15 +296,15 @@ def test_adapters_can_name_models(zoo, store):
 
 def test_a_changed_model_is_refused(zoo, counted, store):
     lime = _lime(cache=store)
-    expected = lime.fit_transform([counted.query()])
-    changed = Counted(zoo[0], factor=1.01)
+    expected = lime.fit_transform([_named(counted)])
+    changed = Counted(zoo[0].predict_log_proba, factor=1.01)
     with pytest.raises(ModelChangedError, match=r"models\[0\] .*model_id='counted'.*forget"):
-        lime.transform([changed.query()])
+        lime.transform([_named(changed)])
     assert changed.n_rows == 12, "the check, and once more in halves"
-    renamed = lime.transform([changed.query("counted, version 2")])
+    renamed = lime.transform([_named(changed, "counted, version 2")])
     assert np.abs(renamed - expected).max() > 1e-4
     store.forget("counted")
-    assert_array_equal(lime.transform([changed.query()]), renamed)
+    assert_array_equal(lime.transform([_named(changed)]), renamed)
     with pytest.raises(ModelChangedError, match="4 columns are stored and it gave 3"):
         lime.transform(
             [CallableQuery(lambda batch: batch[:, :3], output="logits", model_id="counted")]
@@ -337,12 +313,12 @@ def test_a_changed_model_is_refused(zoo, counted, store):
 
 def test_a_model_may_waver_within_the_tolerance(zoo, counted, store):
     lime = _lime(cache=store)
-    expected = lime.fit_transform([counted.query()])
-    wavering = Counted(zoo[0], factor=1 + 1e-5)
-    assert_array_equal(lime.transform([wavering.query()]), expected)
+    expected = lime.fit_transform([_named(counted)])
+    wavering = Counted(zoo[0].predict_log_proba, factor=1 + 1e-5)
+    assert_array_equal(lime.transform([_named(wavering)]), expected)
     wide = AnswerStore(store.path, tolerance=0.1)
-    changed = Counted(zoo[0], factor=1.01)
-    assert_array_equal(_lime(cache=wide).fit_transform([changed.query()]), expected)
+    changed = Counted(zoo[0].predict_log_proba, factor=1.01)
+    assert_array_equal(_lime(cache=wide).fit_transform([_named(changed)]), expected)
 
 
 def test_answers_of_a_model_of_chance_are_kept_and_not_checked(zoo, store):

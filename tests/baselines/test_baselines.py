@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from counting import Counted
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -78,16 +79,10 @@ def test_entry_has_a_source_and_a_public_function(baseline):
     assert getattr(baselines, baseline.function.__name__) is baseline.function
 
 
-class _Counted(CallableQuery):
-    """A model that counts the rows it was asked about."""
-
-    def __init__(self, model):
-        super().__init__(model.predict_proba, classes=model.classes_)
-        self.n_rows = 0
-
-    def ask(self, X, output):
-        self.n_rows += len(X)
-        return super().ask(X, output)
+def _counted_zoo():
+    """The zoo as functions that count their rows, and queries of them."""
+    counted = [Counted(model.predict_proba) for model in ZOO]
+    return counted, [c.query("predict_proba", classes=m.classes_) for c, m in zip(counted, ZOO)]
 
 
 @pytest.fixture
@@ -103,11 +98,11 @@ def test_the_stated_number_of_questions_is_asked(baseline, n_points, one_row_is_
     if baseline.asks == "weights":
         assert baseline.n_queries(PLAN) == baseline.n_search(PLAN) == 0
         return
-    counted = [_Counted(model) for model in ZOO]
+    counted, queries = _counted_zoo()
     pool = X[POINTS[:n_points]], Y[POINTS[:n_points]]
     if baseline.asks == "mistakes" and n_points == 11:
         pool = pool[0], (pool[1] + 1) % 3  # the victim is right at all of these few points
-    baseline(counted, PLAN, *pool, victim=1)
+    baseline(queries, PLAN, *pool, victim=1)
     victim, others = counted[1].n_rows, {counted[0].n_rows, counted[2].n_rows}
     twice = 2  # each run begins with one row that is asked twice
     (n_rows,) = {n - twice for n in others}
@@ -129,9 +124,9 @@ def test_all_at_once_are_those_one_by_one():
 
 
 def test_all_at_once_ask_about_copies_and_points_once(one_row_is_looked_at_first):
-    counted = [_Counted(model) for model in ZOO]
+    counted, queries = _counted_zoo()
     names = ["passthrough", "copy labels", "predictions", "correlation"]
-    baseline_distances(counted, PLAN, X, names=names)
+    baseline_distances(queries, PLAN, X, names=names)
     n_points = min(PLAN.n_queries, 150)
     assert {model.n_rows for model in counted} == {PLAN.n_queries + 2 + n_points + 2}
 
@@ -205,9 +200,9 @@ FEW = FEW.fit(ZOO).plan_
 
 @pytest.mark.parametrize("refused", REFUSED.values(), ids=list(REFUSED))
 def test_what_the_parameters_tell_is_refused_before_the_first_question(refused):
-    counted = [_Counted(model) for model in ZOO]
+    counted, queries = _counted_zoo()
     with pytest.raises((TypeError, ValueError)):
-        refused(counted)
+        refused(queries)
     assert [model.n_rows for model in counted] == [0, 0, 0]
 
 

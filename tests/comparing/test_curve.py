@@ -28,12 +28,6 @@ S = LIME.fit_transform([_network(seed) for seed in range(3)])
 PLAN = LIME.plan_
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 # ---------------------------------------------------------------- the curve
 
 

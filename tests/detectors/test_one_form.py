@@ -3,8 +3,8 @@
 
 import numpy as np
 import pytest
+from counting import CountedRegression
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import LogisticRegression
 
 from skzest import (
     LimeSignatureTransformer,
@@ -26,19 +26,9 @@ PARAMS = {ReuseDetector: {"alpha": 0.2}, UnlearningVerifier: {}}
 each = pytest.mark.parametrize("kind", DETECTORS)
 
 
-class Counted(LogisticRegression):
-    """Counts the questions to all models."""
-
-    asked = 0
-
-    def predict_proba(self, batch):
-        Counted.asked += len(batch)
-        return super().predict_proba(batch)
-
-
 def _models(n, first=0):
     rows = [np.random.default_rng(first + i).permutation(300)[:60] for i in range(n)]
-    return [Counted().fit(X[r], Y[r]) for r in rows]
+    return [CountedRegression().fit(X[r], Y[r]) for r in rows]
 
 
 ZOO = _models(9)
@@ -48,7 +38,7 @@ SUSPECTS = _models(2, first=20)
 
 @pytest.fixture(autouse=True)
 def uncounted():
-    Counted.asked = 0
+    CountedRegression.n_rows = 0
 
 
 def _distances(kind, models):
@@ -196,19 +186,19 @@ REFUSED = {
 def test_what_the_parameters_tell_is_refused_before_the_first_question(refused):
     with pytest.raises((TypeError, ValueError)):
         refused()
-    assert Counted.asked == 0
+    assert CountedRegression.n_rows == 0
 
 
 @each
 def test_labels_are_counted_before_the_first_question(kind):
     judge = kind.from_models(ZOO[0], ZOO[1:], LIME, **PARAMS[kind])
-    assert Counted.asked > 0
-    Counted.asked = 0
+    assert CountedRegression.n_rows > 0
+    CountedRegression.n_rows = 0
     with pytest.raises(ValueError, match="3 labels for 2 models; pass one for each"):
         judge.judge_models(SUSPECTS, labels=["a", "b", "c"])
     with pytest.raises(TypeError, match="wrap it in a list"):
         judge.judge_models(SUSPECTS[0])
-    assert Counted.asked == 0
+    assert CountedRegression.n_rows == 0
 
 
 # ---------------------------------------------------------------- torn signatures

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import numpy as np
 import pytest
+from counting import Counted
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
 
@@ -20,23 +21,13 @@ X = RNG.normal(size=(100, 6))
 W, V, U = RNG.normal(size=(6, 8)), RNG.normal(size=(8, 3)), RNG.normal(size=(8, 3))
 
 
-class Counted:
-    """A network that counts the rows it is asked, and how they were served."""
-
-    def __init__(self, weights):
-        self.weights, self.rows = weights, 0
-
-    def __call__(self, X):
-        self.rows += len(X)
-        return np.tanh(X @ W) @ self.weights
-
-    def query(self):
-        return CallableQuery(self, output="logits")
+def _network(weights):
+    return Counted(lambda batch: np.tanh(batch @ W) @ weights)
 
 
 def _plan(n_reference=96, n_samples=20, **params):
     lime = LimeSignatureTransformer(X, n_reference=n_reference, n_samples=n_samples, **params)
-    return lime.fit([Counted(V).query()]).plan_
+    return lime.fit([_network(V).query()]).plan_
 
 
 PLAN = _plan()
@@ -78,7 +69,7 @@ def test_judging_by_hand():
 
 
 def test_clear_decisions_stop_early_and_cost_what_is_reported():
-    a, near, far = Counted(V), Counted(V + 0.01 * U), Counted(U)
+    a, near, far = _network(V), _network(V + 0.01 * U), _network(U)
     below = sequential_distance(a.query(), near.query(), PLAN, threshold=0.3)
     assert (below.decision, below.reason) == ("below", "threshold")
     above = sequential_distance(a.query(), far.query(), PLAN, threshold=0.3)
@@ -87,12 +78,12 @@ def test_clear_decisions_stop_early_and_cost_what_is_reported():
         assert result.n_reference == result.interval.n_reference < len(PLAN)
         assert result.n_queries == PLAN.take(result.n_reference).n_queries
     # Besides, 8 rows are asked twice at each look, and 2 % of the questions once more.
-    again = near.rows - below.n_queries
+    again = near.n_rows - below.n_queries
     assert 0 < again <= 16 * len(below.looks) + 0.02 * below.n_queries
 
 
 def test_the_last_look_is_the_interval_of_the_whole_plan():
-    a, b = Counted(V).query(), Counted(V + 0.5 * U).query()
+    a, b = _network(V).query(), _network(V + 0.5 * U).query()
     S = LimeSignatureTransformer.from_plan(PLAN).fit_transform([a, b])
     distance = zest_distances(S[0], S[1])
     result = sequential_distance(a, b, PLAN, threshold=distance)
@@ -108,7 +99,7 @@ def test_the_last_look_is_the_interval_of_the_whole_plan():
 
 
 def test_tolerance_stops_when_the_interval_is_narrow():
-    a, b = Counted(V).query(), Counted(V + 0.5 * U).query()
+    a, b = _network(V).query(), _network(V + 0.5 * U).query()
     results = [sequential_distance(a, b, PLAN, tol=tol) for tol in (2.0, 0.05, 1e-9)]
     assert [r.reason for r in results] == ["tol", "tol", "plan"]
     assert results[0].n_queries < results[1].n_queries < results[2].n_queries == PLAN.n_queries
@@ -119,7 +110,7 @@ def test_tolerance_stops_when_the_interval_is_narrow():
 
 
 def test_budget_is_kept_and_its_end_reported():
-    a, b = Counted(V).query(), Counted(V + 0.5 * U).query()
+    a, b = _network(V).query(), _network(V + 0.5 * U).query()
     result = sequential_distance(a, b, PLAN, tol=1e-9, max_queries=999)
     assert result.reason == "max_queries"
     assert result.n_queries <= 999 < PLAN.take(result.n_reference + 1).n_queries
@@ -128,19 +119,19 @@ def test_budget_is_kept_and_its_end_reported():
 
 
 def test_equal_models_are_below_any_threshold_at_once():
-    result = sequential_distance(Counted(V).query(), Counted(V).query(), PLAN, threshold=1e-6)
+    result = sequential_distance(_network(V).query(), _network(V).query(), PLAN, threshold=1e-6)
     assert (result.decision, result.n_reference) == ("below", 12)
 
 
 def test_plans_of_scores_and_of_designs_serve():
-    a, b = Counted(V).query(), Counted(U).query()
+    a, b = _network(V).query(), _network(U).query()
     for params in ({"surrogate": "passthrough"}, {"n_samples": "auto", "sampling": "foldover"}):
         plan = _plan(16, **params)
         assert sequential_distance(a, b, plan, threshold=0.3).decision == "above"
 
 
 def test_parameters_go_on_to_the_transformer():
-    a, b = Counted(V), Counted(U)
+    a, b = _network(V), _network(U)
     result = sequential_distance(
         a, b, PLAN, threshold=0.3, adapter=lambda m: m.query(), batch_size=7, n_classes=3
     )
@@ -174,13 +165,13 @@ def test_with_a_cache_nothing_is_asked_twice(tmp_path):
 def test_constant_models_warn_once_and_have_no_decision():
     constant = CallableQuery(lambda X: np.ones((len(X), 3)), output="logits")
     with pytest.warns(UndefinedSignatureWarning, match="model_b gave the same") as record:
-        result = sequential_distance(Counted(V).query(), constant, PLAN.take(16), threshold=0.3)
+        result = sequential_distance(_network(V).query(), constant, PLAN.take(16), threshold=0.3)
     assert len(record) == 1
     assert result.decision == "undecided" and np.isnan(result.interval.estimate)
 
 
 def test_wrong_parameters_are_refused():
-    a, b = Counted(V).query(), Counted(U).query()
+    a, b = _network(V).query(), _network(U).query()
     with pytest.raises(ValueError, match="neither threshold nor tol is given"):
         sequential_distance(a, b, PLAN)
     with pytest.raises(ValueError, match=r"threshold must be between 0 and 2.*got 2\.5"):

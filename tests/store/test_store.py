@@ -35,11 +35,6 @@ MASKS = mask_keys(RNG.random((20, 6)) < 0.5)
 SCORES = RNG.normal(size=(20, 3))
 
 
-@pytest.fixture
-def store(tmp_path):
-    return AnswerStore(tmp_path / "answers.sqlite")
-
-
 def _piece(who=VICTIM, question=b"point", start=0, stop=20, masks=MASKS, scores=SCORES):
     return Piece(who, question, start, masks[start:stop], scores[start:stop])
 
