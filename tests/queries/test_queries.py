@@ -568,7 +568,7 @@ def test_registered_kinds_are_tried_last_first(monkeypatch):
         TypeError, match="CallableQuery takes a function of a batch, not GaussianNB"
     ):
         as_query(GaussianNB())
-    with pytest.raises(TypeError, match="str cannot be asked"):
+    with pytest.raises(TypeError, match="'nobody' is a name, not a model; open a file"):
         as_query("nobody")
 
 
