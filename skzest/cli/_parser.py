@@ -71,7 +71,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
+def _command(commands: argparse._SubParsersAction, name: str, what: str) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=what, **_texts(name, what))
 
 

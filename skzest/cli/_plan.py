@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sized
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Nobody(Query):
     outputs = OUTPUTS
     classes_ = np.arange(2)
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Sized, output: str) -> np.ndarray:
         """The same for every question."""
         return np.zeros(len(X), dtype=int) if output == "predict" else np.full((len(X), 2), 0.5)
 

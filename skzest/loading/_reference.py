@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from .._points import Points
 from .._validation import check_whole, listed
 from ..maskers import AudioMasker, BaseMasker
 from ._folder import SOUNDS, find_files, read_images, read_sounds
@@ -37,7 +37,7 @@ class Reference:
         Names of the files, below the folder.
     """
 
-    points: Any
+    points: Points
     masker: str | BaseMasker = "auto"
     labels: np.ndarray | None = None
     names: list[str] | None = field(default=None)
@@ -239,7 +239,7 @@ def _from_table(path: Path, key: str | None, label: str | None) -> Reference:
     return Reference(frame, "auto", labels)
 
 
-def _label_among(names: Any, label: str | None, path: Path) -> str | None:
+def _label_among(names: Iterable[str], label: str | None, path: Path) -> str | None:
     if label is None:
         return next((name for name in names if name in _LABELS), None)
     if label not in names:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from ... import _points
 from ..._validation import check_choice, check_whole
 from ...exceptions import PartialAnswerError, QueryError
-from .._base import HOST, OUTPUTS, Query, Space, as_numpy
+from .._base import HOST, OUTPUTS, Inputs, Preprocess, Query, Space, as_numpy
 from .._labels import as_classes
 from ._limits import Limits, check_number
 from ._secrets import Headers, Secrets
@@ -124,7 +124,7 @@ class ServiceQuery(Query):
         max_rate: float | None = None,
         max_questions: int | None = None,
         n_connections: int = 1,
-        preprocess: Callable[[Any], Any] | None = None,
+        preprocess: Preprocess | None = None,
         deterministic: bool = True,
         model_id: str | None = None,
     ):
@@ -176,7 +176,7 @@ class ServiceQuery(Query):
         finally:
             self.model.close()
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """Refused: what answers behind an address cannot be seen.
 
         Raises
@@ -189,7 +189,7 @@ class ServiceQuery(Query):
             "whenever the model changes; or leave out cache=."
         )
 
-    def ask(self, X: Any, output: str) -> np.ndarray:
+    def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the service to one batch.
 
         Raises
@@ -221,7 +221,7 @@ class ServiceQuery(Query):
         return self.max_rows
 
     def _answers(
-        self, batch: Any, pieces: list[tuple[int, int]]
+        self, batch: Inputs, pieces: list[tuple[int, int]]
     ) -> tuple[dict[int, np.ndarray], QueryError | None]:
         """Answers by first row, in order, and the first failure; after that no more is sent."""
         stop = threading.Event()
@@ -253,7 +253,7 @@ class ServiceQuery(Query):
         return answers, failures[0] if failures else None
 
     @abstractmethod
-    def _call(self, batch: Any, n: int, stop: threading.Event) -> np.ndarray:
+    def _call(self, batch: Inputs, n: int, stop: threading.Event) -> np.ndarray:
         """Answer of the service to ``n`` rows, put in one call."""
 
     def __repr__(self) -> str:
@@ -309,8 +309,8 @@ class HttpQuery(ServiceQuery):
         self,
         url: str,
         *,
-        encode: Callable[[Any], Any],
-        decode: Callable[[bytes], Any],
+        encode: Callable[[Inputs], object],
+        decode: Callable[[bytes], ArrayLike],
         **service: Any,
     ):
         for name, function in (("encode", encode), ("decode", decode)):
@@ -319,7 +319,7 @@ class HttpQuery(ServiceQuery):
         super().__init__(url, **service)
         self.encode, self.decode = encode, decode
 
-    def _call(self, batch: Any, n: int, stop: threading.Event) -> np.ndarray:
+    def _call(self, batch: Inputs, n: int, stop: threading.Event) -> np.ndarray:
         body = self.encode(batch)
         kind = "application/octet-stream"
         if not isinstance(body, bytes):
@@ -327,7 +327,7 @@ class HttpQuery(ServiceQuery):
         request = Request(self.model.url, body, {"Content-Type": kind}, n)
         return self.model.call(request, lambda content, _: rows_of(self._decoded(content), n), stop)
 
-    def _decoded(self, content: bytes) -> Any:
+    def _decoded(self, content: bytes) -> ArrayLike:
         try:
             return self.decode(content)
         except Exception as error:
@@ -345,11 +345,11 @@ def rows_of(answer: ArrayLike, n: int) -> np.ndarray:
     return array
 
 
-def _n_rows(batch: Any) -> int:
+def _n_rows(batch: Inputs) -> int:
     return len(next(iter(batch.values()))) if isinstance(batch, Mapping) else len(batch)
 
 
-def _rows(batch: Any, start: int, stop: int) -> Any:
+def _rows(batch: Inputs, start: int, stop: int) -> Inputs:
     """Rows of a batch, or of each array in a dictionary of arrays."""
     if isinstance(batch, Mapping):
         return {name: _points.rows(array, start, stop) for name, array in batch.items()}

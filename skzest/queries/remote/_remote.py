@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..._points import is_frame
 from ..._validation import listed
 from ...exceptions import QueryError
-from .._base import as_numpy
+from .._base import Inputs, as_numpy
 from ._http import ServiceQuery, rows_of
 from ._protocol import DATATYPES, Tensor, TensorSpec, decode, encode, read_specs
 from ._secrets import Headers
@@ -95,23 +96,23 @@ class RemoteQuery(ServiceQuery):
             )
         self._url, self._root = found[0], found["root"]
         self.input_name, self.output_name, self.binary = input_name, output_name, binary
-        self._metadata: dict[str, Any] | None = None
+        self._metadata: dict[str, object] | None = None
         self._is_binary = binary
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, object]:
         """What the server says about the model: name, versions, inputs and outputs."""
         if self._metadata is None:
             self._metadata = self._read_json(self._url)
         return self._metadata
 
-    def _read_json(self, url: str) -> dict[str, Any]:
+    def _read_json(self, url: str) -> dict[str, object]:
         return self.model.call(Request(url), _as_dict)
 
     def _speaks_binary(self) -> bool:
         if self._is_binary is None:
             try:
-                self._is_binary = _BINARY in (self._read_json(self._root).get("extensions") or [])
+                self._is_binary = _BINARY in str(self._read_json(self._root).get("extensions"))
             except QueryError:  # a gateway may serve models only
                 self._is_binary = False
         return self._is_binary
@@ -128,7 +129,7 @@ class RemoteQuery(ServiceQuery):
         self._speaks_binary()  # before threads ask
         return 1 if fixed else self.max_rows
 
-    def _call(self, batch: Any, n: int, stop: threading.Event) -> np.ndarray:
+    def _call(self, batch: Inputs, n: int, stop: threading.Event) -> np.ndarray:
         tensors = self._tensors(batch)
         name = self._wanted()
         body, headers = encode(tensors, name, binary=self._speaks_binary())
@@ -137,7 +138,7 @@ class RemoteQuery(ServiceQuery):
 
     # --- inputs ---------------------------------------------------------------------------
 
-    def _tensors(self, batch: Any) -> list[Tensor]:
+    def _tensors(self, batch: Inputs) -> list[Tensor]:
         specs = read_specs(self.metadata, "inputs")
         if isinstance(batch, Mapping):  # as tokenizers give them
             return self._named(batch, specs)
@@ -158,7 +159,7 @@ class RemoteQuery(ServiceQuery):
             raise QueryError(f"{self!r} has no input {self.input_name!r}; it has {listed(names)}.")
         return next((spec for spec in specs if spec.name == self.input_name), None)
 
-    def _named(self, arrays: Mapping[str, Any], specs: Sequence[TensorSpec]) -> list[Tensor]:
+    def _named(self, arrays: Mapping[str, ArrayLike], specs: Sequence[TensorSpec]) -> list[Tensor]:
         """One tensor for each array, or for each column of a data frame."""
         known = {spec.name: spec for spec in specs}
         if specs and set(arrays) != set(known):
@@ -168,7 +169,7 @@ class RemoteQuery(ServiceQuery):
             )
         return [self._tensor(name, values, known.get(name)) for name, values in arrays.items()]
 
-    def _tensor(self, name: str, batch: Any, spec: TensorSpec | None) -> Tensor:
+    def _tensor(self, name: str, batch: Inputs, spec: TensorSpec | None) -> Tensor:
         values = _as_values(batch)
         if spec is not None:
             if values.ndim == 1 and len(spec.shape) == 2:
@@ -235,7 +236,7 @@ def _can_be_sent(values: np.ndarray, datatype: str) -> bool:
     return values.dtype.kind in "bui" and bool((values.astype(target) == values).all())
 
 
-def _as_dict(content: bytes, headers: Headers) -> dict[str, Any]:
+def _as_dict(content: bytes, headers: Headers) -> dict[str, object]:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -245,7 +246,7 @@ def _as_dict(content: bytes, headers: Headers) -> dict[str, Any]:
     return found
 
 
-def _as_values(batch: Any) -> np.ndarray:
+def _as_values(batch: Inputs) -> np.ndarray:
     """Numbers as they are, texts as an object array of bytes."""
     if isinstance(batch, (list, tuple)) and any(isinstance(text, str) for text in batch):
         values = np.array(batch, dtype=object)
