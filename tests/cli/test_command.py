@@ -1,11 +1,13 @@
-"""The command: every form as a process of its own, and in this one what each prints."""
+"""The command: its exit status as a process, and in this process what each form prints."""
 
+import io
 import json
 import os
 import pickle
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +87,11 @@ def folder(tmp_path_factory):
         "plan": ["rows.npy", "-o", "plan.npz", "--points", "8"],
         "sign": ["shop_models:old", "--plan", "plan.npz", "-o", "old.sig.npz"],
     }.items():
-        done = skzest(folder, name, *arguments)
-        assert done.returncode == 0, done.stderr
-        assert re.search(r"digest [0-9a-f]{64}\n$", done.stdout) and not done.stderr
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+                assert main([name, *arguments]) == 0, err.getvalue()
+        assert re.search(r"digest [0-9a-f]{64}\n$", out.getvalue()) and not err.getvalue()
     return folder
 
 
@@ -143,41 +147,47 @@ def test_compare_as_a_process(folder):
     assert D[0, 1] < 0.05 < D[0, 2]
 
 
-@pytest.mark.parametrize(
-    ("model", "status", "verdict"), [("new", 0, "is near"), ("other", 1, "is far from")]
-)
-def test_check_as_a_process(folder, model, status, verdict):
-    done = skzest(
-        folder,
-        "check",
-        f"shop_models:{model}",
-        "--against",
-        "old.sig.npz",
-        "--max-distance",
-        "0.05",
-    )
-    assert done.returncode == status and done.stderr == ""
-    assert done.stdout.startswith(f"### shop\\_models:{model} {verdict} old.sig.npz\n")
+CHECK = ("--against", "old.sig.npz", "--max-distance", "0.05")
 
 
-def test_judge_as_a_process(folder):
+def test_check_of_another_model_as_a_process(folder):
+    done = skzest(folder, "check", "shop_models:other", *CHECK)
+    assert done.returncode == 1 and done.stderr == ""
+    assert done.stdout.startswith("### shop\\_models:other is far from old.sig.npz\n")
+
+
+def test_an_error_as_a_process(folder):
+    done = skzest(folder, "plan", "nothing.npy", "-o", "p.npz")
+    err = error_of((done.returncode, done.stdout, done.stderr))
+    assert err.startswith("skzest plan: error: ")
+
+
+# --- what each form prints -------------------------------------------------------------------
+
+
+def test_check_of_a_copy(run):
+    status, out, err = run("check", "shop_models:new", *CHECK)
+    assert status == 0 and err == ""
+    assert out.startswith("### shop\\_models:new is near old.sig.npz\n")
+
+
+def test_judge(run):
     unrelated = [f"shop_models:zoo_{i}" for i in range(2, 8)]
     suspects = ["shop_models:new", "shop_models:other"]
-    done = skzest(
-        folder,
+    status, out, err = run(
         *("judge", "--owner", "shop_models:old", "--unrelated", *unrelated),
         *("--suspect", *suspects, "--reference", "rows.npy", "--points", "8"),
         *("--null", "lognormal", "--json"),
     )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    assert status == 0, err
+    found = json.loads(out)
     assert [one["model"] for one in found["suspects"]] == suspects
     assert found["suspects"][0]["decision"] == "reused"
     assert found["suspects"][1]["decision"] != "reused"
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_errors_of_every_form_take_one_line_and_status_2(folder, form):
+def test_errors_of_every_form_take_one_line_and_status_2(run, form):
     arguments = {
         "compare": ["shop_models:old", "shop_models:nobody", "--reference", "rows.npy"],
         "plan": ["nothing.npy", "-o", "p.npz"],
@@ -188,9 +198,7 @@ def test_errors_of_every_form_take_one_line_and_status_2(folder, form):
             *("--suspect", "shop_models:new", "--reference", "rows.npy"),
         ],
     }[form]
-    done = skzest(folder, form, *arguments)
-    error_of((done.returncode, done.stdout, done.stderr))
-    assert done.stderr.startswith(f"skzest {form}: error: ")
+    assert error_of(run(form, *arguments)).startswith(f"skzest {form}: error: ")
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy():
