@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What tests of several folders share: a zoo, a store, and closing of figures."""
 
-import os
 import sys
 
 import numpy as np
@@ -15,8 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skzest.store import AnswerStore
-
-os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The names of the package itself: each is there, and none is imported before it is used."""
 
+import json
 import subprocess
 import sys
 
@@ -7,7 +8,46 @@ import pytest
 
 import skzest
 
-HEAVY = ("matplotlib", "numpy", "pandas", "scipy", "skimage", "sklearn", "torch")
+HEAVY = {"matplotlib", "numpy", "pandas", "scipy", "skimage", "sklearn", "torch"}
+FRAMEWORKS = {"matplotlib", "torch"}
+HELP = """
+from skzest.cli import main
+try:
+    main(["--help"])
+except SystemExit as end:
+    assert end.code == 0
+"""
+# In this order in one process: what is run, and what it must not import.
+STEPS = {
+    "package": ("import skzest", HEAVY),
+    "help": (HELP, HEAVY),
+    "name": ("skzest.as_query", FRAMEWORKS),
+    # scikit-learn itself loads pandas where it is installed.
+    "scikit-learn": ("import sklearn.utils.validation", FRAMEWORKS),
+    "maskers": ("import skzest.maskers", FRAMEWORKS | {"pandas", "skimage"}),
+    "queries": ("import skzest.queries", FRAMEWORKS),
+    "testing": ("import skzest.testing as t; t.RowAsLinearModel(1)([1.0])", FRAMEWORKS),
+    "displays": ("import skzest.displays as d; d.ZestDistanceDisplay([[0.0]])", FRAMEWORKS),
+}
+RUN = """
+import contextlib, json, sys
+imported = {}
+for step, code in json.loads(sys.argv[1]).items():
+    before = set(sys.modules)
+    with contextlib.redirect_stdout(sys.stderr):
+        exec(code)
+    imported[step] = sorted(set(sys.modules) - before)
+print(json.dumps(imported))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """The modules that each step imports in a fresh process."""
+    steps = json.dumps({step: code for step, (code, _) in STEPS.items()})
+    command = [sys.executable, "-c", RUN, steps]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("name", skzest.__all__)
@@ -16,14 +56,14 @@ def test_each_name_resolves(name):
     assert name in dir(skzest)
 
 
-def test_import_skzest_loads_no_heavy_module():
-    code = f"import sys, skzest; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-    # The names do load them: the list above is of modules that could have been there.
-    code = f"import sys, skzest; skzest.as_query; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "numpy" in done.stdout
+@pytest.mark.parametrize("step", STEPS)
+def test_nothing_heavy_is_imported_before_it_is_used(imported, step):
+    assert STEPS[step][1].isdisjoint(imported[step])
+
+
+def test_modules_are_imported_when_they_are_used(imported):
+    assert "skzest.cli" in imported["help"]
+    assert "numpy" in imported["name"], "or the test above would see nothing"
 
 
 def test_unknown_name_is_an_attribute_error():

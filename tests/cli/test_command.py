@@ -201,20 +201,6 @@ def test_errors_of_every_form_take_one_line_and_status_2(run, form):
     assert error_of(run(form, *arguments)).startswith(f"skzest {form}: error: ")
 
 
-def test_help_is_quick_because_it_imports_nothing_heavy():
-    code = (
-        "import sys\n"
-        "from skzest.cli import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit as error:\n    print(error.code)\n"
-        "print([m for m in ('numpy', 'scipy', 'sklearn', 'torch') if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    *_, status, modules, end = done.stdout.split("\n")
-    assert (status, modules, end) == ("0", "[]", "")
-
-
 @pytest.mark.parametrize("form", ["", *FORMS])
 def test_help_has_examples_that_parse(run, form):
     from skzest.cli._parser import parse

@@ -2,7 +2,6 @@
 """What a picture of distances says, and that it can be read."""
 
 import itertools
-import subprocess
 import sys
 
 import numpy as np
@@ -476,15 +475,6 @@ def test_tuples_can_be_labels():
         D3, labels=[("a", 0), ("a", 1), ("b", 0)], method=None
     )
     assert tick_texts(display.ax_.yaxis)[0] == "('a', 0)"
-
-
-def test_matplotlib_is_not_imported_before_plot():
-    program = (
-        "import sys, skzest.displays as d; "
-        "display = d.ZestDistanceDisplay([[0.0]]); "
-        "sys.exit('matplotlib' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize(

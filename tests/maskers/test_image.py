@@ -2,8 +2,6 @@
 """Maskers on arrays that were written by hand, the facts they stand on, and their errors."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -571,17 +569,6 @@ def test_torch_renders_the_same_bits(dtype):
     copies = masker.render(*map(torch.tensor, arrays))
     assert copies.numpy().dtype == told.dtype
     assert_array_equal(copies.numpy(), told)
-
-
-def test_importing_maskers_loads_no_extra():
-    # scikit-learn itself loads pandas where it is installed.
-    code = (
-        "import sys, sklearn.utils.validation; before = set(sys.modules); import skzest.maskers;"
-        "extras = {'torch', 'pandas', 'matplotlib', 'skimage'};"
-        "print(extras & (set(sys.modules) - before))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
 
 
 # ---------------------------------------------------------------- masker_for
