@@ -147,7 +147,7 @@ class Asker:
             batch = next(batches_of(left.pieces, self.size.fitting))
             try:
                 scores = self.ask(batch, respondents)
-            except self._memory_errors(respondents) as error:
+            except self.memory_errors(respondents) as error:
                 if batch.n_rows == 1:
                     raise
                 # What was found too large meanwhile, by another task, is not tried again.
@@ -197,7 +197,7 @@ class Asker:
     def _next_again(self, n_rows: int, respondents: list[Respondent]) -> slice:
         """Which rows of the witness go along with a batch, so that a change is noticed."""
         n_known = min(len(r.witness.scores) for r in respondents if r.witness is not None)
-        room = self.size.fitting - n_rows if self.size.is_limit else _AGAIN_AT_ONCE
+        room = self.size.room_beside(n_rows, _AGAIN_AT_ONCE)
         again = max(min(int(self._due), room, n_known), 0)
         self._due += _AGAIN * n_rows - again
         start = self._turn if self._turn + again <= n_known else 0
@@ -218,7 +218,8 @@ class Asker:
             return _points.concatenate(parts), n_rows + n_again
         return copies, n_rows + n_again
 
-    def _memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
+    def memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
+        """What tells that a batch was too large for one of them."""
         return tuple({error for r in respondents for error in r.memory_errors})
 
     # --- from scores to coefficients ------------------------------------------------------
@@ -303,11 +304,12 @@ def tuned_rows(plan: QueryPlan, respondents: list[Respondent], space: Space) -> 
         batch = next(batches_of(whole_points(plan.n_questions), max(rows, 1)))
         if batch.n_rows in paces:
             continue
-        took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
-        if asker.size.fitting < min(batch.n_rows, usual):
-            break  # memory ran out
+        try:
+            took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
+        except asker.memory_errors(respondents):
+            break
         paces[batch.n_rows] = took / batch.n_rows
-    return min(paces, key=paces.__getitem__, default=asker.size.fitting)
+    return min(paces, key=paces.__getitem__, default=max(usual // 4, 1))
 
 
 def _seconds(asker: Asker, batch: Batch) -> float:

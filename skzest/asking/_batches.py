@@ -131,6 +131,11 @@ class BatchSize:
     def __post_init__(self) -> None:
         self.fitting = self.fitting or self.wanted
 
+    def room_beside(self, n_rows: int, most: int) -> int:
+        """How many rows, at most ``most``, may go along with a batch of ``n_rows``."""
+        is_limit = self.is_limit or self.fitting < self.wanted
+        return min(self.fitting - n_rows, most) if is_limit else most
+
 
 def auto_batch_size(point: Point, space: Space = HOST) -> int:
     """Copies per batch from the size of one copy and the device alone, so that results repeat.
