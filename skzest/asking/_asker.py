@@ -27,15 +27,17 @@ from ._batches import (
     batches_of,
     whole_points,
 )
-from ._first_look import check_witness
+from ._first_look import FIRST_LOOK_ROWS, check_witness
 from ._guard import Respondent, Witness, guarded_scores, rounding
 
 logger = logging.getLogger("skzest")
 
 __all__ = ["Asker", "PointCoefficients", "tuned_rows"]
 
-# Questions that are asked again as a run goes on: at most this share, and in one batch so many.
-_AGAIN, _AGAIN_AT_ONCE = 0.02, 8
+# Questions that are asked again as a run goes on: at most this share of a plan.
+_AGAIN = 0.02
+# Where batches may not grow, a batch is cut shorter once so many are due.
+_WORTH_A_CALL = 4
 
 
 @dataclass
@@ -76,6 +78,11 @@ class PointCoefficients:
         )
 
 
+def _n_known(respondents: list[Respondent]) -> int:
+    """How many questions all models with a witness can be asked again."""
+    return min((len(r.witness.scores) for r in respondents if r.witness is not None), default=0)
+
+
 class Check(NamedTuple):
     """Answers to rows of a model's witness, from ``start`` on, in a batch of ``n_rows``."""
 
@@ -109,7 +116,8 @@ class Asker:
         self.plan, self.respondents, self.size, self.space = plan, respondents, size, space
         self.keep_scores = keep_scores
         self.render = Renderer(plan, space)
-        self._due, self._turn = 0.0, 0  # questions to ask again, and which comes next
+        # Questions asked, questions asked again, and which of these comes next.
+        self._n_asked = self._n_again = self._turn = 0
         self._checks: list[Check] = []
 
     def coefficients(self, units: Sequence[tuple[int, int]]) -> Iterator[list[PointCoefficients]]:
@@ -144,24 +152,30 @@ class Asker:
         """Batch by batch, scores of some models; smaller batches where memory runs out."""
         left = Batch(tuple(pieces))
         while left.pieces:
-            batch = next(batches_of(left.pieces, self.size.fitting))
+            batch, n_again = self._next_batch(left, respondents)
             try:
-                scores = self.ask(batch, respondents)
-            except self.memory_errors(respondents) as error:
-                if batch.n_rows == 1:
+                scores = self.ask(batch, respondents, n_again)
+            except self._memory_errors(respondents) as error:
+                if batch.n_rows + n_again == 1:
                     raise
                 # What was found too large meanwhile, by another task, is not tried again.
                 half = self.size.fitting = min(-(-batch.n_rows // 2), self.size.fitting)
+                self.size.is_limit = True
                 logger.warning("out of memory at %d copies (%s); now %d", batch.n_rows, error, half)
                 continue
+            if self.size.most == 1 and self._due(0):
+                self._ask_alone(respondents)
             yield batch, scores
             left = left.without(batch.n_rows)
 
-    def ask(self, batch: Batch, respondents: list[Respondent]) -> list[Array]:
-        """Scores of some models for one batch, which is rendered once."""
+    def ask(self, batch: Batch, respondents: list[Respondent], n_again: int = 0) -> list[Array]:
+        """Scores of some models for one batch, which is rendered once.
+
+        With it go ``n_again`` questions that were asked before; a change is noticed by them.
+        """
         witness = next((r.witness for r in respondents if r.witness is not None), None)
-        again = slice(0, 0) if witness is None else self._next_again(batch.n_rows, respondents)
-        extra = witness.rows(again) if witness is not None and again.stop else None
+        again = self._turn_of(n_again, respondents)
+        extra = witness.rows(again) if witness is not None and n_again else None
         copies = self.render(batch, extra)
         scores = []
         for asked in respondents:
@@ -178,13 +192,8 @@ class Asker:
             scores.append(self.received(asked, batch, raw[: batch.n_rows]))
             if not is_intact:
                 copies = self.render(batch, extra)
-        if self._due > 2 * _AGAIN_AT_ONCE:  # no batch has room
-            self._due = 0.0
-            for asked in respondents:
-                if asked.witness is not None:
-                    n_rows = len(asked.witness.scores)
-                    raw, _ = guarded_scores(asked, asked.witness.copies, n_rows)
-                    self._checks.append(Check(asked, 0, asked.scores_from(raw), n_rows))
+        self._n_asked += batch.n_rows
+        self._n_again += n_again
         return scores
 
     def received(self, asked: Respondent, batch: Batch, raw: Array) -> Array:
@@ -194,32 +203,63 @@ class Asker:
     def received_in_part(self, asked: Respondent, batch: Batch, error: PartialAnswerError) -> None:
         """Keep what a model answered before it failed; nothing here."""
 
-    def _next_again(self, n_rows: int, respondents: list[Respondent]) -> slice:
-        """Which rows of the witness go along with a batch, so that a change is noticed."""
-        n_known = min(len(r.witness.scores) for r in respondents if r.witness is not None)
-        room = self.size.room_beside(n_rows, _AGAIN_AT_ONCE)
-        again = max(min(int(self._due), room, n_known), 0)
-        self._due += _AGAIN * n_rows - again
-        start = self._turn if self._turn + again <= n_known else 0
-        self._turn = start + again
-        return slice(start, start + again) if again else slice(0, 0)
+    # --- asking again ---------------------------------------------------------------------
+
+    def _due(self, n_rows: int) -> int:
+        """How many questions are to be asked again with the next ``n_rows``.
+
+        Up to eight are kept for the last batch, because a lie may begin late.
+        """
+        n_queries = self.plan.n_queries
+        allowed = int(_AGAIN * n_queries)
+        at_last = min(allowed // 2, FIRST_LOOK_ROWS)
+        n_asked = self._n_asked + n_rows
+        due = n_asked * (allowed - at_last) // n_queries - self._n_again
+        return max(due + at_last if n_asked >= n_queries else due, 0)
+
+    def _next_batch(self, left: Batch, respondents: list[Respondent]) -> tuple[Batch, int]:
+        """The next questions, and how many earlier ones go with them."""
+        size = self.size
+        batch = next(batches_of(left.pieces, size.fitting))
+        room = size.most - batch.n_rows
+        due = min(self._due(batch.n_rows), _n_known(respondents), size.most - 1)
+        is_last = self._n_asked + batch.n_rows >= self.plan.n_queries
+        if due <= room or not (is_last or due >= _WORTH_A_CALL):
+            return batch, min(due, room)
+        if is_last:  # half of them with the questions that are left over
+            due -= due // 2
+        return next(batches_of(left.pieces, size.most - due)), due
+
+    def _ask_alone(self, respondents: list[Respondent]) -> None:
+        """One earlier question by itself, where a batch is one question."""
+        again = self._turn_of(1, respondents)
+        for asked in respondents:
+            if asked.witness is not None:
+                raw, _ = guarded_scores(asked, asked.witness.rows(again), 1)
+                self._checks.append(Check(asked, again.start, asked.scores_from(raw), 1))
+        self._n_again += 1
+
+    def _turn_of(self, n_again: int, respondents: list[Respondent]) -> slice:
+        """Which rows of the witness come next."""
+        start = self._turn if self._turn + n_again <= _n_known(respondents) else 0
+        self._turn = start + n_again
+        return slice(start, self._turn)
 
     def _with_witness(
         self, asked: Respondent, copies: Points, n_rows: int, witness: Witness | None, again: slice
     ) -> tuple[Points, int]:
         """The batch for one model, whose witness may not be the one behind the copies."""
-        if witness is None or not again.stop:
+        n_again = again.stop - again.start
+        if witness is None or not n_again:
             return copies, n_rows
         if asked.witness is None:
             return _points.rows(copies, 0, n_rows), n_rows
-        n_again = again.stop - again.start
         if asked.witness.questions != witness.questions:
             parts = [_points.rows(copies, 0, n_rows), asked.witness.rows(again)]
             return _points.concatenate(parts), n_rows + n_again
         return copies, n_rows + n_again
 
-    def memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
-        """What tells that a batch was too large for one of them."""
+    def _memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
         return tuple({error for r in respondents for error in r.memory_errors})
 
     # --- from scores to coefficients ------------------------------------------------------
@@ -304,12 +344,11 @@ def tuned_rows(plan: QueryPlan, respondents: list[Respondent], space: Space) -> 
         batch = next(batches_of(whole_points(plan.n_questions), max(rows, 1)))
         if batch.n_rows in paces:
             continue
-        try:
-            took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
-        except asker.memory_errors(respondents):
-            break
+        took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
+        if asker.size.fitting < min(batch.n_rows, usual):
+            break  # memory ran out
         paces[batch.n_rows] = took / batch.n_rows
-    return min(paces, key=paces.__getitem__, default=max(usual // 4, 1))
+    return min(paces, key=paces.__getitem__, default=asker.size.fitting)
 
 
 def _seconds(asker: Asker, batch: Batch) -> float:

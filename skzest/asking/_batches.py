@@ -29,6 +29,7 @@ __all__ = [
 
 _AUTO_BYTES = 8 * 2**20
 _AUTO_ROWS = 16384
+_A_FEW = 8
 
 
 class Piece(NamedTuple):
@@ -121,7 +122,8 @@ def spaced_questions(n_questions: Sequence[int], n: int) -> Batch:
 class BatchSize:
     """Copies per batch: the size that was wanted, and the size that fits into memory.
 
-    ``is_limit`` says that the caller set the size, and no batch may be larger by a few rows.
+    ``is_limit`` says that no batch may be larger by a few rows: the caller set the size, or
+    memory ran out.
     """
 
     wanted: int
@@ -131,10 +133,10 @@ class BatchSize:
     def __post_init__(self) -> None:
         self.fitting = self.fitting or self.wanted
 
-    def room_beside(self, n_rows: int, most: int) -> int:
-        """How many rows, at most ``most``, may go along with a batch of ``n_rows``."""
-        is_limit = self.is_limit or self.fitting < self.wanted
-        return min(self.fitting - n_rows, most) if is_limit else most
+    @property
+    def most(self) -> int:
+        """Rows that a call may have, with questions that are asked again."""
+        return self.fitting if self.is_limit else self.fitting + _A_FEW
 
 
 def auto_batch_size(point: Point, space: Space = HOST) -> int:

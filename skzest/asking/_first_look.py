@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from .. import _points
 from ..exceptions import QueryError
 from ..queries import Array
 from ._batches import Batch, Renderer
-from ._guard import Respondent, Witness, guarded_scores, rounding
+from ._guard import Respondent, Witness, guarded_scores, own, rounding
 
 __all__ = ["FIRST_LOOK_ROWS", "Gap", "by_halves_of", "check_witness", "look_at", "tolerance_of"]
 
@@ -35,7 +36,8 @@ class Gap:
     @classmethod
     def between(cls, first: np.ndarray, second: np.ndarray) -> Gap:
         """Scores of shape (n, n_classes); infinitely far where the shapes differ."""
-        size = np.inf if first.shape != second.shape else float(np.max(np.abs(second - first)))
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.inf if first.shape != second.shape else float(np.max(np.abs(second - first)))
         eps = float(np.finfo(first.dtype).eps)
         return cls(size, float(np.ptp(first)), rounding(eps, float(np.max(np.abs(first)))))
 
@@ -70,14 +72,13 @@ def look_at(asked: Respondent, questions: Batch, render: Renderer) -> None:
         If the answer to a copy depends on the rest of the batch.
     """
     copies = render(questions)
-    raw, is_intact = guarded_scores(asked, copies, questions.n_rows)
+    kept = own(copies)
+    raw, _ = guarded_scores(asked, copies, questions.n_rows)
     asked.recognise(raw)
     first = _as_numpy(asked, asked.scores_from(raw))
     asked.n_columns = first.shape[1]
     if asked.query.deterministic:
-        asked.witness = Witness(
-            questions, copies if is_intact else render(questions), first, _OF_BATCH
-        )
+        asked.witness = Witness(questions, kept, first, _OF_BATCH)
         _check_repeats(asked)
 
 
@@ -86,21 +87,24 @@ def _as_numpy(asked: Respondent, scores: Array) -> np.ndarray:
     return np.array(asked.query.space.to_numpy(scores))
 
 
-def _again(asked: Respondent, start: int, stop: int) -> np.ndarray:
-    """Answers to rows of the witness, asked once more."""
+def _again(asked: Respondent, which: Sequence[int]) -> np.ndarray:
+    """Answers to rows of the witness, asked once more in this order."""
     assert asked.witness is not None
-    copies = _points.rows(asked.witness.copies, start, stop)
-    raw, _ = guarded_scores(asked, copies, stop - start)
+    copies = _points.take(asked.witness.copies, which)
+    raw, _ = guarded_scores(asked, copies, len(which))
     return _as_numpy(asked, asked.scores_from(raw))
 
 
 def by_halves_of(asked: Respondent) -> Gap:
-    """The witness asked in two halves, beside the answers to the whole."""
+    """The witness asked in two halves, beside the answers to the whole.
+
+    In reverse order: a model that mixes up rows would mix them up alike otherwise.
+    """
     assert asked.witness is not None
     n_rows = len(asked.witness.scores)
-    middle = n_rows // 2
-    halves = [(0, middle), (middle, n_rows)] if middle else [(0, n_rows)]
-    again = np.concatenate([_again(asked, *half) for half in halves])
+    backwards, middle = range(n_rows)[::-1], n_rows // 2
+    halves = [backwards[:middle], backwards[middle:]] if middle else [backwards]
+    again = np.concatenate([_again(asked, half) for half in halves])[::-1]
     return Gap.between(asked.witness.scores, again)
 
 
@@ -117,7 +121,7 @@ def _check_repeats(asked: Respondent) -> None:
     by_halves = by_halves_of(asked)
     if not by_halves.exceeds(_DETERMINISM):
         return
-    gap = Gap.between(first, _again(asked, 0, n_rows))
+    gap = Gap.between(first, _again(asked, range(n_rows)))
     if gap.exceeds(_DETERMINISM):
         raise ValueError(
             f"{asked.name} answers the same question differently: two answers to the same "
@@ -159,7 +163,7 @@ def check_witness(asked: Respondent, start: int, again: np.ndarray, n_rows: int)
         return
     if not gap.exceeds(asked.witness.tolerance):
         # Perhaps the rest of the batch matters: does the question alone get the same answer?
-        alone = Gap.between(scores, _again(asked, 0, len(scores)))
+        alone = Gap.between(scores, _again(asked, range(len(scores))))
         if not alone.exceeds(_DETERMINISM):
             return
     raise QueryError(

@@ -18,7 +18,7 @@ from ..exceptions import PartialAnswerError, QueryError, ServiceError
 from ..queries import Array, Query, as_response, first_look, raw_scores
 from ._batches import Batch
 
-__all__ = ["Respondent", "Witness", "guarded_scores", "rounding", "sessions"]
+__all__ = ["Respondent", "Witness", "guarded_scores", "own", "rounding", "sessions"]
 
 
 def rounding(eps: float, largest: float) -> float:
@@ -39,8 +39,8 @@ class Witness:
     tolerance: float
 
     def rows(self, which: slice) -> Points:
-        """Some of the copies."""
-        return _points.rows(self.copies, which.start, which.stop)
+        """Some of the copies, in memory of their own: a model may change what it was given."""
+        return own(_points.rows(self.copies, which.start, which.stop))
 
 
 @dataclass
@@ -93,8 +93,11 @@ class Respondent:
     def scores_from(self, raw: Array) -> Array:
         """Scores of the response from what the model answered, in memory of their own."""
         # Infinite scores are reported with their reference point, not as a NumPy warning.
-        with np.errstate(invalid="ignore", over="ignore"):
-            return as_response(raw, self.given or self.output, self.response, self.clip)
+        try:
+            with np.errstate(invalid="ignore", over="ignore"):
+                return as_response(raw, self.given or self.output, self.response, self.clip)
+        except QueryError as error:
+            raise QueryError(f"{self.name} {error}") from error
 
     def recognise(self, raw: Array) -> None:
         """Find out what the model answers with, whatever it was asked for."""
@@ -203,16 +206,16 @@ def _given(asked: Respondent, copies: Points, n_rows: int) -> tuple[Points, int]
         repeated = [copies] * (full // n_rows) + [_points.rows(copies, 0, full % n_rows)]
         return _points.concatenate(repeated if full % n_rows else repeated[:-1]), full
     if asked.own_copies or not hasattr(copies, "dtype"):
-        return _own(copies), n_rows
+        return own(copies), n_rows
     if isinstance(copies, np.ndarray):
         copies.flags.writeable = False
     return copies, n_rows
 
 
-def _own(copies: Points) -> Points:
+def own(copies: Points) -> Points:
     """A batch in memory of its own."""
     if isinstance(copies, list):
-        return [_own(copy) if hasattr(copy, "dtype") else copy for copy in copies]
+        return [own(copy) if hasattr(copy, "dtype") else copy for copy in copies]
     return copies.clone() if hasattr(copies, "clone") else copies.copy()
 
 
@@ -223,6 +226,11 @@ def _named(error: Exception, asked: Respondent, n_rows: int) -> Exception:
     if isinstance(error, QueryError):
         kind = ServiceError if isinstance(error, ServiceError) else QueryError
         return kind(f"{asked.name}: {error}")
+    if isinstance(error, StopIteration):  # it would end a loop of ours without a word
+        return RuntimeError(
+            f"{asked.name} raised StopIteration when asked about {n_rows} masked copies. Does it "
+            "draw from an iterator that has run out? Make a new one for each batch."
+        )
     if hasattr(error, "add_note"):  # Python 3.11
         error.add_note(f"skzest was asking {asked.name} about {n_rows} masked copies.")
     return error

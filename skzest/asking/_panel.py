@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -17,7 +17,7 @@ from ..plan import QueryPlan
 from ..queries import Query, as_query, check_comparable_columns, choose_output
 from ..store import AnswerStore
 from ._asker import PointCoefficients
-from ._batches import Renderer, spaced_questions
+from ._batches import Batch, Renderer, spaced_questions
 from ._cached import CachedAnswers
 from ._first_look import FIRST_LOOK_ROWS, look_at
 from ._guard import Respondent, sessions
@@ -125,10 +125,13 @@ class Panel:
         """Model ``i``, after a first look at its answers."""
         asked = self.respondents[i]
         if asked.n_columns is None:
-            n_rows = min(FIRST_LOOK_ROWS, asked.batch_size or FIRST_LOOK_ROWS)
+            # Few where there is little to ask: it costs twice as many questions.
+            n_rows = max(min(self.plan.n_queries // 8, FIRST_LOOK_ROWS), 1)
+            n_rows = min(n_rows, asked.batch_size or n_rows)
             while True:
+                questions = spaced_questions(self.plan.n_questions, n_rows)
                 try:
-                    self._look(i, n_rows)
+                    self._look(i, questions)
                     break
                 except asked.memory_errors:
                     if n_rows == 1:
@@ -136,13 +139,9 @@ class Panel:
                     n_rows //= 2
         return asked
 
-    def _look(self, i: int, n_rows: int) -> None:
-        """A first look at model ``i`` in batches of at most ``n_rows``."""
-        # Few where there is little to ask: it costs twice as many questions.
-        few = max(min(self.plan.n_queries // 8, n_rows), 1)
-        questions = spaced_questions(self.plan.n_questions, few)
+    def _look(self, i: int, questions: Batch) -> None:
         if self._cached is not None:
-            self._cached.look(i, questions, n_rows)
+            self._cached.look(i, questions)
             return
         asked = self.respondents[i]
         look_at(asked, questions, Renderer(self.plan, asked.query.space))
@@ -219,23 +218,6 @@ class Panel:
             keep_scores=keep_scores,
             cached=self._cached,
         )
-
-    def coefficients_by_points(
-        self, n_points: int, n_jobs: int | None = None, report: Callable[[int], None] | None = None
-    ) -> Iterator[list[PointCoefficients]]:
-        """Ask the plan, ``n_points`` at a time; per model, its coefficients at these points."""
-        respondents = [self.look(i) for i in range(len(self))]
-        for start in range(0, len(self.plan), n_points):
-            stop = min(start + n_points, len(self.plan))
-            yield answer_plan(
-                self.plan.slice(start, stop),
-                respondents,
-                batch_size=self._batch_size,
-                n_jobs=n_jobs,
-                report=report,
-                cached=self._cached,
-                offset=start,
-            )
 
     def scores(self, classes: np.ndarray, remedy: str) -> tuple[np.ndarray, np.ndarray]:
         """Ask the whole plan; scores for all masks, and which models are constant.

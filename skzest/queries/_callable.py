@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_choice
 from ..exceptions import QueryError
-from ._base import OUTPUTS, Array, Inputs, Preprocess, Query, as_numpy
-from ._labels import as_classes, in_order
+from ._base import OUTPUTS, Array, Inputs, Preprocess, Query
+from ._labels import array_in_order, as_classes
 
 __all__ = ["CallableQuery"]
 
@@ -82,14 +82,4 @@ class CallableQuery(Query):
         """Answer of the function to one batch, as a NumPy array of its own."""
         if output != self.output:
             raise QueryError(f"{self!r} was asked for {output}, and returns {self.output}.")
-        answer = self.model(self.prepare(X))
-        try:
-            # A copy: some functions answer every batch in the same memory.
-            return np.array(as_numpy(in_order(self, answer, X, output)))
-        except QueryError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise QueryError(
-                f"{self!r} returned a {type(answer).__name__} that cannot be read as an array "
-                f"({error}); return an array with one row per copy."
-            ) from error
+        return array_in_order(self, self.model(self.prepare(X)), X, output)

@@ -11,9 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..exceptions import QueryError
-from ._base import Array, Inputs, Query
+from ._base import Array, Inputs, Query, as_numpy
 
-__all__ = ["as_classes", "check_comparable_columns", "classes_of_config", "in_order", "shortened"]
+__all__ = [
+    "array_in_order",
+    "as_classes",
+    "check_comparable_columns",
+    "classes_of_config",
+    "in_order",
+    "shortened",
+]
 
 _REMEDY = "CallableQuery(model.predict_proba, classes=...) or TorchQuery(model, classes=...)"
 
@@ -66,6 +73,26 @@ def classes_of_config(model: object) -> np.ndarray | None:
 
 
 # --- from the answers ----------------------------------------------------------------------
+
+
+def array_in_order(query: Query, answer: Array, X: Inputs, output: str) -> np.ndarray:
+    """The answer as a NumPy array of its own, :func:`in_order`.
+
+    Raises
+    ------
+    QueryError
+        If the answer cannot be read as an array.
+    """
+    try:
+        # A copy: some models answer every batch in the same memory.
+        return np.array(as_numpy(in_order(query, answer, X, output)))
+    except QueryError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise QueryError(
+            f"{query!r} returned a {type(answer).__name__} that cannot be read as an array "
+            f"({error}); return an array with one row per copy."
+        ) from error
 
 
 def in_order(query: Query, answer: Array, X: Inputs, output: str) -> Array:

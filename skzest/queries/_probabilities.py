@@ -64,7 +64,8 @@ def normalised(scores: Array) -> Array:
             'of another kind, use output="decision_function" and response="raw".'
         )
     rounded = xp.isfinite(total) & (xp.abs(total - 1.0) > _EXACT)
-    return scores / xp.where(rounded, total, xp.ones_like(total))[:, None]
+    scores = scores / xp.where(rounded, total, xp.ones_like(total))[:, None]
+    return xp.where(xp.isinf(scores), xp.nan, scores)  # clipping would hide an infinity
 
 
 def fault_of(scores: Array) -> str | None:
@@ -89,7 +90,8 @@ def _fault(xp: ModuleType, scores: Array, total: Array) -> str | None:
 
 def _sums(xp: ModuleType, scores: Array) -> Array:
     # A product with ones: sums along short rows are 10 times slower, and this is every batch.
-    return scores @ xp.ones(scores.shape[1], dtype=scores.dtype, device=device_of(scores))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return scores @ xp.ones(scores.shape[1], dtype=scores.dtype, device=device_of(scores))
 
 
 def _all_exact(xp: ModuleType, scores: Array, total: Array) -> bool:

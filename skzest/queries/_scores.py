@@ -58,7 +58,13 @@ def _one_hot_of_labels(query: Query, answer: Array, n: int) -> np.ndarray:
     assert query.classes_ is not None
     # A dictionary, not searchsorted: classes may be unsorted, strings, booleans or objects.
     column_of = {label: column for column, label in enumerate(query.classes_.tolist())}
-    columns = [column_of.get(label, -1) for label in labels.tolist()]
+    try:
+        columns = [column_of.get(label, -1) for label in labels.tolist()]
+    except TypeError as error:  # a list or a dict for a label
+        raise QueryError(
+            f"{query!r} returned rows that are not labels ({error}); expected one of its classes, "
+            f"{shortened(query.classes_)}, for each copy."
+        ) from error
     if -1 in columns:
         stranger = labels.tolist()[columns.index(-1)]
         raise QueryError(
@@ -103,6 +109,8 @@ def _row_after_row(scores: Array) -> Array:
 
 
 def _as_float(xp: ModuleType, query: Query, answer: Array) -> Array:
+    if not getattr(answer.dtype, "isnative", True):
+        answer = answer.astype(answer.dtype.newbyteorder("="))
     if answer.dtype in (xp.float64, xp.float32):
         return answer
     if xp.isdtype(answer.dtype, "real floating"):

@@ -10,7 +10,7 @@ import numpy as np
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query, as_numpy
-from ._labels import in_order
+from ._labels import array_in_order
 
 __all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
 
@@ -106,9 +106,7 @@ class SklearnQuery(Query):
                 'decision_function_shape="ovr" on the SVC (it needs no new fit).'
             )
         answer = getattr(self.model, self._methods[output])(self.prepare(X))
-
-        # A copy: some models answer every batch in the same memory.
-        return np.array(as_numpy(in_order(self, answer, X, output)))
+        return array_in_order(self, answer, X, output)
 
 
 def _estimator_type(model: Model) -> str | None:

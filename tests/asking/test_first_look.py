@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skzest import CallableQuery, LimeSignatureTransformer, QueryError
@@ -61,7 +62,39 @@ def test_lies_that_begin_in_the_middle_are_noticed(lie, batch_size):
         _lime(**params).fit_transform([CallableQuery(service, output="logits")])
 
 
-@pytest.mark.parametrize("batch_size", ["auto", 64, 40, 7])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("batch_size", ["auto", 64, 30, 7])
+@pytest.mark.parametrize("lie", ["frozen", "previous", "classes swapped", "scaled", "zeros"])
+def test_lies_that_begin_with_the_last_call_are_noticed(lie, batch_size, n_jobs):
+    lime = _lime(n_reference=8, batch_size=batch_size, n_jobs=n_jobs)
+    honest = Service(None, np.inf)
+    with parallel_config("threading"):
+        lime.fit_transform([CallableQuery(honest, output="logits")])
+        late = Service(LIES[lie], n_right=honest.n_calls - 1)
+        with pytest.raises(QueryError, match="no longer answers"):
+            lime.fit_transform([CallableQuery(late, output="logits")])
+
+
+def test_a_model_asked_one_question_at_a_time_is_watched():
+    lime = _lime(batch_size=1, n_reference=8)
+    late = Service(LIES["scaled"], n_right=200)
+    with pytest.raises(QueryError, match=r"no longer answers as it did .* a batch of 1 copies"):
+        lime.fit_transform([CallableQuery(late, output="logits")])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 9])
+def test_questions_asked_again_respect_memory_that_runs_out(limit):
+    def small(batch):
+        if len(batch) > limit:
+            raise MemoryError(f"{len(batch)} rows")
+        return right(batch)
+
+    S = _lime(n_reference=4).fit_transform([CallableQuery(small, output="logits")])
+    whole = _lime(n_reference=4).fit_transform([CallableQuery(right, output="logits")])
+    assert_allclose(S, whole, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 64, 40, 7, 1])
 def test_at_most_two_in_a_hundred_questions_are_asked_again(batch_size):
     honest = Service(None, np.inf)
     lime = _lime(batch_size=batch_size)
@@ -136,6 +169,26 @@ def test_a_model_that_changes_its_batch_is_named_and_spoils_no_other(writer):
     assert_array_equal(both[0], alone[0])
     assert_array_equal(both[1], _lime().fit_transform(queries[1:])[0])
     assert np.abs(both[0] - both[1]).max() > 0.01
+
+
+def test_a_model_that_changes_earlier_batches_puts_no_blame_on_the_next():
+    kept = []
+
+    def late_writer(batch):
+        for earlier in kept:
+            earlier.flags.writeable = True
+            earlier[...] = 0.0
+        kept.append(batch)
+        return right(batch)
+
+    def scaled(batch):
+        return 3 * right(batch)
+
+    queries = [CallableQuery(f, output="logits") for f in (late_writer, scaled)]
+    both = _lime(batch_size=16, n_reference=8).fit_transform(queries)
+    assert len(kept) > 20
+    assert_allclose(both[1], 3 * both[0], atol=1e-10)
+    assert np.abs(both[0]).max() > 0.1
 
 
 def test_tensors_that_are_changed_are_noticed():

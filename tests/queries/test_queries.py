@@ -214,12 +214,14 @@ def test_non_finite_scores_pass_so_that_the_caller_can_name_the_point(response):
     assert np.isfinite(scores[[0, 2]]).all()
 
 
+@pytest.mark.parametrize("response", ["logit", "predict_proba", "label"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_non_finite_probabilities_are_not_called_logits(value):
+def test_non_finite_probabilities_are_neither_clipped_nor_called_logits(value, response):
     probabilities = PROBABILITIES.copy()
     probabilities[0, 0] = value
-    scores = respond(constant(probabilities), ROWS, "predict_proba")
-    np.testing.assert_array_equal(scores, probabilities)
+    scores = respond(constant(probabilities), ROWS, response)
+    assert np.isnan(scores[0]).any()
+    np.testing.assert_array_equal(scores[1:], respond(constant(PROBABILITIES), ROWS, response)[1:])
 
 
 def test_answers_of_the_model_are_not_changed():
