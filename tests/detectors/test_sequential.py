@@ -159,7 +159,7 @@ def test_with_a_cache_nothing_is_asked_twice(tmp_path):
     assert few < all_of_them == again == PLAN.n_queries
     checks = third  # answers that were there are looked at again, a few rows of each
     assert checks < 0.1 * 2 * PLAN.n_queries
-    assert second <= 2 * (all_of_them - few) + 2 * checks
+    assert second <= 1.02 * 2 * (all_of_them - few) + 2 * checks
 
 
 def test_constant_models_warn_once_and_have_no_decision():
