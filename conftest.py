@@ -6,11 +6,10 @@ from importlib.util import find_spec
 
 import pytest
 
-# Workers of pytest-xdist share the cores already: without this each opens a thread per core,
-# and two workers on two cores spend their time waiting for each other. Set before NumPy loads.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+# One thread: the models are so small that several spend their time waiting for each other (a test
+# of torch networks of batches of one row takes 0.3 s in place of 5). Set before NumPy loads.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # Figures are drawn into memory: no test opens a window.
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -24,8 +24,7 @@ Y = (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 0.5)
 GOOD = LogisticRegression().fit(X, Y)
 
 
-def _lime(reference=X, **params):
-    return LimeSignatureTransformer(reference, **({"n_reference": 4, "n_samples": 30} | params))
+_lime = partial(LimeSignatureTransformer, reference=X, n_reference=4, n_samples=30)
 
 
 def _ask(function, **params):
@@ -269,7 +268,7 @@ def test_a_point_of_one_part_is_named_before_anything_is_asked():
 
 def test_one_column_is_one_part():
     with pytest.raises(ValueError, match="cut into 1 part by TabularMasker"):
-        _lime(X[:, :1]).fit([LogisticRegression().fit(X[:, :1], Y)])
+        _lime(reference=X[:, :1]).fit([LogisticRegression().fit(X[:, :1], Y)])
 
 
 @pytest.mark.parametrize(
@@ -289,9 +288,11 @@ def test_references_of_many_kinds_are_accepted(kind, tmp_path):
         reference = np.asfortranarray(reference)
     else:
         reference = reference.astype({"big-endian": ">f8"}.get(kind, kind))
-    signature = _lime(reference).fit_transform([GOOD])
+    signature = _lime(reference=reference).fit_transform([GOOD])
     if kind == "int16":  # rounded points and fills, so the coefficients are near, not equal
-        assert zest_distances(signature, _lime(reference * 1.0).fit_transform([GOOD])) < 0.05
+        assert (
+            zest_distances(signature, _lime(reference=reference * 1.0).fit_transform([GOOD])) < 0.05
+        )
     else:
         assert_allclose(signature, _lime().fit_transform([GOOD]), atol=1e-4)
 
@@ -306,7 +307,7 @@ def test_data_frames_are_accepted_and_models_see_them():
         seen.append(list(batch.columns))
         return model.predict_proba(batch)
 
-    signatures = _lime(frame).fit_transform([model, CallableQuery(answer)])
+    signatures = _lime(reference=frame).fit_transform([model, CallableQuery(answer)])
     assert seen[0] == list("abcdef")
     assert_allclose(signatures[0], signatures[1])
     assert_allclose(signatures[0], _lime().fit_transform([GOOD])[0], atol=1e-8)
@@ -326,7 +327,7 @@ def test_data_frames_are_accepted_and_models_see_them():
 )
 def test_references_that_cannot_be_used(reference, error, message):
     with pytest.raises(error, match=message):
-        _lime(reference).fit([GOOD])
+        _lime(reference=reference).fit([GOOD])
 
 
 def test_images_of_a_channel_count_that_is_not_colour():
@@ -339,4 +340,4 @@ def test_images_of_a_channel_count_that_is_not_colour():
 
 def test_masked_arrays_are_not_taken_for_plain_tables():
     with pytest.raises(TypeError, match="masked array"):
-        _lime(np.ma.masked_greater(X, 1), masker=TabularMasker()).fit([GOOD])
+        _lime(reference=np.ma.masked_greater(X, 1), masker=TabularMasker()).fit([GOOD])

@@ -3,6 +3,7 @@
 
 import pickle
 import tracemalloc
+from functools import partial
 
 import joblib
 import numpy as np
@@ -41,9 +42,7 @@ def zoo(digit_zoo):
     return [*digit_zoo, trees.fit(X, Y)]
 
 
-def _lime(**params):
-    params = {"n_reference": 6, "n_samples": 50, "masker": MASKER} | params
-    return LimeSignatureTransformer(X, **params)
+_lime = partial(LimeSignatureTransformer, reference=X, n_reference=6, n_samples=50, masker=MASKER)
 
 
 # --- what is computed ---------------------------------------------------------------------

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A zoo of models goes through scikit-learn's tools as any samples do."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import sklearn
@@ -65,11 +67,8 @@ def zoo():
     return models
 
 
-def _lime(**params):
-    masker = ImageMasker("grid", image_shape=(8, 8), segmenter_params={"shape": (3, 3)})
-    return LimeSignatureTransformer(
-        X, **({"n_reference": 5, "n_samples": 32, "masker": masker} | params)
-    )
+MASKER = ImageMasker("grid", image_shape=(8, 8), segmenter_params={"shape": (3, 3)})
+_lime = partial(LimeSignatureTransformer, reference=X, n_reference=5, n_samples=32, masker=MASKER)
 
 
 def _containers(models):

@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -38,9 +39,7 @@ X = X / 16
 MASKER = ImageMasker("grid", image_shape=(8, 8))
 
 
-def _lime(reference=X, **params):
-    params = {"n_reference": 6, "n_samples": 50, "masker": MASKER} | params
-    return LimeSignatureTransformer(reference, **params)
+_lime = partial(LimeSignatureTransformer, reference=X, n_reference=6, n_samples=50, masker=MASKER)
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ def test_networks_are_stored_with_their_preprocessing(store):
     torch.manual_seed(0)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4)).eval()
-    lime = _lime(images, n_reference=None, masker=ImageMasker("grid"), cache=store)
+    lime = _lime(reference=images, n_reference=None, masker=ImageMasker("grid"), cache=store)
     query = TorchQuery(net, mean=[0.5] * 3, std=0.25)
     expected = lime.fit_transform([query])
     before = store.stats()
@@ -122,7 +121,7 @@ def test_tables_and_texts_are_stored_too(store):
         output="logits",
         model_id="table",
     )
-    lime = _lime(frame, masker=TabularMasker(), cache=store)
+    lime = _lime(reference=frame, masker=TabularMasker(), cache=store)
     expected = lime.fit_transform([model])
     before = store.stats()
     assert_array_equal(lime.fit_transform([model]), expected)

@@ -2,6 +2,7 @@
 """Questions asked again: models that change in the middle of a run, and models that do not."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -47,8 +48,7 @@ LIES = {
 }
 
 
-def _lime(**params):
-    return LimeSignatureTransformer(X, **{"n_reference": 48, "n_samples": 64, **params})
+_lime = partial(LimeSignatureTransformer, reference=X, n_reference=48, n_samples=64)
 
 
 @pytest.mark.parametrize("batch_size", ["auto", 64, 30])

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a model is given is protected, what it answers is checked."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -17,8 +19,7 @@ Y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
 GOOD = LogisticRegression().fit(X, Y)
 
 
-def _lime(reference=X, **params):
-    return LimeSignatureTransformer(reference, **({"n_reference": 6, "n_samples": 40} | params))
+_lime = partial(LimeSignatureTransformer, reference=X, n_reference=6, n_samples=40)
 
 
 def _clips_in_place(batch):
@@ -51,8 +52,8 @@ def test_a_model_that_writes_into_its_frame_spoils_no_other():
         batch["a"] = batch["a"].clip(upper=0)
         return model.predict_proba(batch)
 
-    signatures = _lime(frame).fit_transform([CallableQuery(writer), model])
-    assert_array_equal(signatures[1], _lime(frame).fit_transform([model])[0])
+    signatures = _lime(reference=frame).fit_transform([CallableQuery(writer), model])
+    assert_array_equal(signatures[1], _lime(reference=frame).fit_transform([model])[0])
 
 
 class _OneBuffer:

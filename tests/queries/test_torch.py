@@ -62,9 +62,9 @@ def image_query(module=None, **params):
     return TorchQuery(Net().eval() if module is None else module, mean=MEAN, std=STD, **params)
 
 
-def image_lime(reference=IMAGES, **params):
-    params = {"n_reference": 5, "n_samples": 60, "masker": GRID} | params
-    return LimeSignatureTransformer(reference, **params)
+image_lime = partial(
+    LimeSignatureTransformer, reference=IMAGES, n_reference=5, n_samples=60, masker=GRID
+)
 
 
 def normalized(images):
@@ -175,7 +175,7 @@ def test_copies_made_on_the_device_are_those_of_the_host(layout, dtype, device):
         "flat": images[..., 0].reshape(20, -1),
     }[layout]
     masker = ImageMasker("grid", image_shape=(8, 8) if layout == "flat" else None)
-    lime = image_lime(images, masker=masker).fit([CallableQuery(len, classes=[0, 1])])
+    lime = image_lime(reference=images, masker=masker).fit([CallableQuery(len, classes=[0, 1])])
     batch = Batch((Piece(0, 3, 9), Piece(2, 0, 40)))
     on_host = Renderer(lime.plan_, HOST)(batch)
     on_device = Renderer(lime.plan_, TorchSpace(torch.device(device)))(batch)
@@ -318,7 +318,7 @@ def test_the_way_of_devices_gives_the_same(space, reference, monkeypatch):
     query = TorchQuery(Net().eval(), mean=MEAN, std=STD)
     if reference.dtype != np.uint8:
         query = TorchQuery(Net().eval(), preprocess=lambda x: x.permute(0, 3, 1, 2) / 255)
-    lime = image_lime(reference)
+    lime = image_lime(reference=reference)
     expected = lime.fit_transform([query])
     monkeypatch.setattr(TorchQuery, "space", property(lambda self: space(self.device)))
     lime.n_jobs = 2
@@ -605,7 +605,7 @@ FLAT = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
 )
 def test_input_that_is_silently_wrong_is_warned_of_once(make, reference, match):
     with pytest.warns(UserWarning, match=match) as caught:
-        image_lime(reference).fit_transform([make(Net().eval())])
+        image_lime(reference=reference).fit_transform([make(Net().eval())])
     assert len(caught) == 1
 
 
@@ -620,14 +620,16 @@ def test_input_that_is_silently_wrong_is_warned_of_once(make, reference, match):
     ],
 )
 def test_input_that_fits_is_not_warned_of(query, reference):
-    image_lime(reference).fit_transform([query])  # warnings are errors
+    image_lime(reference=reference).fit_transform([query])  # warnings are errors
 
 
 def test_wrong_layout_is_explained():
     with pytest.raises(QueryError, match=r"these are channels-last: pass mean= and std=, or prep"):
-        image_lime((IMAGES / 255).astype(np.float32)).fit_transform([Net().eval()])
+        image_lime(reference=(IMAGES / 255).astype(np.float32)).fit_transform([Net().eval()])
     with pytest.raises(QueryError, match="grey images need an axis of channels"):
-        image_lime((IMAGES[..., 0] / 255).astype(np.float32)).fit_transform([Net().eval()])
+        image_lime(reference=(IMAGES[..., 0] / 255).astype(np.float32)).fit_transform(
+            [Net().eval()]
+        )
 
 
 # --- what is refused ----------------------------------------------------------------------
@@ -795,7 +797,7 @@ def test_a_branch_that_the_trace_lost_is_found_in_the_first_large_batch():
 
     images = RNG.integers(120, 256, (30, 8, 8, 3)).astype(np.uint8)
     images[:, :4] //= 8
-    lime = image_lime(images, masker=ImageMasker("grid", fill=0)).fit([image_query()])
+    lime = image_lime(reference=images, masker=ImageMasker("grid", fill=0)).fit([image_query()])
     render = Renderer(lime.plan_, HOST)
     copies = [render(Batch((Piece(n, 0, 60),))) for n in range(5)]
     bound = float(torch.cat([normalized(c).mean((1, 2, 3)) for c in copies]).quantile(0.3))
@@ -809,7 +811,7 @@ def test_a_branch_that_the_trace_lost_is_found_in_the_first_large_batch():
 @pytest.mark.parametrize("dtype", ["int16", "int32"])
 def test_whole_numbers_that_are_not_scaled_bring_a_warning(dtype):
     with pytest.warns(UserWarning, match="as if they were in 0-1"):
-        image_lime(IMAGES.astype(dtype)).fit([image_query()])
+        image_lime(reference=IMAGES.astype(dtype)).fit([image_query()])
 
 
 def test_a_module_with_one_mode_is_asked_as_it_is():
