@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._validation import check_choice, check_whole
 from ..exceptions import DesignMismatchError
 from ..plan import QueryPlan, check_same_columns, names_of, redraw_masks
+from ._metrics import power_of_two
 from ._point_sums import one_minus_cosine
 from ._signatures import Signatures, check_plan
 
@@ -230,11 +231,15 @@ def _pair(a: np.ndarray, b: np.ndarray, distance: str) -> float:
     """Cross-validated distance of two models, each measured twice: (2, n) and (2, n)."""
     shared = ~np.isnan(a).any(axis=0)
     a, b = a[:, shared], b[:, shared]
+    # By a power of two, so that no digit changes, and squares neither overflow nor vanish.
+    peak = max(np.abs(half).max(initial=0.0) for half in (a, b))
+    unit = power_of_two(np.asarray(peak))
+    a, b = a / unit, b / unit
     gap = np.dot(a[0] - a[1], b[0] - b[1])
     if distance == "sqeuclidean":
-        return float(gap)
+        return float(gap * unit**2)
     if distance == "euclidean":
-        return float(np.copysign(np.sqrt(abs(gap)), gap))
+        return float(np.copysign(np.sqrt(abs(gap)), gap) * unit)
     P, Q = np.dot(a[0], b[0]), np.dot(a[1], b[1])
     if not (P > 0 and Q > 0):
         return np.nan

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,6 +149,8 @@ def distance_interval(
 
 def check_level(level: float) -> None:
     """Refuse anything but a confidence level."""
+    if isinstance(level, bool) or not isinstance(level, numbers.Real):
+        raise TypeError(f"level must be a number such as 0.95; got {level!r}.")
     if not 0 < level < 1:
         hint = " For 95 %, pass 0.95." if level >= 1 else ""
         raise ValueError(f"level must be between 0 and 1; got {level!r}.{hint}")

@@ -87,13 +87,13 @@ def in_range(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     squares = row_squares(X)
     unit = np.ones_like(squares)
     if not ((squares > _LEAST) & (squares < _MOST)).all():
-        unit = _power_of_two(np.abs(X).max(axis=-1, initial=0.0))
+        unit = power_of_two(np.abs(X).max(axis=-1, initial=0.0))
         X = X / unit[..., None]
         squares = row_squares(X)
     return X, unit, np.sqrt(squares)
 
 
-def _power_of_two(peak: np.ndarray) -> np.ndarray:
+def power_of_two(peak: np.ndarray) -> np.ndarray:
     """The next power of two below each number: dividing by it loses no digits. 1/2 for 0."""
     return np.ldexp(0.5, np.frexp(peak)[1])
 
@@ -123,7 +123,7 @@ def paired_distances(X: np.ndarray, Y: np.ndarray, distance: str) -> np.ndarray:
     Computed from differences, so that all digits of small distances are right.
     """
     if distance == "euclidean":
-        unit = _power_of_two(np.maximum(np.abs(X).max(axis=1), np.abs(Y).max(axis=1)))[:, None]
+        unit = power_of_two(np.maximum(np.abs(X).max(axis=1), np.abs(Y).max(axis=1)))[:, None]
         return unit[:, 0] * row_lengths(X / unit - Y / unit)
     x, y = unit_rows(X), unit_rows(Y)
     opposite = np.einsum("ij,ij->i", x, y) < 0

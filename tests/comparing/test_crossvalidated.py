@@ -87,6 +87,17 @@ def test_without_noise_it_is_the_plain_distance(distance):
     assert_array_equal(D, D.T)
 
 
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e300])
+def test_very_small_and_very_large_coefficients(scale):
+    S_a, S_b = np.random.default_rng(0).normal(size=(2, 3, 30)) + 1
+    scaled = S_a * scale, S_b * scale
+    assert_allclose(crossvalidated_distances(*scaled), crossvalidated_distances(S_a, S_b), 1e-6)
+    of_scaled, of_one = (
+        crossvalidated_distances(*halves, distance="euclidean") for halves in (scaled, (S_a, S_b))
+    )
+    assert_allclose(of_scaled / scale, of_one, rtol=1e-6)
+
+
 def test_swapping_the_halves_changes_nothing():
     S_a, S_b = np.random.default_rng(0).normal(size=(2, 4, 30)) + 1
     assert_allclose(crossvalidated_distances(S_a, S_b), crossvalidated_distances(S_b, S_a))

@@ -152,6 +152,8 @@ def test_wrong_inputs_are_refused(asked):
     for level, hint in ((0, "between 0 and 1; got 0"), (95, "For 95 %, pass 0.95")):
         with pytest.raises(ValueError, match=hint):
             distance_interval(S[0], S[1], plan, level=level)
+    with pytest.raises(TypeError, match=r"level must be a number such as 0\.95; got '95 %'"):
+        distance_interval(S[0], S[1], plan, level="95 %")
 
 
 def test_signatures_of_other_questions_are_refused(asked):
