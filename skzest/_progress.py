@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sklearn.utils.parallel import Parallel
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 
@@ -28,11 +30,24 @@ except ImportError:
 logger = logging.getLogger("skzest")
 
 
-__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Progress", "parallel_for", "with_callbacks"]
 
 _TICKS = 100
 
 Report = Callable[[int], None]
+
+
+def parallel_for(report: Report | None, **settings: Any) -> Parallel:
+    """Make joblib's Parallel, which yields outcomes one by one if someone follows the progress.
+
+    Some backends, such as Ray's, only return all outcomes at the end.
+    """
+    if report is not None:
+        try:
+            return Parallel(return_as="generator", **settings)
+        except ValueError:  # such a backend
+            pass
+    return Parallel(**settings)
 
 
 class Progress:

@@ -9,16 +9,19 @@ of all masked copies is ever held: one batch of copies, the scores of one unit, 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import numpy as np
 from joblib import effective_n_jobs
+from joblib.externals.loky import BrokenProcessPool
 from joblib.externals.loky.backend.reduction import dumps
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
+from .._progress import parallel_for
+from .._validation import listed
 from ..plan import QueryPlan
 from ..queries import Space
 from ._asker import Asker, PointCoefficients, tuned_rows
@@ -130,7 +133,7 @@ def answer_plan(
         with task.asker() as asker:
             for unit, found in zip(task.units, asker.coefficients(task.units), strict=True):
                 keep(task, *unit, found)
-    for task, found in _run_elsewhere(elsewhere, n_jobs, as_they_come=report is not None):
+    for task, found in _run_elsewhere(elsewhere, n_jobs, report):
         keep(task, task.start, task.stop, found)
     return [PointCoefficients.join([c for _, c in sorted(r, key=itemgetter(0))]) for r in runs]
 
@@ -181,31 +184,41 @@ def _spread(task: Task, n_workers: int) -> Iterator[Task]:
 
 
 def _run_elsewhere(
-    tasks: list[Task], n_jobs: int | None, as_they_come: bool
+    tasks: list[Task], n_jobs: int | None, report: Callable[[int], None] | None
 ) -> Iterator[tuple[Task, list[PointCoefficients]]]:
     """Tasks through joblib."""
     if not tasks:
         return
-    # A generator, so that progress is told while the others run.
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator" if as_they_come else "list")
+    parallel = parallel_for(report, n_jobs=n_jobs)
     try:
         outcomes = parallel(delayed(task.run)() for task in tasks)
         yield from zip(tasks, outcomes, strict=True)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        stubborn = _unpicklable([r for task in tasks for r in task.respondents])
-        if stubborn is None:
+    except (pickle.PicklingError, AttributeError, TypeError, BrokenProcessPool) as error:
+        respondents = {r.name: r for task in tasks for r in task.respondents}.values()
+        if isinstance(error, BrokenProcessPool):
+            stubborn, remedy = _local(respondents), "Define the class in a module, or ask"
+        else:
+            stubborn, remedy = _unpicklable(respondents), "Ask"
+        if not stubborn:
             raise
         raise TypeError(
-            f"{stubborn} cannot be sent to another process, as n_jobs={n_jobs} needs ({error}). "
-            'Ask it in threads, within joblib.parallel_config("threading"), or with n_jobs=1.'
+            f"{listed(stubborn)} cannot be sent to another process, as n_jobs={n_jobs} needs "
+            f'({error}). {remedy} in threads, within joblib.parallel_config("threading"), or '
+            "with n_jobs=1."
         ) from error
 
 
-def _unpicklable(respondents: list[Respondent]) -> str | None:
-    """Name of the first model that does not pickle."""
+def _unpicklable(respondents: Iterable[Respondent]) -> list[str]:
+    """Names of the models that do not pickle."""
+    names = []
     for asked in respondents:
         try:
             dumps(asked.query)
         except Exception:
-            return asked.name
-    return None
+            names.append(asked.name)
+    return names
+
+
+def _local(respondents: Iterable[Respondent]) -> list[str]:
+    """Names of the models that refer to a script or notebook, which a worker may not know."""
+    return [asked.name for asked in respondents if b"__main__" in bytes(dumps(asked.query))]

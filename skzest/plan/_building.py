@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
 from .._points import Point, Points, is_frame, same_point
+from .._progress import parallel_for
 from ..maskers import BaseMasker
 from ._cuts import CutMemo, masker_key
 from ._designs import Sampling, all_masks, auto_n_samples, point_rng, sample_masks
@@ -57,9 +58,7 @@ def build_plan(
     tasks = [(masker, key, points, n, int(index)) for n, index in enumerate(indices)]
     outcomes: Any = (_cut(*task) for task in tasks)
     if effective_n_jobs(n_jobs) > 1:
-        parallel = Parallel(
-            n_jobs=n_jobs, prefer="threads", return_as="generator" if report else "list"
-        )
+        parallel = parallel_for(report, n_jobs=n_jobs, prefer="threads")
         outcomes = parallel(delayed(_cut)(*task) for task in tasks)
     cut = []
     for outcome in outcomes:
@@ -183,6 +182,12 @@ def _warn_of_many_parts(masker: BaseMasker, n_parts: list[int], n_samples: int |
         )
 
 
+def _remedy_for_parts(masker: BaseMasker, n_parts: int) -> str:
+    """What the masker advises, unless it thinks that this many parts are fine."""
+    is_fine = masker.most_parts is not None and n_parts <= masker.most_parts
+    return "" if is_fine else f" {masker.many_parts_remedy}"
+
+
 def _check_masks_suffice(
     masks: np.ndarray,
     surrogate: Surrogate,
@@ -194,8 +199,8 @@ def _check_masks_suffice(
     if len(masks) < needed:
         raise ValueError(
             f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
-            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge(). "
-            f"{masker.many_parts_remedy}"
+            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+            f"{_remedy_for_parts(masker, masks.shape[1])}"
         )
     form = closed_form(surrogate)
     if form is None or form["alpha"] > 0:

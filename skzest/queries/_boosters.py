@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query
+from ._columns import as_trained
 from ._labels import as_classes
 
 __all__ = [
@@ -147,6 +148,7 @@ class LightGBMQuery(BoosterQuery):
         return name.split(" ")[0]  # "multiclass num_class:3"
 
     def _answer(self, X: Inputs, margins: bool) -> np.ndarray:
+        X = as_trained(self, X, self.model.feature_name())
         return np.asarray(self.model.predict(X, raw_score=margins))
 
 

@@ -22,7 +22,10 @@ __all__ = [
     "shortened",
 ]
 
-_REMEDY = "CallableQuery(model.predict_proba, classes=...) or TorchQuery(model, classes=...)"
+_REMEDY = (
+    "CallableQuery(model.predict_proba, classes=...), TorchQuery(model, classes=...) or "
+    "TransformersQuery(pipeline, classes=...)"
+)
 
 
 def as_classes(classes: ArrayLike) -> np.ndarray:

@@ -138,13 +138,13 @@ def _of_one_column(numbers: np.ndarray) -> str:
     if numbers.min() >= 0 and numbers.max() <= 1:
         return (
             "If the numbers are probabilities p of the second of two classes, return the columns "
-            "[1 - p, p], or for a torch module use "
-            f'TorchQuery(model, output="predict_proba", classes=[0, 1]); {score}'
+            '[1 - p, p], or for a network use TorchQuery(model, output="predict_proba", '
+            f"classes=[0, 1]) or KerasQuery(model, classes=[0, 1]); {score}"
         )
     return (
         "If the numbers are log-odds s of the second of two classes, return the columns "
-        "[-s / 2, s / 2], or for a torch module use TorchQuery(model, classes=[0, 1]); "
-        f"{score}"
+        "[-s / 2, s / 2], or for a network use TorchQuery(model, classes=[0, 1]) or "
+        f"KerasQuery(model, classes=[0, 1]); {score}"
     )
 
 

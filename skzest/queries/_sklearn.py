@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query, as_numpy
+from ._columns import as_trained
 from ._labels import array_in_order
 
 __all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
@@ -83,6 +85,8 @@ class SklearnQuery(Query):
         self.classes_ = _classes_of(model, name, kind)
         self._methods = _methods_of(model, name, kind, self.classes_)
         self.outputs = tuple(self._methods)
+        # torch warns of read-only arrays, since it cannot keep its tensors from being written to.
+        self._wants_writable = any(map(_is_skorch, nested_estimators(model)))
         self._one_vs_one = (
             self.classes_ is not None
             and len(self.classes_) > 2
@@ -105,8 +109,20 @@ class SklearnQuery(Query):
                 f"{self!r} gives decision values for pairs of classes; set "
                 'decision_function_shape="ovr" on the SVC (it needs no new fit).'
             )
-        answer = getattr(self.model, self._methods[output])(self.prepare(X))
+        prepared = as_trained(self, self.prepare(X), _names_of_columns(self.model))
+        if self._wants_writable and isinstance(prepared, np.ndarray):
+            prepared = prepared.copy()
+        answer = getattr(self.model, self._methods[output])(prepared)
         return array_in_order(self, answer, X, output)
+
+
+def _is_skorch(model: Model) -> bool:
+    return isinstance(model, getattr(sys.modules.get("skorch"), "NeuralNet", ()))
+
+
+def _names_of_columns(model: Model) -> list[str] | None:
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else list(names)
 
 
 def _estimator_type(model: Model) -> str | None:

@@ -30,6 +30,7 @@ from ._torch_module import (
     find_scores,
     first_layer,
     is_lookup,
+    is_pretrained,
     refuse_sigmoid,
 )
 from ._torch_space import TorchSpace
@@ -256,7 +257,11 @@ class TorchQuery(Query):
 
         # Other models get the same batch, and a preprocess may write to it.
         is_safe = isinstance(X, list) or not self._has_own_preprocess()
-        x = super().prepare(X if is_safe else X.clone())
+        try:
+            x = super().prepare(X if is_safe else X.clone())
+        except Exception as error:
+            self._explain_preprocess(error, X)
+            raise
         if isinstance(x, Mapping):
             return self._prepare_mapping(x)
         if not isinstance(x, torch.Tensor):
@@ -269,6 +274,16 @@ class TorchQuery(Query):
     def _has_own_preprocess(self) -> bool:
         return self.preprocess is not None and not isinstance(self.preprocess, Normalizer)
 
+    def _explain_preprocess(self, error: Exception, X: Inputs) -> None:
+        """Note that a function of one image goes elsewhere; needs Python 3.11."""
+        is_of_batch = self._has_own_preprocess() and not isinstance(self.preprocess, PerImage)
+        if is_of_batch and getattr(X, "ndim", 0) > 2 and hasattr(error, "add_note"):
+            error.add_note(
+                f"preprocess= got the whole batch, a {X.dtype} tensor of shape {tuple(X.shape)}. "
+                "A function of one image, such as a transform of torchvision or timm, goes in "
+                "transform=."
+            )
+
     def _not_a_tensor(self, X: Inputs, x: object) -> str:
         if not isinstance(X, list):
             return (
@@ -276,6 +291,11 @@ class TorchQuery(Query):
                 f"{tuple(X.shape)}; it must return a tensor, or a dict of tensors."
             )
         made = "and has none" if self.preprocess is None else f"and returned {type(x).__name__}"
+        if self.preprocess is None and is_pretrained(self.model):
+            return (
+                f"{self!r} gets a list of {type(X[0]).__name__} and has no tokenizer; use "
+                "TransformersQuery(model, tokenizer)."
+            )
         return (
             f"{self!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
             f"one tensor of it, or a dict of them, {made}."

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from ..exceptions import QueryError
 from ._base import Preprocess, Query
 from ._torch_images import PerImage
-from ._torch_module import first_layer, is_lookup
+from ._torch_module import first_layer, is_lookup, is_pretrained
 
 if TYPE_CHECKING:
     import torch
@@ -152,6 +152,8 @@ def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | Non
         return
     silence = "If it was trained so, say so with preprocess=torch.Tensor.float."
     instead = "Pass mean= and std=, or preprocess=."
+    if is_pretrained(query.model):
+        instead = "Use TransformersQuery(model, image_processor), or pass preprocess=."
     if X.dtype == torch.uint8 and not normalized and not is_lookup(first):
         say = f"gets uint8 copies as numbers up to 255, not scaled. {instead} {silence}"
     elif (

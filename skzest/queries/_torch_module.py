@@ -6,6 +6,7 @@ torch is imported inside functions only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ __all__ = [
     "find_scores",
     "first_layer",
     "is_lookup",
+    "is_pretrained",
     "refuse_sigmoid",
 ]
 
@@ -35,6 +37,12 @@ def first_layer(module: torch.nn.Module) -> torch.nn.Module | None:
         if getattr(layer, "weight", None) is not None:
             return layer
     return None
+
+
+def is_pretrained(module: torch.nn.Module) -> bool:
+    """Whether this is a model of transformers; never imports the library."""
+    base = sys.modules.get("transformers.modeling_utils")
+    return isinstance(module, getattr(base, "PreTrainedModel", ()))
 
 
 def is_lookup(layer: torch.nn.Module | None) -> bool:

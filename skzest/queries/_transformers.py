@@ -149,7 +149,14 @@ def _check_head(model: Model) -> None:
     """Refuse a model that does not answer for one set of classes."""
     config = model.config
     problem = getattr(config, "problem_type", None)
-    if problem in ("regression", "multi_label_classification") or config.num_labels < 2:
+    if problem == "regression" or config.num_labels < 2:
+        raise TypeError(
+            f"{type(model).__name__} predicts numbers and has no classes to compare. To compare "
+            'its predictions, use TorchQuery(model, preprocess=..., output="decision_function"), '
+            "where preprocess returns what the tokenizer or image processor makes of a batch, and "
+            'response="decision_function".'
+        )
+    if problem == "multi_label_classification":
         raise TypeError(
             f"{type(model).__name__} has the problem type {problem!r} and {config.num_labels} "
             "labels, and a signature describes one set of classes. Wrap a function that gives the "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Work spread over jobs: every model answers every point once, whoever runs what."""
 
+import os
 import threading
 import traceback
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joblib.parallel import ThreadingBackend
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -68,6 +70,41 @@ def test_a_model_that_does_not_pickle_is_named_and_the_remedy_works():
     expected = LimeSignatureTransformer.from_plan(PLAN, n_jobs=1).fit_transform(zoo)
     with joblib.parallel_config("threading"):
         assert_allclose(lime.fit_transform(zoo), expected, atol=1e-12)
+
+
+class Stranger(Locked):
+    """Pickles, but opens only where it was made, as a class of a notebook may."""
+
+    def __reduce__(self):
+        return exec, (f"import os, __main__; os.getpid() == {os.getpid()} or __main__.gone",)
+
+
+def test_a_model_that_opens_in_this_process_only_is_named_and_the_remedy_works():
+    zoo, lime = [ZOO[1], Stranger()], LimeSignatureTransformer.from_plan(PLAN, n_jobs=2)
+    with pytest.raises(TypeError, match=r"^models\[1\] \(Stranger\) cannot be sent .*in a module"):
+        lime.fit_transform(zoo)
+    expected = LimeSignatureTransformer.from_plan(PLAN).fit_transform(zoo)
+    with joblib.parallel_config("threading"):
+        assert_allclose(lime.fit_transform(zoo), expected, atol=1e-12)
+
+
+class AtTheEnd(ThreadingBackend):
+    """A backend that returns all outcomes at the end, as Ray's does."""
+
+    supports_return_generator = False
+
+
+def test_progress_is_shown_on_backends_that_return_at_the_end_only(capsys):
+    joblib.register_parallel_backend("at the end", AtTheEnd)
+    lime = LimeSignatureTransformer(X, n_reference=30, n_samples=12, n_jobs=2, verbose=1)
+    with joblib.parallel_config("at the end"):
+        with pytest.raises(ValueError, match="does not support return_as"):
+            joblib.Parallel(n_jobs=2, return_as="generator")
+        given = lime.fit_transform(ZOO)
+    assert_allclose(given, LimeSignatureTransformer.from_plan(PLAN).fit_transform(ZOO), atol=1e-10)
+    shown = capsys.readouterr().err
+    assert "points cut: 30 of 30 (100%)" in shown
+    assert "(100%)" in shown.split("questions answered")[-1]
 
 
 def test_progress_adds_up_whatever_the_jobs(capsys):

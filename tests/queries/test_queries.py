@@ -382,9 +382,7 @@ def test_a_module_of_one_column_needs_two_labels():
     X = torch.tensor(ROWS)
     for function, output in ((torch.sigmoid, "predict_proba"), (torch.tanh, "logits")):
         module = Binary(function).eval()
-        with pytest.raises(
-            QueryError, match=r"for a torch module use TorchQuery\(model, .*classes"
-        ):
+        with pytest.raises(QueryError, match=r"for a network use TorchQuery\(model, .*classes"):
             respond(TorchQuery(module, output=output), X)
         query = TorchQuery(module, output=output, classes=[0, 1])
         assert respond(query, X).shape == (3, 2)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from skzest import LimeSignatureTransformer, zest_distances
+from skzest import LimeSignatureTransformer, TorchQuery, zest_distances
 from skzest.exceptions import QueryError
 from skzest.fingerprints import fingerprint
 from skzest.queries import TransformersQuery, as_query
@@ -107,13 +107,44 @@ def test_images_that_are_not_of_8_bits_are_refused_and_preprocess_mends_it():
     )
 
 
-@pytest.mark.parametrize(
-    "config",
-    [{"num_labels": 1, "id2label": {0: "x"}}, {"problem_type": "multi_label_classification"}],
-)
-def test_a_model_without_one_set_of_classes_is_refused(config):
+def test_a_model_of_several_labels_at_a_time_is_refused():
     with pytest.raises(TypeError, match="a signature describes one set of classes"):
-        TransformersQuery(reader(**config), tokenizer())
+        TransformersQuery(reader(problem_type="multi_label_classification"), tokenizer())
+
+
+def test_a_regressor_is_refused_and_the_remedy_works():
+    read = tokenizer()
+    models = [reader(seed, num_labels=1, id2label={0: "x"}) for seed in (0, 1)]
+    with pytest.raises(
+        TypeError, match=r"no classes to compare.*TorchQuery\(model, preprocess="
+    ) as said:
+        TransformersQuery(models[0], read)
+    assert 'response="decision_function"' in str(said.value)
+    zoo = [
+        TorchQuery(
+            model,
+            preprocess=lambda texts: read(texts, padding=True, return_tensors="pt"),
+            output="decision_function",
+        )
+        for model in models
+    ]
+    lime = LimeSignatureTransformer(
+        TEXTS[:2], n_reference=2, n_samples=32, response="decision_function"
+    )
+    assert zest_distances(lime.fit_transform([*zoo, zoo[0]]))[0, 1:].round(3).tolist()[1] == 0
+
+
+def test_a_bare_model_gets_the_advice_to_bring_its_processor():
+    lime = LimeSignatureTransformer(TEXTS[:2], n_reference=2, n_samples=32)
+    with pytest.raises(QueryError, match=r"has no tokenizer; use TransformersQuery\(model, tok"):
+        lime.fit_transform([reader()])
+    lime.fit_transform([TransformersQuery(reader(), tokenizer())])
+    images = LimeSignatureTransformer(IMAGES, n_reference=2, n_samples=64)
+    with (
+        pytest.warns(UserWarning, match=r"Use TransformersQuery\(model, image_processor\)"),
+        pytest.raises(ValueError, match="channel dimension"),
+    ):
+        images.fit_transform([viewer()])
 
 
 def test_a_pipeline_for_another_task_is_refused():
