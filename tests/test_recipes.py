@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every recipe of the guide is run as it stands, on small models, if its library is installed."""
 
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -169,7 +170,7 @@ def skorch_networks(tmp_path):
     return {
         "X": ROWS.astype(float),
         "net": net().fit(ROWS, labels),
-        "other_net": net().fit(ROWS[::-1].copy(), labels),
+        "pipeline_that_ends_in_a_net": make_pipeline(StandardScaler(), net()).fit(ROWS, labels),
     }
 
 
@@ -202,6 +203,8 @@ def lightning_modules(tmp_path):
 
 @setup("Models of Keras")
 def keras_models(tmp_path):
+    pytest.importorskip("torch")
+    os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")
     last = [keras.layers.Dense(1, activation="sigmoid") for _ in range(2)]
     conv = [keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3), keras.layers.Flatten(), last[0]]
@@ -294,7 +297,10 @@ def encoders(tmp_path):
 @setup("One label of a multilabel model")
 def multilabel(tmp_path):
     labels = np.column_stack([Y > 0, Y > 1]).astype(int)
-    models = [MLPClassifier((5,), "tanh", solver="lbfgs", random_state=s) for s in (0, 1)]
+    models = [
+        MLPClassifier((5,), solver="lbfgs", max_iter=2000, alpha=0.1, random_state=s)
+        for s in (0, 1)
+    ]
     return {"models": [model.fit(X, labels) for model in models], "X": X}
 
 

@@ -79,3 +79,12 @@ def test_what_cannot_be_asked_is_refused():
         KerasQuery(keras.Sequential([keras.layers.Dense(3)]))
     with pytest.raises(QueryError, match=r"has shape \(any, 4\), and copies of shape \(any, 3\)"):
         as_query(network()).ask(X[:, :3], "predict_proba")
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_the_advice_for_one_column_is_for_keras_too(activation):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation=activation)])
+    lime = LimeSignatureTransformer(X, n_reference=3, n_samples=16)
+    with pytest.raises(QueryError, match=r"KerasQuery\(model, classes=\[0, 1\]\)"):
+        lime.fit_transform([model])
+    assert np.isfinite(lime.fit_transform([KerasQuery(model, classes=[0, 1])])).all()

@@ -157,3 +157,14 @@ def test_an_axis_of_channels_that_does_not_show_is_refused_and_the_remedy_works(
         network(), preprocess=lambda x: torch.stack([of_tensor(image) for image in x])
     )
     assert stacked.prepare(odd).shape == (2, 3, 8, 3)
+
+
+@pytest.mark.skipif(not hasattr(Exception, "add_note"), reason="notes are of Python 3.11")
+def test_a_transform_of_one_image_given_as_preprocess_is_told_where_it_goes():
+    def of_one_image(image):
+        return image[:, :8, :8] / torch.full((3, 1, 1), 255.0)
+
+    with pytest.raises(RuntimeError) as said:
+        signatures(preprocess=lambda batch: of_one_image(batch) @ torch.ones(5))
+    assert "goes in transform=" in str(said.value.__notes__)
+    assert np.isfinite(signatures(transform=of_one_image)).all()
