@@ -36,7 +36,7 @@ from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, LiteRTQuery, OnnxQuery, SklearnQuery, TorchQuery, as_query
 from .report import html_report
-from .signature import LimeSignatureTransformer
+from .signature import LimeSignatureTransformer, model_distances
 from .store import AnswerStore
 
 __version__: str
@@ -80,6 +80,7 @@ __all__ = [
     "load_reference",
     "loading",
     "maskers",
+    "model_distances",
     "queries",
     "reference_curve",
     "relative_distances",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._progress import CallbackSupportMixin, Progress, with_callbacks
-from ._validation import check_models, check_n_reference, check_whole, listed
-from .asking import Panel, queries_of
+from ._validation import check_choice, check_models, check_n_reference, check_whole, listed
+from .asking import Panel, PointCoefficients, queries_of
+from .comparing import DISTANCES_FROM_SUMS, RunningProducts
 from .maskers import BaseMasker, masker_for
 from .plan import (
     QueryPlan,
@@ -26,7 +28,10 @@ from .plan import (
 from .queries import Query, as_query, check_response
 from .store import check_cache
 
-__all__ = ["LimeSignatureTransformer"]
+__all__ = ["LimeSignatureTransformer", "model_distances"]
+
+# Of coefficients that model_distances holds at a time.
+_HELD_BYTES = 32 * 2**20
 
 
 class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -386,6 +391,29 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         panel.warn_of_constant(answers)
         return signatures.reshape(len(panel), -1)
 
+    def _distances(self, panel: Panel, progress: Progress, distance: str) -> np.ndarray:
+        """Distances between the models of a panel, point by point."""
+        columns = panel.class_columns(self.classes_, self._remedy_for_classes)
+        present = np.zeros((len(panel), self.n_classes_), dtype=bool)
+        for of_one, its_columns in zip(present, columns, strict=True):
+            of_one[its_columns] = True
+        sums, extents = RunningProducts(present), []
+        n_bytes = 8 * present.size * int(self.plan_.n_columns.max())
+        with progress.stage("questions answered", panel.n_questions) as report:
+            n_points = max(_HELD_BYTES // n_bytes, 1)
+            for answers in panel.coefficients_by_points(n_points, self.n_jobs, report):
+                W = np.zeros((*present.shape, answers[0].coef.shape[1]))
+                for of_one, answer, its_columns in zip(W, answers, columns, strict=True):
+                    of_one[its_columns] = answer.coef
+                sums.add(W)
+                extents.append([replace(a, coef=a.coef[:, :0]) for a in answers])
+        whole = [PointCoefficients.join(of_one) for of_one in zip(*extents, strict=True)]
+        panel.warn_of_constant(whole)
+        D = sums.distances(distance)
+        constant = np.array([answer.is_constant for answer in whole])
+        D[constant] = D[:, constant] = np.nan
+        return D
+
     @property
     def _remedy_for_classes(self) -> str:
         if self.n_classes is None:
@@ -455,3 +483,66 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
 def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
+
+
+def model_distances(
+    models: Sequence[object], transformer: LimeSignatureTransformer, *, distance: str = "cosine"
+) -> np.ndarray:
+    """Distances between models without their signatures, which may not fit into memory.
+
+    The same as :func:`~skzest.zest_distances` of the signatures, up to rounding: sums of
+    products are kept while one reference point after another is asked about. A zoo of networks
+    with a thousand classes, or of thousands of models, takes the memory of its distance matrix.
+
+    Parameters
+    ----------
+    models : list, tuple, 1-D object array or Series of fitted classifiers
+    transformer : LimeSignatureTransformer
+        The questions. It is cloned and fitted to the models; a fitted one asks its own plan.
+    distance : {"cosine", "angular", "euclidean"}, default="cosine"
+
+    Returns
+    -------
+    D : ndarray of shape (n_models, n_models)
+        Symmetric, with zeros on the diagonal. NaN for constant models, and for pairs of models
+        without a common class. A cosine distance below about 1e-14 is rounding, and so are
+        angular and Euclidean distances below about 1e-7 of the largest.
+
+    Raises
+    ------
+    TypeError
+        If ``transformer`` is not a LimeSignatureTransformer.
+    ValueError
+        If ``distance`` is unknown. As :meth:`LimeSignatureTransformer.fit_transform` otherwise.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skzest import LimeSignatureTransformer, model_distances
+    >>> X, y = load_iris(return_X_y=True)
+    >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (1, 2)]
+    >>> zoo.append(GaussianNB().fit(X, y))
+    >>> D = model_distances(zoo, LimeSignatureTransformer(X, n_reference=16, n_samples=64))
+    >>> bool(D[0, 1] < D[0, 2])
+    True
+    """
+    if not isinstance(transformer, LimeSignatureTransformer):
+        raise TypeError(
+            "transformer must be a LimeSignatureTransformer; got "
+            f"{type(transformer).__name__}. Pass LimeSignatureTransformer(reference, ...)."
+        )
+    check_choice(distance, "distance", DISTANCES_FROM_SUMS)
+    is_fitted = hasattr(transformer, "plan_")
+    lime = transformer if is_fitted else clone(transformer)
+    queries, names = lime._queries(models, reset=not is_fitted)
+    progress = Progress(lime.verbose)
+    if not is_fitted:
+        lime.plan_ = lime._plan(progress)
+    with lime._panel(queries, names) as panel:
+        if not is_fitted:
+            lime._set_classes(panel)
+        elif lime.n_classes is None:
+            panel.check_beside(lime.classes_)
+        return lime._distances(panel, progress, distance)

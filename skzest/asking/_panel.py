@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -218,6 +218,23 @@ class Panel:
             keep_scores=keep_scores,
             cached=self._cached,
         )
+
+    def coefficients_by_points(
+        self, n_points: int, n_jobs: int | None = None, report: Callable[[int], None] | None = None
+    ) -> Iterator[list[PointCoefficients]]:
+        """Ask the plan, ``n_points`` at a time; per model, its coefficients at these points."""
+        respondents = [self.look(i) for i in range(len(self))]
+        for start in range(0, len(self.plan), n_points):
+            stop = min(start + n_points, len(self.plan))
+            yield answer_plan(
+                self.plan.slice(start, stop),
+                respondents,
+                batch_size=self._batch_size,
+                n_jobs=n_jobs,
+                report=report,
+                cached=self._cached,
+                offset=start,
+            )
 
     def scores(self, classes: np.ndarray, remedy: str) -> tuple[np.ndarray, np.ndarray]:
         """Ask the whole plan; scores for all masks, and which models are constant.

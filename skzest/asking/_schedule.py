@@ -92,6 +92,7 @@ def answer_plan(
     report: Callable[[int], None] | None = None,
     keep_scores: bool = False,
     cached: CachedAnswers | None = None,
+    offset: int = 0,
 ) -> list[PointCoefficients]:
     """Put a plan to all models.
 
@@ -110,6 +111,8 @@ def answer_plan(
         Keep the scores of all masks in place of coefficients.
     cached : CachedAnswers, optional
         Knows what has been answered before, and stores what is new.
+    offset : int, default=0
+        Position of the first point in the plan that ``cached`` knows.
 
     Returns
     -------
@@ -117,10 +120,8 @@ def answer_plan(
     """
     here, elsewhere = _tasks(plan, respondents, batch_size, effective_n_jobs(n_jobs), keep_scores)
     if cached is not None:
-        here, elsewhere = (
-            [replace(t, cached=cached.for_task(t.start, t.stop, t.members)) for t in tasks]
-            for tasks in (here, elsewhere)
-        )
+        here = [_looked_up_first(task, cached, offset) for task in here]
+        elsewhere = [_looked_up_first(task, cached, offset) for task in elsewhere]
     runs: list[list[tuple[int, PointCoefficients]]] = [[] for _ in respondents]
 
     def keep(task: Task, start: int, stop: int, found: list[PointCoefficients]) -> None:
@@ -136,6 +137,11 @@ def answer_plan(
     for task, found in _run_elsewhere(elsewhere, n_jobs, report):
         keep(task, task.start, task.stop, found)
     return [PointCoefficients.join([c for _, c in sorted(r, key=itemgetter(0))]) for r in runs]
+
+
+def _looked_up_first(task: Task, cached: CachedAnswers, offset: int) -> Task:
+    start, stop = offset + task.start, offset + task.stop
+    return replace(task, cached=cached.for_task(start, stop, task.members))
 
 
 def _tasks(

@@ -9,16 +9,19 @@ from ._explanation import DistanceExplanation, DistanceShare, columns_of, explai
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
 from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
+from ._running import DISTANCES_FROM_SUMS, RunningProducts
 from ._signatures import Signatures, check_plan
 from ._tables import ShownAsTable, TableText, escape, interval_text, number
 
 __all__ = [
+    "DISTANCES_FROM_SUMS",
     "ClassAligner",
     "ClassMatch",
     "DistanceExplanation",
     "DistanceInterval",
     "DistanceShare",
     "ReferenceCurve",
+    "RunningProducts",
     "ShownAsTable",
     "Signatures",
     "TableText",
