@@ -155,7 +155,7 @@ class Asker:
             batch, n_again = self._next_batch(left, respondents)
             try:
                 scores = self.ask(batch, respondents, n_again)
-            except self._memory_errors(respondents) as error:
+            except self.memory_errors(respondents) as error:
                 if batch.n_rows + n_again == 1:
                     raise
                 # What was found too large meanwhile, by another task, is not tried again.
@@ -259,7 +259,8 @@ class Asker:
             return _points.concatenate(parts), n_rows + n_again
         return copies, n_rows + n_again
 
-    def _memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
+    def memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
+        """What tells that a batch was too large for one of them."""
         return tuple({error for r in respondents for error in r.memory_errors})
 
     # --- from scores to coefficients ------------------------------------------------------
@@ -344,11 +345,12 @@ def tuned_rows(plan: QueryPlan, respondents: list[Respondent], space: Space) -> 
         batch = next(batches_of(whole_points(plan.n_questions), max(rows, 1)))
         if batch.n_rows in paces:
             continue
-        took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
-        if asker.size.fitting < min(batch.n_rows, usual):
-            break  # memory ran out
+        try:
+            took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
+        except asker.memory_errors(respondents):
+            break
         paces[batch.n_rows] = took / batch.n_rows
-    return min(paces, key=paces.__getitem__, default=asker.size.fitting)
+    return min(paces, key=paces.__getitem__, default=max(usual // 4, 1))
 
 
 def _seconds(asker: Asker, batch: Batch) -> float:

@@ -136,7 +136,8 @@ class BatchSize:
     @property
     def most(self) -> int:
         """Rows that a call may have, with questions that are asked again."""
-        return self.fitting if self.is_limit else self.fitting + _A_FEW
+        is_limit = self.is_limit or self.fitting < self.wanted
+        return self.fitting if is_limit else self.fitting + _A_FEW
 
 
 def auto_batch_size(point: Point, space: Space = HOST) -> int:

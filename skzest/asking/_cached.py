@@ -19,7 +19,7 @@ from ..store import AnswerStore, Connection, Identity, mask_keys
 from ..store import Piece as StoredPiece
 from ._asker import Asker
 from ._batches import Batch, Piece, Renderer
-from ._first_look import FIRST_LOOK_ROWS, Gap, by_halves_of, look_at, tolerance_of
+from ._first_look import Gap, by_halves_of, look_at, tolerance_of
 from ._guard import Respondent, Witness, guarded_scores, own
 
 __all__ = ["CachedAnswers", "CachedTask"]
@@ -65,8 +65,8 @@ class CachedAnswers:
 
     # --- before the long run --------------------------------------------------------------
 
-    def look(self, i: int, questions: Batch) -> None:
-        """The first look at model ``i``; where it has stored answers, a few are asked again.
+    def look(self, i: int, questions: Batch, n_rows: int) -> None:
+        """The first look at model ``i``; of its stored answers at most ``n_rows`` are asked again.
 
         Raises
         ------
@@ -75,14 +75,14 @@ class CachedAnswers:
         """
         asked = self._respondents[i]
         with self.store.connect() as connection:
-            stored_questions, stored = self._sample(connection, i)
+            stored_questions, stored = self._sample(connection, i, n_rows)
             if stored is None:
                 look_at(asked, questions, Renderer(self._plan, asked.query.space))
             elif not asked.query.deterministic:
                 asked.n_columns = stored.shape[1]
             else:
                 self._compare(i, stored_questions, stored)
-            self._refuse_double(i)
+            self._refuse_double(i, n_rows)
 
     def _compare(self, i: int, questions: Batch, stored: np.ndarray) -> None:
         """Whether a model still gives the answers that are stored."""
@@ -116,14 +116,14 @@ class CachedAnswers:
         raw, _ = guarded_scores(asked, copies, questions.n_rows)
         return np.array(space.to_numpy(asked.scores_from(raw))), kept
 
-    def _refuse_double(self, i: int) -> None:
+    def _refuse_double(self, i: int, n_rows: int) -> None:
         """Two models of one zoo with one identity would be given each other's answers."""
         keys = [identity.key for identity in self.identities]
         first = keys.index(keys[i])
         a, b = self._respondents[first], self._respondents[i]
         if a.query is b.query or not (a.query.deterministic and b.query.deterministic):
             return
-        n_points = min(len(self._plan), FIRST_LOOK_ROWS)
+        n_points = min(len(self._plan), n_rows)
         middles = [(n, self._plan.n_questions[n] // 2) for n in range(n_points)]
         questions = Batch(tuple(Piece(n, k, k + 1) for n, k in middles))
         gap = Gap.between(*(self._answers(asked, questions)[0] for asked in (a, b)))
@@ -134,8 +134,10 @@ class CachedAnswers:
                 "leave out cache=."
             )
 
-    def _sample(self, connection: Connection, i: int) -> tuple[Batch, np.ndarray | None]:
-        """A few questions that model ``i`` has answered, about as many points, and its scores."""
+    def _sample(
+        self, connection: Connection, i: int, n_rows: int
+    ) -> tuple[Batch, np.ndarray | None]:
+        """Questions that model ``i`` has answered, about as many points, and its scores."""
         plan, identity = self._plan, self.identities[i]
         rng = np.random.default_rng(0)
         pieces, rows = [], []
@@ -147,7 +149,7 @@ class CachedAnswers:
                 row = int(rng.choice(np.flatnonzero(known)))
                 pieces.append(Piece(n, row, row + 1))
                 rows.append(scores[row : row + 1])
-            if len(pieces) == FIRST_LOOK_ROWS:
+            if len(pieces) == n_rows:
                 break
         if len({row.shape[1] for row in rows}) > 1:
             raise ModelChangedError(self._changed(i, "answers of different widths are stored"))

@@ -17,7 +17,7 @@ from ..plan import QueryPlan
 from ..queries import Query, as_query, check_comparable_columns, choose_output
 from ..store import AnswerStore
 from ._asker import PointCoefficients
-from ._batches import Batch, Renderer, spaced_questions
+from ._batches import Renderer, spaced_questions
 from ._cached import CachedAnswers
 from ._first_look import FIRST_LOOK_ROWS, look_at
 from ._guard import Respondent, sessions
@@ -125,13 +125,10 @@ class Panel:
         """Model ``i``, after a first look at its answers."""
         asked = self.respondents[i]
         if asked.n_columns is None:
-            # Few where there is little to ask: it costs twice as many questions.
-            n_rows = max(min(self.plan.n_queries // 8, FIRST_LOOK_ROWS), 1)
-            n_rows = min(n_rows, asked.batch_size or n_rows)
+            n_rows = min(FIRST_LOOK_ROWS, asked.batch_size or FIRST_LOOK_ROWS)
             while True:
-                questions = spaced_questions(self.plan.n_questions, n_rows)
                 try:
-                    self._look(i, questions)
+                    self._look(i, n_rows)
                     break
                 except asked.memory_errors:
                     if n_rows == 1:
@@ -139,9 +136,13 @@ class Panel:
                     n_rows //= 2
         return asked
 
-    def _look(self, i: int, questions: Batch) -> None:
+    def _look(self, i: int, n_rows: int) -> None:
+        """A first look at model ``i`` in batches of at most ``n_rows``."""
+        # Few where there is little to ask: it costs twice as many questions.
+        few = max(min(self.plan.n_queries // 8, n_rows), 1)
+        questions = spaced_questions(self.plan.n_questions, few)
         if self._cached is not None:
-            self._cached.look(i, questions)
+            self._cached.look(i, questions, n_rows)
             return
         asked = self.respondents[i]
         look_at(asked, questions, Renderer(self.plan, asked.query.space))

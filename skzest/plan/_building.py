@@ -202,10 +202,20 @@ def _check_masks_suffice(
             f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
             f"{_remedy_for_parts(masker, masks.shape[1])}"
         )
+    if isinstance(surrogate, str):
+        return
+    weights = kernel_weights(masks, kernel_width)
+    counted = masks if weights is None else masks[weights > 0]
+    if not (counted != counted[:1]).any():
+        raise ValueError(
+            f"of the {len(masks)} masks of reference point {index} no two different ones "
+            + ("are given" if weights is None else f"have weight under kernel_width={kernel_width}")
+            + ", so there is nothing to compare. "
+            + ("Sample more masks." if weights is None else "Raise kernel_width.")
+        )
     form = closed_form(surrogate)
     if form is None or form["alpha"] > 0:
         return
-    weights = kernel_weights(masks, kernel_width)
     if not tell_parts_apart(masks, weights, form["fit_intercept"]):
         raise ValueError(
             f"the {len(masks)} masks of reference point {index} cannot tell its "

@@ -143,8 +143,6 @@ def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[s
 def _settings(header: dict) -> dict[str, Any]:
     with _field("surrogate"):
         surrogate = check_surrogate(surrogate_from_json(header["surrogate"]))
-        if not isinstance(surrogate, str):
-            surrogate._validate_params()
     with _field("kernel_width"):
         width = check_kernel_width(header["kernel_width"])
     with _field("response"):

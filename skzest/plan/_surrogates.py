@@ -60,6 +60,12 @@ def check_surrogate(surrogate: object) -> Surrogate:
         raise TypeError(
             f"surrogate must be a linear regressor with coef_, such as Ridge(); got {surrogate!r}."
         )
+    if hasattr(surrogate, "_validate_params"):
+        # The closed form would take a negative alpha, which the regressor's own code refuses.
+        try:
+            surrogate._validate_params()
+        except ValueError as error:
+            raise ValueError(f"surrogate: {error}") from error
     return surrogate
 
 
@@ -114,7 +120,8 @@ def kernel_weights(masks: np.ndarray, width: float | None) -> np.ndarray | None:
         return None
     # cos(mask, ones) = (n_kept / |mask|) / sqrt(n_parts) = sqrt(n_kept / n_parts)
     distance = 1.0 - np.sqrt(masks.mean(axis=1))
-    return np.sqrt(np.exp(-((distance / width) ** 2)))
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.exp(-((distance / width) ** 2)))
 
 
 class LinearFit:

@@ -233,6 +233,21 @@ def test_out_of_memory_is_survived_with_a_store(zoo, store):
     assert rows == 0
 
 
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_stored_answers_are_checked_in_batches_that_the_model_takes(zoo, store, n_rows, error):
+    def strict(batch):
+        if len(batch) > n_rows or (error is RuntimeError and len(batch) < n_rows):
+            raise error(f"{len(batch)} rows")
+        return zoo[0].predict_proba(batch)
+
+    models = [CallableQuery(strict, model_id="strict"), CallableQuery(strict, model_id="strict")]
+    lime = _lime(cache=store, batch_size=n_rows if error is RuntimeError else "auto")
+    first, again = lime.fit_transform(models), lime.fit_transform(models)
+    assert_allclose(first, _lime().fit_transform([zoo[0]] * 2), atol=1e-10)
+    assert_array_equal(again, first)
+
+
 def test_scores_that_are_not_finite_are_not_kept(zoo, store):
     def failing(batch):
         scores = zoo[0].predict_log_proba(batch)

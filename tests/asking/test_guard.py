@@ -91,6 +91,11 @@ def test_masks_that_leave_a_weight_open_are_refused():
         _lime(sampling=lambda k, n, rng: np.tile(np.eye(2, k), (20, 1))).fit([GOOD])
     with pytest.raises(ValueError, match=r"under kernel_width=0\.01"):
         _lime(kernel_width=0.01).fit([GOOD])
+    for surrogate in (None, Ridge(), Lasso(1e-3)):
+        with pytest.raises(ValueError, match=r"no two different ones .* Raise kernel_width"):
+            _lime(kernel_width=1e-4, surrogate=surrogate).fit([GOOD])
+    with pytest.raises(ValueError, match=r"no two different ones .* Sample more masks"):
+        _lime(sampling=lambda k, n, rng: np.ones((n, k)), surrogate=Ridge()).fit([GOOD])
     with pytest.raises(ValueError, match="needs at least 2"):
         _lime(n_samples=1, surrogate=Ridge()).fit([GOOD])
 
@@ -109,6 +114,19 @@ def test_memory_is_tried_no_larger_than_what_was_found_too_large():
     too_large = [size for size in sizes if size > 8]  # not the few asked beforehand
     assert too_large == sorted(set(too_large), reverse=True), "each size fails once"
     assert max(sizes[-20:]) <= 5
+
+
+@pytest.mark.parametrize("batch_size", ["auto", "tune", 16])
+@pytest.mark.parametrize("fits", [1, 3])
+def test_little_memory_is_enough(batch_size, fits):
+    def greedy(batch):
+        if len(batch) > fits:
+            raise MemoryError("too much")
+        return GOOD.predict_proba(batch)
+
+    lime = _lime(n_reference=20, batch_size=batch_size)  # enough for questions asked again
+    S = lime.fit_transform([CallableQuery(greedy)])
+    assert_allclose(S, _lime(n_reference=20).fit_transform([GOOD]), atol=1e-12)
 
 
 def test_errors_inside_a_model_say_which():
