@@ -134,7 +134,11 @@ def test_one_picture_of_another_package_is_refused_and_the_advice_works():
     assert ImageMasker().fit([image]).image_shape_ == (8, 8, 3)
 
 
-@pytest.mark.parametrize("reference", [None, 3, {"a": 1}, {1, 2}, iter([1, 2])], ids=str)
+@pytest.mark.parametrize(
+    "reference",
+    [None, 3, {"a": 1}, {1, 2}, iter([1, 2])],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_is_not_a_container_of_points_is_refused(reference):
     with pytest.raises(TypeError, match=f"reference is a {type(reference).__name__}; give an"):
         masker_for(reference)
