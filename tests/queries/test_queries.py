@@ -690,6 +690,19 @@ def test_a_model_that_needs_no_fit_says_so():
     assert respond(as_query(Pretrained()), ROWS).shape == (3, 3)
 
 
+def test_a_mixin_of_scikit_learn_without_its_base_class_is_enough():
+    class Foreign(ClassifierMixin):
+        classes_ = np.array([0, 1, 2])
+
+        def fit(self, X, y):
+            return self
+
+        def predict_proba(self, X):
+            return PROBABILITIES
+
+    assert respond(as_query(Foreign()), ROWS).shape == (3, 3)
+
+
 @pytest.mark.parametrize(
     "model",
     [
