@@ -79,5 +79,5 @@ def test_what_it_cannot_do_is_refused_before_anything_is_asked():
     zoo = [Untouchable(max_iter=300).fit(X[:300], Y[:300])] * 2
     with pytest.raises(ValueError, match="distance must be 'cosine', 'angular' or 'euclidean'"):
         model_distances(zoo, _lime(), distance="cityblock")
-    with pytest.raises(TypeError, match="transformer must be a LimeSignatureTransformer; got Gaus"):
+    with pytest.raises(TypeError, match="must be a LimeSignatureTransformer; got GaussianNB"):
         model_distances(zoo, GaussianNB())
