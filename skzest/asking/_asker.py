@@ -224,8 +224,10 @@ class Asker:
         room = size.most - batch.n_rows
         due = min(self._due(batch.n_rows), _n_known(respondents), size.most - 1)
         is_last = self._n_asked + batch.n_rows >= self.plan.n_queries
+        if size.is_limit and 2 * batch.n_rows < size.most and not is_last:
+            return batch, 0  # a model may fail in full batches only
         if due <= room or not (is_last or due >= _WORTH_A_CALL):
-            return batch, min(due, room)
+            return batch, min(due, max(room, 0))  # another task may find less memory meanwhile
         if is_last:  # half of them with the questions that are left over
             due -= due // 2
         return next(batches_of(left.pieces, size.most - due)), due

@@ -63,6 +63,10 @@ class Batch:
             yield piece, scores[start : start + piece.n_rows]
             start += piece.n_rows
 
+    def only(self, which: Sequence[bool] | np.ndarray) -> Batch:
+        """Some of the pieces."""
+        return Batch(tuple(p for p, is_wanted in zip(self.pieces, which, strict=True) if is_wanted))
+
     def without(self, n_rows: int) -> Batch:
         """What is left after the first ``n_rows`` questions."""
         left = []

@@ -159,6 +159,9 @@ class CachedAnswers:
         stored = _as_float(np.concatenate(rows), identity)
         if asked.given is None:
             asked.recognise(stored)
+        is_clear = asked.is_clear(stored)
+        if is_clear.any():
+            questions, stored = questions.only(is_clear), stored[is_clear]
         return questions, asked.scores_from(stored)
 
     def _identity(self, i: int) -> str:

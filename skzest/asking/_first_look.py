@@ -13,16 +13,14 @@ from .. import _points
 from ..exceptions import QueryError
 from ..queries import Array
 from ._batches import Batch, Renderer
-from ._guard import Respondent, Witness, guarded_scores, own, rounding
+from ._guard import OF_BATCH, Respondent, Witness, guarded_scores, own, rounding
 
 __all__ = ["FIRST_LOOK_ROWS", "Gap", "by_halves_of", "check_witness", "look_at", "tolerance_of"]
 
 FIRST_LOOK_ROWS = 8
 
-# Of the range of the scores: two answers to one question further apart than this differ; and a
-# model whose answers move by more than this with the rest of the batch is warned of.
+# Of the range of the scores: two answers to one question further apart than this differ.
 _DETERMINISM = 1e-4
-_OF_BATCH = 2e-2
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,16 @@ def look_at(asked: Respondent, questions: Batch, render: Renderer) -> None:
     asked.recognise(raw)
     first = _as_numpy(asked, asked.scores_from(raw))
     asked.n_columns = first.shape[1]
-    if asked.query.deterministic:
-        asked.witness = Witness(questions, kept, first, _OF_BATCH)
-        _check_repeats(asked)
+    is_clear = asked.is_clear(raw)
+    if not asked.query.deterministic or not is_clear.any():
+        return
+    if not is_clear.all():  # asked again without the others, as the rest of a batch may matter
+        questions = questions.only(is_clear)
+        kept = _points.take(kept, np.flatnonzero(is_clear))
+        raw, _ = guarded_scores(asked, own(kept), questions.n_rows)
+        first = _as_numpy(asked, asked.scores_from(raw))
+    asked.witness = Witness(questions, kept, first, OF_BATCH)
+    _check_repeats(asked)
 
 
 def _as_numpy(asked: Respondent, scores: Array) -> np.ndarray:
@@ -111,7 +116,7 @@ def by_halves_of(asked: Respondent) -> Gap:
 def tolerance_of(by_halves: Gap) -> float:
     """How far apart answers in other batches may be, of a model that depends on the batch."""
     moves = by_halves.exceeds(_DETERMINISM) and by_halves.range > 0
-    return max(_OF_BATCH, 10 * by_halves.size / by_halves.range) if moves else _OF_BATCH
+    return max(OF_BATCH, 10 * by_halves.size / by_halves.range) if moves else OF_BATCH
 
 
 def _check_repeats(asked: Respondent) -> None:
@@ -131,7 +136,7 @@ def _check_repeats(asked: Respondent) -> None:
         )
     # Kernels for other batch sizes round differently, and short floats do so visibly.
     asked.witness = replace(asked.witness, tolerance=tolerance_of(by_halves))
-    if by_halves.exceeds(_OF_BATCH):
+    if by_halves.exceeds(OF_BATCH):
         asked.witness = None
         warnings.warn(
             f"{asked.name} gives a different answer to the same input when the rest of the batch "

@@ -18,7 +18,12 @@ from ..exceptions import PartialAnswerError, QueryError, ServiceError
 from ..queries import Array, Query, as_response, first_look, raw_scores
 from ._batches import Batch
 
-__all__ = ["Respondent", "Witness", "guarded_scores", "own", "rounding", "sessions"]
+__all__ = ["OF_BATCH", "Respondent", "Witness", "guarded_scores", "own", "rounding", "sessions"]
+
+
+# A model whose answers move by more than this share of their range with the rest of the batch is
+# warned of.
+OF_BATCH = 2e-2
 
 
 def rounding(eps: float, largest: float) -> float:
@@ -98,6 +103,19 @@ class Respondent:
                 return as_response(raw, self.given or self.output, self.response, self.clip)
         except QueryError as error:
             raise QueryError(f"{self.name} {error}") from error
+
+    def is_clear(self, raw: Array) -> np.ndarray:
+        """Which answers rounding cannot turn into another label; all if labels are not compared.
+
+        Kernels for other batch sizes round differently: of two classes with nearly the same score
+        either may be the largest, and that is no change of the model.
+        """
+        if self.response != "label" or self.given == "predict" or raw.shape[1] < 2:
+            return np.ones(len(raw), dtype=bool)
+        Z = self.query.space.to_numpy(raw)
+        second, largest = np.partition(Z, -2, axis=1)[:, -2:].T
+        # NaN is reported elsewhere.
+        return ~(largest - second <= 2 * OF_BATCH * np.ptp(Z))
 
     def recognise(self, raw: Array) -> None:
         """Find out what the model answers with, whatever it was asked for."""

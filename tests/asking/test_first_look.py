@@ -205,6 +205,26 @@ def test_tensors_that_are_changed_are_noticed():
     assert_array_equal(both[1], _lime().fit_transform(zoo[1:])[0])
 
 
+@pytest.mark.parametrize("with_store", [False, True])
+def test_labels_that_hang_on_rounding_are_no_change(with_store, tmp_path):
+    def nearly_tied(batch, late=0):
+        Z = np.zeros((len(batch), 3))
+        tie = 0.004 * (-1) ** len(batch)  # either is the larger, by the size of the batch
+        Z[:, 0] = np.where(batch[:, 1] > 0, 1.0, tie)
+        Z[:, 2] = -1.0
+        return np.roll(Z, late, axis=1)
+
+    def changes(batch):
+        return nearly_tied(batch, late=int(len(batch) > 16))
+
+    cache = tmp_path / "answers.sqlite" if with_store else None
+    for batch_size in (31, 32):
+        lime = _lime(response="label", batch_size=batch_size, cache=cache)
+        lime.fit_transform([CallableQuery(nearly_tied, output="logits", model_id="tied")])
+    with pytest.raises(QueryError, match="no longer answers"):
+        lime.fit_transform([CallableQuery(changes, output="logits", model_id="changes")])
+
+
 # --- batches of one size ----------------------------------------------------------------------
 
 
