@@ -178,9 +178,9 @@ def test_more_masks_than_the_papers_are_announced():
         fitted(grid, n_samples="auto")
 
 
-def test_too_few_masks_for_the_parts_name_n_parts():
+def test_too_few_masks_for_the_parts_are_refused_and_the_remedy_works():
     masker = ImageMasker("grid", segmenter_params={"shape": (9, 9)})
-    with pytest.raises(ValueError, match=r"81 parts and 64 masks; .*Give n_parts"):
+    with pytest.raises(ValueError, match=r"81 parts and 64 masks; .*surrogate=Ridge"):
         fitted(masker, n_samples=64)
     assert fitted(masker, n_samples=64, surrogate=Ridge()).n_components_ == 81
     assert fitted(ImageMasker(n_parts=45), n_samples=64).n_components_ == 45
