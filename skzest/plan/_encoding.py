@@ -157,7 +157,7 @@ def _undtype(plain: Any) -> Any:
 
     if "arrow" in plain:
         if plain["arrow"] == "string":  # pandas reads "string[pyarrow]" as StringDtype
-            import pyarrow  # type: ignore[import-untyped]
+            import pyarrow
 
             return pd.ArrowDtype(pyarrow.string())
         return pd.ArrowDtype.construct_from_string(f"{plain['arrow']}[pyarrow]")
