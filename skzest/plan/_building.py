@@ -20,13 +20,7 @@ from ._designs import Sampling, all_masks, auto_n_samples, point_rng, sample_mas
 from ._encoding import encode
 from ._masks import PackedMasks
 from ._plan import QueryPlan
-from ._surrogates import (
-    Surrogate,
-    closed_form,
-    kernel_weights,
-    n_masks_needed,
-    tell_parts_apart,
-)
+from ._surrogates import Surrogate, check_masks_suffice
 
 __all__ = ["build_plan", "redraw_masks"]
 
@@ -103,13 +97,14 @@ def _draw(
     for index, count in zip(indices, n_parts, strict=True):
         n_masks = auto_n_samples(int(count)) if isinstance(n_samples, str) else n_samples
         drawn = sample_masks(int(count), n_masks, sampling, point_rng(seed, int(index)))
+        settings = (surrogate, kernel_width, int(index), _remedy_for_parts(masker, int(count)))
         try:
-            _check_masks_suffice(drawn, surrogate, kernel_width, int(index), masker)
+            check_masks_suffice(drawn, *settings)
         except ValueError:
             if callable(sampling) or 2 ** int(count) > n_masks:
                 raise
             drawn = all_masks(int(count))  # chance left a part open, though all masks fit
-            _check_masks_suffice(drawn, surrogate, kernel_width, int(index), masker)
+            check_masks_suffice(drawn, *settings)
         masks.append(PackedMasks.pack([drawn]))
     return PackedMasks.join(masks)
 
@@ -186,41 +181,3 @@ def _remedy_for_parts(masker: BaseMasker, n_parts: int) -> str:
     """What the masker advises, unless it thinks that this many parts are fine."""
     is_fine = masker.most_parts is not None and n_parts <= masker.most_parts
     return "" if is_fine else f" {masker.many_parts_remedy}"
-
-
-def _check_masks_suffice(
-    masks: np.ndarray,
-    surrogate: Surrogate,
-    kernel_width: float | None,
-    index: int,
-    masker: BaseMasker,
-) -> None:
-    needed = n_masks_needed(surrogate, masks.shape[1])
-    if len(masks) < needed:
-        raise ValueError(
-            f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
-            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
-            f"{_remedy_for_parts(masker, masks.shape[1])}"
-        )
-    if isinstance(surrogate, str):
-        return
-    weights = kernel_weights(masks, kernel_width)
-    counted = masks if weights is None else masks[weights > 0]
-    if not (counted != counted[:1]).any():
-        raise ValueError(
-            f"of the {len(masks)} masks of reference point {index} no two different ones "
-            + ("are given" if weights is None else f"have weight under kernel_width={kernel_width}")
-            + ", so there is nothing to compare. "
-            + ("Sample more masks." if weights is None else "Raise kernel_width.")
-        )
-    form = closed_form(surrogate)
-    if form is None or form["alpha"] > 0:
-        return
-    if not tell_parts_apart(masks, weights, form["fit_intercept"]):
-        raise ValueError(
-            f"the {len(masks)} masks of reference point {index} cannot tell its "
-            f"{masks.shape[1]} parts apart"
-            + ("" if weights is None else f" under kernel_width={kernel_width}")
-            + ", so least squares has no unique solution. Raise n_samples, or pass "
-            "surrogate=Ridge()."
-        )

@@ -22,7 +22,7 @@ from ..queries import check_response
 from ._encoding import Arrays, decode, encode
 from ._json import masker_from_json, surrogate_from_json, surrogate_to_json
 from ._masks import PackedMasks
-from ._surrogates import check_kernel_width, check_surrogate
+from ._surrogates import check_kernel_width, check_masks_suffice, check_surrogate
 
 if TYPE_CHECKING:
     from ._plan import QueryPlan
@@ -92,7 +92,7 @@ def read(path: str | os.PathLike) -> tuple[dict, str, Arrays]:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             header, meta = (json.loads(arrays.pop(key).tobytes()) for key in ("header", "meta"))
-            version, digest = meta["format"], meta["digest"]
+            version, digest = meta["format"], str(meta["digest"])
         except Exception as error:
             raise ValueError(f"{name} is not a plan of skzest: {_told(error)}") from error
     if version != _FORMAT:
@@ -129,14 +129,21 @@ def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[s
             fill = decode(arrays, f"fill.{i}")
             fills.append(fill[0] if isinstance(fill, list) else fill)
             _check_fill(masker, masker.point(reference, i), parts[i], fills[-1], int(n_parts[i]))
+    masks = _masks(arrays, n_masks.tolist(), n_parts.tolist())
+    settings = _settings(header)
+    if not isinstance(settings["surrogate"], str):
+        how = settings["surrogate"], settings["kernel_width"]
+        for i in range(n):
+            with _field("masks"):
+                check_masks_suffice(masks[i], *how, int(indices[i]))
     return {
         "indices": indices,
         "reference": reference,
         "parts": tuple(parts),
-        "masks": _masks(arrays, n_masks.tolist(), n_parts.tolist()),
+        "masks": masks,
         "fills": tuple(fills),
         "masker": masker,
-        **_settings(header),
+        **settings,
     }
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "LinearFit",
     "Surrogate",
     "check_kernel_width",
+    "check_masks_suffice",
     "check_surrogate",
     "closed_form",
     "coefficients",
@@ -65,7 +66,7 @@ def check_surrogate(surrogate: object) -> Surrogate:
         try:
             surrogate._validate_params()
         except ValueError as error:
-            raise ValueError(f"surrogate: {error}") from error
+            raise ValueError(str(error)) from error
     return surrogate
 
 
@@ -221,6 +222,45 @@ def tell_parts_apart(masks: np.ndarray, weights: np.ndarray | None, fit_intercep
         return True
     values = np.linalg.eigvalsh(gram)
     return bool(values[0] > _SINGULAR * values[-1])
+
+
+def check_masks_suffice(
+    masks: np.ndarray,
+    surrogate: Surrogate,
+    kernel_width: float | None,
+    index: int,
+    remedy: str = "",
+) -> None:
+    """Refuse masks of a point, at ``index`` in the reference, that do not determine a surrogate."""
+    needed = n_masks_needed(surrogate, masks.shape[1])
+    if len(masks) < needed:
+        raise ValueError(
+            f"reference point {index} has {masks.shape[1]} parts and {len(masks)} masks; "
+            f"least squares needs at least {needed}. Raise n_samples, or use surrogate=Ridge()."
+            f"{remedy}"
+        )
+    if isinstance(surrogate, str):
+        return
+    weights = kernel_weights(masks, kernel_width)
+    counted = masks if weights is None else masks[weights > 0]
+    if not (counted != counted[:1]).any():
+        raise ValueError(
+            f"of the {len(masks)} masks of reference point {index} no two different ones "
+            + ("are given" if weights is None else f"have weight under kernel_width={kernel_width}")
+            + ", so there is nothing to compare. "
+            + ("Sample more masks." if weights is None else "Raise kernel_width.")
+        )
+    form = closed_form(surrogate)
+    if form is None or form["alpha"] > 0:
+        return
+    if not tell_parts_apart(masks, weights, form["fit_intercept"]):
+        raise ValueError(
+            f"the {len(masks)} masks of reference point {index} cannot tell its "
+            f"{masks.shape[1]} parts apart"
+            + ("" if weights is None else f" under kernel_width={kernel_width}")
+            + ", so least squares has no unique solution. Raise n_samples, or pass "
+            "surrogate=Ridge()."
+        )
 
 
 def coefficients(

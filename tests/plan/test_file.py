@@ -172,6 +172,7 @@ EDITS = {
     "n_masks huge": (changed("n_masks", lambda a: a + 2**61), "masks: "),
     "masks cut": (changed("masks", lambda a: a[:-1]), "masks: "),
     "masks as words": (changed("masks", lambda a: a.astype("<u2")), "masks: <u2"),
+    "masks all alike": (changed("masks", lambda a: a | 255), "masks: .*no two different ones"),
     "fill away": (lambda h, a: [a.pop(k) for k in list(a) if "fill.1." in k], "fill of point 1"),
     "field more": (lambda h, a: a.update(extra=np.zeros(3)), "extra is unknown"),
     "masker": (in_header(masker="numeric_points"), "masker: .*not one of skzest's own"),
@@ -184,6 +185,7 @@ EDITS = {
     "clip": (in_header(clip=-1), "response: "),
     "clip of text": (in_header(clip="a"), "response: "),
     "kernel_width": (in_header(kernel_width=-0.5), "kernel_width: "),
+    "kernel_width too narrow": (in_header(kernel_width=1e-9), "masks: .*Raise kernel_width"),
     "surrogate": (in_header(surrogate="other"), "surrogate: "),
     "surrogate of numbers": (in_header(surrogate=5), "surrogate: "),
     "surrogate's module": (
@@ -244,6 +246,11 @@ def test_other_formats_are_refused(tmp_path):
         meta = json.dumps({"format": version, "digest": ""}).encode()
         np.savez(path, **(stored | {"meta": np.frombuffer(meta, dtype=np.uint8)}))
         with pytest.raises(ValueError, match=rf"has format {version!r}; this version of skzest re"):
+            QueryPlan.load(path)
+    for digest in ([5], {"a": 1}, None):
+        meta = json.dumps({"format": 2, "digest": digest}).encode()
+        np.savez(path, **(stored | {"meta": np.frombuffer(meta, dtype=np.uint8)}))
+        with pytest.raises(ValueError, match="is damaged: its contents have digest"):
             QueryPlan.load(path)
 
 

@@ -129,7 +129,7 @@ def test_surrogates_that_cannot_serve_are_refused():
     with pytest.raises(ValueError, match="surrogate must be 'passthrough' or None; got 'linear'"):
         check_surrogate("linear")
     for alpha in (-1.0, np.nan, "one"):
-        with pytest.raises(ValueError, match="surrogate: The 'alpha' parameter of Ridge must be"):
+        with pytest.raises(ValueError, match="The 'alpha' parameter of Ridge must be"):
             check_surrogate(Ridge(alpha=alpha))
     with pytest.raises(TypeError, match="must be a linear regressor"):
         check_surrogate(LinearRegression)
