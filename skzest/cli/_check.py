@@ -62,7 +62,7 @@ def _plan_path(options: argparse.Namespace) -> str:
 def _changes(explanation: DistanceExplanation) -> str:
     total = explanation.distance
     parts = [
-        (f"{term.share / total:.1%}", term.label, term.point, term.name)
+        (f"{term.share / total:.1%}", term.label, f"{term.point} (row {term.row})", term.name)
         for term in explanation.top(_TOP)
     ]
     order = np.argsort(-explanation.by_class, kind="stable")[:_TOP].tolist()

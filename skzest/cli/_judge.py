@@ -14,7 +14,7 @@ from ._questions import run_params, transformer_for
 
 __all__ = ["run"]
 
-_COLUMNS = ("d_suspects", "relative", "low", "high", "p_values", "adjusted_p_values")
+_COLUMNS = ("relative", "low", "high", "p_values", "adjusted_p_values")
 
 
 def run(options: argparse.Namespace) -> tuple[str, int]:
@@ -28,11 +28,12 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
     found = detector.judge_models(suspects, labels=model_names(options.suspect))
     if not options.json:
         return str(found), 0
-    columns = {name: getattr(found, name).tolist() for name in _COLUMNS}
+    columns = {"distance": found.d_suspects.tolist()}
+    columns |= {name: getattr(found, name).tolist() for name in _COLUMNS}
     plan = detector.transformer_.plan_
     judged = [
         {"model": text, "decision": str(found.decisions[i])}
-        | {name.removeprefix("d_"): _number(column[i]) for name, column in columns.items()}
+        | {name: _number(column[i]) for name, column in columns.items()}
         for i, text in enumerate(options.suspect)
     ]
     result = {"suspects": judged, "digest": plan.digest, "n_questions": plan.n_queries}

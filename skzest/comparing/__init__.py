@@ -5,13 +5,19 @@ from ._alignment import ClassAligner, ClassMatch
 from ._crossvalidated import crossvalidated_distances, split_half_plans
 from ._curve import ReferenceCurve, reference_curve
 from ._distances import ZestDistanceTransformer, zest_distances
-from ._explanation import DistanceExplanation, DistanceShare, columns_of, explain_distance
+from ._explanation import (
+    DistanceExplanation,
+    DistanceShare,
+    columns_of,
+    explain_distance,
+    point_text,
+)
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
 from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
 from ._running import DISTANCES_FROM_SUMS, RunningProducts
 from ._signatures import Signatures, check_plan
-from ._tables import ShownAsTable, TableText, escape, interval_text, number
+from ._tables import ShownAsTable, TableText, escape, interval_text, number, p_value
 
 __all__ = [
     "DISTANCES_FROM_SUMS",
@@ -39,7 +45,9 @@ __all__ = [
     "jackknife_t",
     "leave_one_out",
     "number",
+    "p_value",
     "point_sums",
+    "point_text",
     "reference_curve",
     "slices",
     "split_half_plans",

@@ -37,6 +37,8 @@ class DistanceShare(NamedTuple):
         What it adds to the distance.
     first, second : float
         The two coefficients, of signatures scaled to length 1.
+    row : int
+        Row of the point in the reference data, ``plan.indices[point]``.
     """
 
     point: int
@@ -46,6 +48,7 @@ class DistanceShare(NamedTuple):
     share: float
     first: float
     second: float
+    row: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,27 +133,30 @@ class DistanceExplanation(ShownAsTable):
         n_classes, plan = len(self.classes), self.plan
         names = [name for n in range(len(plan)) for name in plan.part_names(n)]
         first, second = self.units.reshape(2, -1)
+        point = np.tile(plan.column_point, n_classes)
         return {
-            "point": np.tile(plan.column_point, n_classes),
+            "point": point,
             "label": np.repeat(np.array(self.classes, dtype=object), plan.n_components),
             "part": np.tile(plan.column_part, n_classes),
             "name": names * n_classes,
             "share": self.shares.ravel(),
             "first": first,
             "second": second,
+            "row": plan.indices[point],
         }, None
 
     def _text(self) -> TableText:
         rows = [
-            [term.name, f"{term.point}", f"{term.label}", number(term.share)]
+            [term.name, f"{term.point}", f"{term.row}", f"{term.label}", number(term.share)]
             + [f"{term.share / self.distance:.1%}" if self.distance else "–"]
             + [number(term.first), number(term.second)]
             for term in self.top()
         ]
-        columns = ["part", "point", "class", "share", "of the distance", "first", "second"]
+        columns = ["part", "point", "row", "class", "share", "of the distance", "first", "second"]
         title = f"Cosine distance {number(self.distance)} as a sum of {self.shares.size:,} shares"
         shown = f"The {len(rows)} largest shares" if len(rows) < self.shares.size else "All shares"
-        note = f"{shown}; to_frame() has all of them."
+        note = f"{shown}; to_frame() has all of them. Points are numbered in the plan, rows in the "
+        note += "reference data."
         if self.left_out:
             note += f" Classes that one model lacks: {', '.join(map(str, self.left_out))}."
         return TableText(title, columns, rows, note)
@@ -159,16 +165,22 @@ class DistanceExplanation(ShownAsTable):
         point, part = int(self.plan.column_point[j]), int(self.plan.column_part[j])
         first, second = self.units[:, c, j].tolist()
         name = self.plan.part_names(point)[part]
-        return DistanceShare(
-            point, self.classes[c], part, name, float(self.shares[c, j]), first, second
-        )
+        share, row = float(self.shares[c, j]), int(self.plan.indices[point])
+        return DistanceShare(point, self.classes[c], part, name, share, first, second, row)
+
+
+def point_text(plan: QueryPlan, n: int) -> str:
+    """What people call the point at position ``n``, with its row in the reference data."""
+    return f"point {n} (row {plan.indices[n]})"
 
 
 def columns_of(plan: QueryPlan, n: int) -> slice:
     """The components of the point at position ``n``."""
     n = check_whole(n, "n", minimum=0)
     if n >= len(plan):
-        raise ValueError(f"n={n}, but the plan has {len(plan)} points, counted from 0.")
+        same = np.flatnonzero(plan.indices == n)
+        hint = f" Row {n} of the reference data is point {same[0]}." if same.size else ""
+        raise ValueError(f"n={n}, but the plan has {len(plan)} points, counted from 0.{hint}")
     stop = int(plan.n_columns[: n + 1].sum())
     return slice(stop - int(plan.n_columns[n]), stop)
 
@@ -193,7 +205,8 @@ def explain_distance(
 
     classes : array-like of shape (n_classes,), default=None
         Labels of the classes, ``classes_`` of the transformer. If None, they are read from the
-        feature names; without those, the classes are numbered.
+        feature names; without those, the classes are numbered. Pass them: another plan that fits
+        the width is noticed only by the number of classes, or by feature names.
 
     Returns
     -------
@@ -217,8 +230,8 @@ def explain_distance(
     The shares say where two models differ, not which of them is right, nor why.
 
     Scaling acts on a whole signature: where one model has gained a large coefficient, all its
-    others are smaller after scaling and add a little. Noise of the masks is a difference too,
-    distributed over all parts: look at the largest shares, and use enough masks.
+    others are smaller after scaling and add a little. The random masks add some differences of
+    their own, distributed over all parts: look at the largest shares, and use enough masks.
 
     Under ``surrogate="passthrough"`` a component is a mask, not a part.
 

@@ -68,16 +68,21 @@ class DistanceInterval(ShownAsTable):
 
 
 def distance_interval(
-    S1: ArrayLike, S2: ArrayLike, plan: QueryPlan, *, level: float = 0.95
+    S1: ArrayLike,
+    S2: ArrayLike,
+    plan: QueryPlan,
+    *,
+    level: float = 0.95,
+    n_classes: int | None = None,
 ) -> DistanceInterval:
     """Confidence interval of the cosine distance between two models.
 
     It estimates the distance over the whole pool of points that the reference was drawn from,
     under the same design of masks. The cosine is a ratio of sums over reference points, so
-    leaving out each point in turn needs no further question (jackknife [1]_). The interval is
-    Student's, of the logarithm of the distance, with one degree of freedom less than there are
-    points. It is [0, 2] where one point makes the whole difference, or holds all coefficients of
-    a model.
+    leaving out each point in turn needs no further question (jackknife [1]_). The result is a
+    Student t interval for the logarithm of the distance, with one degree of freedom less than
+    there are points. It is [0, 2] where one point makes the whole difference, or holds all
+    coefficients of a model.
 
     Parameters
     ----------
@@ -91,6 +96,12 @@ def distance_interval(
     level : float, default=0.95
         Confidence level.
 
+    n_classes : int, default=None
+        Number of classes of the signatures, ``n_classes_`` of the transformer. An array does not
+        tell which questions it answers: without this, another plan is noticed only if the width
+        of the signatures is not a multiple of its components, or by the feature names of a data
+        frame.
+
     Returns
     -------
     interval : DistanceInterval
@@ -99,8 +110,8 @@ def distance_interval(
     Raises
     ------
     ValueError
-        If the plan has fewer than 2 points, the width of a signature does not fit it, a class is
-        NaN in some of its columns only, or `level` is not between 0 and 1.
+        If the plan has fewer than 2 points, the width of a signature does not fit it and
+        `n_classes`, a class is NaN in some of its columns only, or `level` is not between 0 and 1.
     DesignMismatchError
         If feature names show that a signature answers other questions.
 
@@ -143,7 +154,7 @@ def distance_interval(
     """
     check_level(level)
     check_plan(plan, minimum=2)
-    W1, W2 = check_pair(S1, S2, plan)
+    W1, W2 = check_pair(S1, S2, plan, n_classes)
     return jackknife_t(point_sums(W1, W2, plan.n_columns), level)
 
 

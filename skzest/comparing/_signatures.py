@@ -72,7 +72,7 @@ class Signatures:
         plan : QueryPlan, default=None
             The questions that `S` answers; it determines the number of classes.
         n_classes : int, default=None
-            Number of class blocks. If None, it is read from the plan or the feature names.
+            Number of class blocks. If None, it follows from the plan or the feature names.
         names : feature names, default=None
             If None, those of `S` itself.
         needed : str, default=None
@@ -96,7 +96,7 @@ class Signatures:
             n_classes = _n_classes(n_classes, names, rows.shape[1], needed)
         else:
             check_same_design(names, plan.digest, name, "plan")
-            n_classes = _n_classes_under(plan, rows.shape[1], name)
+            n_classes = _n_classes_under(plan, rows.shape[1], name, n_classes)
         # One pass over ordinary rows; only those with NaN, zeros or huge values are looked through.
         squares = row_squares(rows)
         odd = np.flatnonzero(~((squares > 0) & (squares < np.inf)))
@@ -112,14 +112,16 @@ class Signatures:
         return cls(rows, present, constant, n_classes, name, names)
 
     @classmethod
-    def one(cls, S: ArrayLike, name: str, plan: QueryPlan) -> Signatures:
+    def one(
+        cls, S: ArrayLike, name: str, plan: QueryPlan, n_classes: int | None = None
+    ) -> Signatures:
         """Check the signature of a single model, a row or an array of one row."""
         if np.ndim(S) > 1 and len(np.asarray(S)) != 1:
             raise ValueError(
                 f"{name} must be the signature of one model, a 1-D row; got shape {np.shape(S)}. "
                 "Pass one row of the matrix, such as S[0]."
             )
-        return cls.of(S, name, plan=plan)
+        return cls.of(S, name, plan=plan, n_classes=n_classes)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -185,9 +187,13 @@ def validated(
     return Signatures.of(rows, "X", n_classes=n_classes, names=names, needed=needed), rows.dtype
 
 
-def check_pair(S1: ArrayLike, S2: ArrayLike, plan: QueryPlan) -> tuple[np.ndarray, np.ndarray]:
+def check_pair(
+    S1: ArrayLike, S2: ArrayLike, plan: QueryPlan, n_classes: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Two signatures under a plan as (n_classes, n_components) arrays."""
-    first, second = Signatures.one(S1, "S1", plan), Signatures.one(S2, "S2", plan)
+    first, second = (
+        Signatures.one(S, name, plan, n_classes) for S, name in ((S1, "S1"), (S2, "S2"))
+    )
     first.check_comparable(second)
     return first.blocks[0], second.blocks[0]
 
@@ -271,13 +277,20 @@ def _refuse_torn(missing: np.ndarray, odd: np.ndarray, name: str, names: np.ndar
 # ---------------------------------------------------------------- class blocks
 
 
-def _n_classes_under(plan: QueryPlan, width: int, name: str) -> int:
+def _n_classes_under(plan: QueryPlan, width: int, name: str, n_classes: int | None) -> int:
     if width % plan.n_components:
         raise ValueError(
             f"{name} has {width} columns, and the plan {plan.n_components} components per class; "
             "expected a multiple. Pass the plan_ of the transformer that made the signatures."
         )
-    return width // plan.n_components
+    found = width // plan.n_components
+    if n_classes is not None and check_whole(n_classes, "n_classes") != found:
+        raise ValueError(
+            f"{name} has {width} columns, {found} classes of the plan's {plan.n_components} "
+            f"components, but n_classes={n_classes}. Pass the plan_ and n_classes_ of the "
+            "transformer that made the signatures."
+        )
+    return found
 
 
 def _n_classes(

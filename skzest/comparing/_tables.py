@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ShownAsTable", "TableText", "escape", "interval_text", "number"]
+__all__ = ["ShownAsTable", "TableText", "escape", "interval_text", "number", "p_value"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _WIDEST_NAME = 40
@@ -30,6 +30,15 @@ def number(value: float, digits: int = 3) -> str:
     if np.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.{digits}g}"
+
+
+def p_value(p: float) -> str:
+    """A p-value for people; below a millionth only that, as no null is known so far out.
+
+    >>> p_value(0.0412), p_value(7e-300)
+    ('= 0.041', '< 1e-6')
+    """
+    return "< 1e-6" if p < 1e-6 else f"= {number(p, 2)}"
 
 
 def interval_text(value: float, low: float, high: float) -> str:

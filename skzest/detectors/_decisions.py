@@ -63,6 +63,7 @@ class Decisions(ShownAsTable):
     _question: ClassVar[str]
     _measured: ClassVar[tuple[str, str]]
     _columns: ClassVar[tuple[str, ...]]
+    _stored: ClassVar[dict[str, str]] = {}  # attributes of columns that have another name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,7 +71,8 @@ class Decisions(ShownAsTable):
         return self.labels or tuple(f"{self._kind} {i}" for i in range(len(self)))
 
     def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
-        return {name: getattr(self, name) for name in self._columns}, self.labels
+        columns = {name: getattr(self, self._stored.get(name, name)) for name in self._columns}
+        return columns, self.labels
 
     def _text(self) -> TableText:
         attribute, title = self._measured
@@ -132,9 +134,10 @@ class ReuseDecisions(Decisions):
     _question = "Was it made from the owner's model?"
     _measured = "relative", "relative distance"
     _columns = (
-        *("decisions", "d_suspects", "relative", "low", "high"),
+        *("decisions", "distance", "relative", "low", "high"),
         *("p_values", "adjusted_p_values", "reasons"),
     )
+    _stored: ClassVar = {"distance": "d_suspects"}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -4,7 +4,7 @@
 Each null has ``p_values(d)``, the probability that an unrelated model is at least as near;
 ``critical(alpha)``, the distance below which this probability is at most alpha; and
 ``unrelated_from(alpha, level)``, the distance from which on more than alpha of all unrelated
-models are at least as near, with confidence level.
+models are at least as near, with confidence ``level``.
 """
 
 from __future__ import annotations

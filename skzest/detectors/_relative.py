@@ -70,8 +70,8 @@ class RelativeDistances(ShownAsTable):
         return len(self.relative)
 
     def _frame(self) -> tuple[dict[str, object], None]:
-        names = ("d_suspects", "relative", "low", "high", "points_low", "points_high")
-        return {name: getattr(self, name) for name in names}, None
+        names = ("relative", "low", "high", "points_low", "points_high")
+        return {"distance": self.d_suspects, **{name: getattr(self, name) for name in names}}, None
 
     def _text(self) -> TableText:
         rows = [

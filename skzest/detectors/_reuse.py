@@ -12,7 +12,7 @@ from scipy.stats import false_discovery_control
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_choice, check_models
-from ..comparing import check_level, cosine_distance, interval_text, number
+from ..comparing import check_level, cosine_distance, interval_text, number, p_value
 from ..plan import QueryPlan
 from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._from_models import Asker
@@ -414,9 +414,9 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     def _reasons(
         self, measured: RelativeDistances, adjusted: np.ndarray, decisions: np.ndarray
     ) -> Iterator[str]:
-        far = number(self.unrelated_distance_)
+        far = self.unrelated_distance_ / self.null_mean_  # relative, like the column beside it
         for i, decision in enumerate(decisions):
-            d, p = number(measured.d_suspects[i]), number(adjusted[i], 2)
+            p = f"p {p_value(adjusted[i])}"
             if np.isnan(measured.relative[i]):
                 yield NO_DISTANCE
             elif self.threshold is not None:
@@ -424,11 +424,14 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
                 side = {REUSED: "below", UNRELATED: "above", UNDECIDED: "on both sides of"}
                 yield f"{ends} is {side[decision]} {number(self.threshold)}"
             elif decision == REUSED:
-                yield f"p = {p} is at most {self.alpha:g}"
+                yield f"{p}, at most {self.alpha:g}"
             elif decision == UNRELATED:
-                yield f"{d} is as far as unrelated models are (from {far} on)"
+                d = number(measured.relative[i])
+                yield f"{d} is ordinary between unrelated models (from {number(far)} on)"
+            elif np.isfinite(far):
+                yield f"{p}, and not certainly beyond {number(far)}, where unrelated models begin"
             else:
-                yield f"neither near enough (p = {p}) nor surely as far as {far}"
+                yield f"{p}, and too few unrelated models to call it unrelated"
 
     def _adjusted(self, p: np.ndarray) -> np.ndarray:
         known = ~np.isnan(p)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_choice
-from ..comparing import DistanceExplanation, columns_of, explain_distance
+from ..comparing import DistanceExplanation, columns_of, explain_distance, point_text
 from ..drawing import SOUNDS, draw_colorbar, new_axes, plain, share_cmap, shorten, signed_cmap
 from ..plan import QueryPlan
 
@@ -232,7 +232,7 @@ class ExplanationDisplay:
         self.ax_ = new_axes(*size) if ax is None else ax
         self.figure_ = self.ax_.figure
         share = explanation.by_point[self.point] / (explanation.distance or 1.0)
-        title = f"point {plan.indices[self.point]}: {share:.1%} of the distance"
+        title = f"{point_text(plan, self.point)}: {share:.1%} of the distance"
         if self.label is not None:
             title += f", class {plain(shorten(self.label, 20))}"
         self.ax_.set_title(title, fontsize=10)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..comparing import interval_text, number
+from ..comparing import interval_text, number, p_value
 from ..detectors import Decisions, ReuseDecisions, UnlearningDecisions
 from ..displays import ReuseDetectionDisplay
 from . import _html as page
@@ -35,8 +35,8 @@ def _reuse(found: ReuseDecisions) -> str:
             _decision(found, i),
             number(found.d_suspects[i]),
             interval_text(found.relative[i], found.low[i], found.high[i]),
-            number(found.p_values[i], 2),
-            number(found.adjusted_p_values[i], 2),
+            _p(found.p_values[i]),
+            _p(found.adjusted_p_values[i]),
         ]
         for i in order
     ]
@@ -55,6 +55,10 @@ def _reuse(found: ReuseDecisions) -> str:
         + page.table("Suspects, the nearest first", columns, rows, n_text=2)
         + drawn(ReuseDetectionDisplay.from_decisions(found).figure_, alt)
     )
+
+
+def _p(p: float) -> str:
+    return p_value(p).removeprefix("= ")
 
 
 def _rule(found: ReuseDecisions) -> str:

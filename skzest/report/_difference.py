@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..comparing import DistanceExplanation, explain_distance, number
+from ..comparing import DistanceExplanation, explain_distance, number, point_text
 from ..displays import ExplanationDisplay
 from ..drawing import VERMILION, shorten
 from . import _html as page
@@ -86,7 +86,7 @@ def _top(explanation: DistanceExplanation) -> str:
     plan = explanation.plan
     rows = [
         [
-            f"{page.name(shorten(term.name, 60))}, point {plan.indices[term.point]}",
+            f"{page.name(shorten(term.name, 60))}, {point_text(plan, term.point)}",
             page.name(term.label),
             _percent(term.share / explanation.distance),
             f"{term.first:+.3g}",
@@ -104,9 +104,9 @@ def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> 
     by_part = explanation.by_part(n)
     first = plan.part_names(n)[int(by_part.argmax())]
     picture = plan.picture(n)
-    share = explanation.by_point[n] / explanation.distance
+    share, named = explanation.by_point[n] / explanation.distance, point_text(plan, n).capitalize()
     if picture.pieces is not None:
-        caption = f"Point {plan.indices[n]}: {share:.1%} of the distance; “{first}” adds most."
+        caption = f"{named}: {share:.1%} of the distance; “{first}” adds most."
         return _text(picture.pieces, by_part / by_part.max(), caption)
 
     import matplotlib.pyplot as plt
@@ -121,7 +121,7 @@ def _point(explanation: DistanceExplanation, n: int, names: tuple[str, str]) -> 
         figure, ax = plt.subplots(figsize=(width, height), layout="constrained")
     ExplanationDisplay.from_explanation(explanation, point=n, names=names, ax=ax)
     alt = (
-        f"Reference point {plan.indices[n]}, with {share:.1%} of the distance, coloured by what "
+        f"{named}, with {share:.1%} of the distance, coloured by what "
         f"each part adds; {first} adds most."
     )
     return drawn(figure, alt)

@@ -184,6 +184,7 @@ def test_judge(run):
     assert [one["model"] for one in found["suspects"]] == suspects
     assert found["suspects"][0]["decision"] == "reused"
     assert found["suspects"][1]["decision"] != "reused"
+    assert 0 <= found["suspects"][0]["distance"] < found["suspects"][1]["distance"]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -231,12 +231,28 @@ def test_labels_of_another_number_are_refused(lime, classes):
         explain_distance(*rows(lime.plan_, 2, 0), lime.plan_, classes=classes)
 
 
+def test_points_are_shown_by_position_and_row():
+    lime = plan_of([f"good film {'really ' * n}number {n}" for n in range(9)], n_reference=3)
+    explanation = explain_distance(*rows(lime.plan_, 2, 0), lime.plan_)
+    lines = str(explanation).splitlines()
+    for line, term in zip(lines[1:], explanation.top()):
+        assert lime.plan_.indices[term.point] == term.row
+        assert line.removeprefix(term.name).split()[:2] == [f"{term.point}", f"{term.row}"]
+
+
 def test_points_and_counts_that_do_not_exist_are_refused(lime):
+    of_part = plan_of([f"good film number {n}" for n in range(50)], n_reference=3)
     explanation = explain_distance(*rows(lime.plan_, 2, 0), lime.plan_)
     with pytest.raises(ValueError, match="n=3, but the plan has 3 points"):
         explanation.by_part(3)
     with pytest.raises(ValueError, match="at least 0"):
         explanation.at(-1)
+    row = int(np.setdiff1d(of_part.plan_.indices, range(3))[0])
+    other = explain_distance(*rows(of_part.plan_, 2, 0), of_part.plan_)
+    with pytest.raises(ValueError, match=f"n={row}, but .* Row {row} of the .* is point") as error:
+        other.at(row)
+    n = int(str(error.value).rstrip(".").rsplit(" ", 1)[1])
+    assert of_part.plan_.indices[n] == row and other.at(n).shape[0] == 2
     with pytest.raises(ValueError, match="k must be at least 1"):
         explanation.top(0)
     with pytest.raises(TypeError, match="plan must be a QueryPlan"):

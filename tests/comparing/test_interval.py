@@ -149,6 +149,11 @@ def test_wrong_inputs_are_refused(asked):
         distance_interval(S[0], S[1, :144], plan)
     with pytest.raises(ValueError, match="row 0 of S2 is infinite in"):
         distance_interval(S[0], np.where(S[1] > 0, np.inf, S[1]), plan)
+    half = plan.take(6)
+    assert plan.n_components % half.n_components == 0  # the other plan fits the width
+    with pytest.raises(ValueError, match="6 classes of the plan's 36 components, but n_classes=3"):
+        distance_interval(S[0], S[1], half, n_classes=3)
+    assert distance_interval(S[0], S[1], plan, n_classes=3) == distance_interval(S[0], S[1], plan)
     for level, hint in ((0, "between 0 and 1; got 0"), (95, "For 95 %, pass 0.95")):
         with pytest.raises(ValueError, match=hint):
             distance_interval(S[0], S[1], plan, level=level)

@@ -97,6 +97,7 @@ def test_frames_hold_the_numbers(asked):
     top = explanation.top(1)[0]
     largest = frame.loc[frame["share"].idxmax()]
     assert tuple(largest[["point", "label", "part", "name", "share"]]) == top[:5]
+    assert largest["row"] == top.row == lime.plan_.indices[top.point]
     assert Two("a").to_frame().loc["b", "value"] == 2
 
 

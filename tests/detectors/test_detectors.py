@@ -297,6 +297,31 @@ def test_one_of_many_may_need_more_unrelated_models():
     assert enough.predict([0.01, 1.0, 1.2])[0] == "reused"
 
 
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+@pytest.mark.parametrize("null", ["lognormal", "normal"])
+def test_reasons_are_in_the_relative_units_of_their_column(null, unit):
+    unrelated = unit * np.array([0.40, 0.55, 0.50, 0.60, 0.45, 0.52, 0.48])
+    detector = ReuseDetector(null=null).fit(unrelated)
+    begin = f"{detector.unrelated_distance_ / unrelated.mean():.3g}"
+    found = detector.judge([0.43 * unit, 0.5 * unit, 1e-9 * unit])
+    assert found.decisions.tolist() == ["undecided", "unrelated", "reused"]
+    assert f"not certainly beyond {begin}, where" in found.reasons[0]
+    assert found.reasons[1] == f"1 is ordinary between unrelated models (from {begin} on)"
+
+
+def test_tiny_p_values_are_not_spelled_out():
+    unrelated = [0.40, 0.55, 0.50, 0.60, 0.45, 0.52, 0.48]
+    found = ReuseDetector(null="lognormal").fit(unrelated).judge([1e-200])
+    assert 0 < found.p_values[0] < 1e-6
+    assert found.reasons == ("p < 1e-6, at most 0.05",)
+
+
+def test_too_few_models_for_unrelated_are_named():
+    detector = ReuseDetector(alpha=0.5, level=0.999).fit([0.3, 0.4, 0.5, 0.6, 0.7])
+    assert np.isinf(detector.unrelated_distance_)
+    assert "too few unrelated models" in detector.judge([0.65]).reasons[0]
+
+
 def test_threshold_of_the_paper():
     detector = ReuseDetector(threshold=1.0).fit(UNRELATED)
     mean = np.mean(UNRELATED)

@@ -92,7 +92,8 @@ def test_every_kind_of_point_is_drawn(zoo):
     assert display.point == explanation.by_point.argmax()
     expected = 100 * explanation.by_part(display.point) / explanation.distance
     assert_allclose(display.values_, expected)
-    assert display.ax_.get_title().startswith(f"point {plan.indices[display.point]}: ")
+    row = plan.indices[display.point]
+    assert display.ax_.get_title().startswith(f"point {display.point} (row {row}): ")
     assert (display.colorbar_ is None) == (kind in ("table", "wide table", "other"))
     n_parts = plan.n_parts[display.point]
     n_drawn = {"text": n_parts, "sound": n_parts, "stereo": n_parts, "wide table": 21}

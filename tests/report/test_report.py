@@ -240,7 +240,7 @@ def test_decisions_come_with_interval_and_p(made):
     assert "Of 2 suspects: 1 “reused”, 1 “unrelated”." in page.words
     row = page.cells.index("theirs")
     decision, distance, relative, p, adjusted = page.cells[row + 1 : row + 6]
-    assert decision.startswith("unrelated0.2 is as far as unrelated models are")
+    assert decision.startswith("unrelated1.03 is ordinary between unrelated models")
     assert distance == "0.2"
     assert re.fullmatch(r"1\.03 \[0\.\d+, 1\.\d+\]", relative)
     assert 0 < float(p) <= float(adjusted) <= 1
