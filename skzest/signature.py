@@ -191,7 +191,8 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
         Two parties who may not share their models exchange a plan, ask their own models, and
         compare signatures. The plan determines points, parts, masks, fills, response, clip,
-        surrogate and kernel; pass ``n_classes`` so that both sides number classes alike.
+        surrogate and kernel. Pass ``n_classes`` on both sides, so that columns are placed by
+        class number, not by the sorted labels of each side.
 
         Parameters
         ----------
@@ -418,7 +419,14 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     def _remedy_for_classes(self) -> str:
         if self.n_classes is None:
             return "Fit on models that have all labels."
-        return "n_classes= means the labels 0, 1, ...; leave it out to use the models' own."
+        n = self.n_classes
+        return (
+            f"n_classes={n} means the labels 0 to {n - 1}. If the model has these classes under "
+            "other labels, use CallableQuery(model.predict_proba, classes=[...]), with the number "
+            "of each column's class. If nobody knows which class is which, leave n_classes= out "
+            f'here, and pass alignment="greedy", n_classes={n} to zest_distances. If all models '
+            "use the same labels, leave n_classes= out."
+        )
 
     def _batch_size(self) -> int | str | None:
         if _is_auto(self.batch_size):

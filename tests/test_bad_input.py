@@ -206,6 +206,26 @@ def test_a_label_outside_classes():
         _lime(n_classes=2).fit_transform([GOOD])
 
 
+def test_labels_that_are_not_numbered_have_three_remedies():
+    words = LogisticRegression().fit(X, np.array(["z", "b", "a"])[Y])
+    model = LogisticRegression().fit(X, Y)
+    ours = _lime(n_classes=3).fit([model])
+    S = ours.transform([model])
+    theirs = LimeSignatureTransformer.from_plan(ours.plan_, n_classes=3)
+    with pytest.raises(
+        ValueError, match=r"n_classes=3 means the labels 0 to 2.*classes=\["
+    ) as said:
+        theirs.fit_transform([words])
+    assert 'alignment="greedy", n_classes=3 to zest_distances' in str(said.value)
+    numbered = CallableQuery(words.predict_proba, classes=[2, 1, 0])
+    assert zest_distances(S, theirs.fit_transform([numbered])) < 1e-4
+    theirs.set_params(n_classes=None)
+    own = theirs.fit_transform([words])
+    assert zest_distances(S, own) > 0.5
+    assert zest_distances(S, own, alignment="greedy", n_classes=3) < 1e-4
+    assert zest_distances(theirs.fit_transform([words, words]))[0, 1] < 1e-9
+
+
 def test_text_and_number_labels_do_not_mix():
     words = LogisticRegression().fit(X, np.array(["a", "b", "c"])[Y])
     with pytest.raises(ValueError, match=r"text labels 'a', 'b', 'c' and .* 0, 1, 2, some of"):

@@ -115,13 +115,18 @@ def _refusal(query: Query, response: str) -> str:
     if response == "label":
         return f"{fact} without the list of classes; use {with_classes}."
     remedies = []
-    if "decision_function" in query.outputs and hasattr(query.model, "classes_"):
-        remedies.append("wrap the model in sklearn.calibration.CalibratedClassifierCV")
     others = [f'"{other}"' for other in RESPONSES if _output_for(query, other)]
     if others:
         remedies.append(f"pass response={listed(others, 'or')}")
     elif "predict" in query.outputs:
         remedies.append(f'pass response="label" with {with_classes}')
+    if "decision_function" in query.outputs and hasattr(query.model, "classes_"):
+        # A zoo may also hold forests and the like.
+        remedies[-1] += ' (only "label" also suits models that offer probabilities alone)'
+        remedies.append(
+            "calibrate the model as it is, with CalibratedClassifierCV(FrozenEstimator(model))"
+            ".fit(X, y) of sklearn.calibration and sklearn.frozen"
+        )
     return f"{fact}; {listed(remedies or ['leave it out'], 'or')}."
 
 

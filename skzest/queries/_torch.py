@@ -332,11 +332,11 @@ class TorchQuery(Query):
         except RuntimeError as error:
             other = self._other_numbers(X, x)
             if other is None:
-                raise self._explained(error, x) from error
+                raise self._explained(error, X, x) from error
             try:
                 answer = ready(other)
             except RuntimeError:
-                raise self._explained(error, x) from error
+                raise self._explained(error, X, x) from error
             self._keeps_whole = not self._keeps_whole
             return answer
 
@@ -349,14 +349,14 @@ class TorchQuery(Query):
         is_cast = self.preprocess is None and not isinstance(X, list)
         return X.clone() if is_cast and not X.dtype.is_floating_point else None
 
-    def _explained(self, error: RuntimeError, x: Inputs) -> BaseException:
+    def _explained(self, error: RuntimeError, X: Inputs, x: Inputs) -> BaseException:
         if isinstance(error, self.memory_errors):
             return error
         if any(words in str(error) for words in ("out of memory", "can't allocate memory")):
             return MemoryError(str(error))  # of the CPU and of mps, which have no type of their own
         if isinstance(x, Mapping):
             return error
-        return explain_refusal(self, x, self._first, error) or error
+        return explain_refusal(self, X, x, self._first, error) or error
 
     def _tensor_of(self, answer: object) -> torch.Tensor:
         """The scores in what the module returned, one row per copy."""

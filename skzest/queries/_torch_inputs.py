@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..exceptions import QueryError
-from ._base import Preprocess, Query
+from ._base import Inputs, Preprocess, Query
 from ._torch_images import PerImage
 from ._torch_module import first_layer, is_lookup, is_pretrained
 
@@ -182,10 +182,23 @@ def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | Non
         warnings.warn(f"{query!r} {say}", UserWarning, stacklevel=2)
 
 
+def _scaling(query: Query, X: Inputs) -> str:
+    """Code that brings raw images to 0-1: a preprocess= silences the warning about their range."""
+    if query.preprocess is not None or isinstance(X, list):
+        return ""
+    high = float(X.max())
+    if str(X.dtype) == "torch.uint8" or _RAW < high <= 255:
+        return " / 255"
+    return " / 65535" if 255 < high <= 65535 else ""
+
+
 def explain_refusal(
-    query: Query, x: torch.Tensor, first: torch.nn.Module | None, error: Exception
+    query: Query, X: Inputs, x: torch.Tensor, first: torch.nn.Module | None, error: Exception
 ) -> QueryError | None:
-    """What to do about a module's error, where the shape of its input shows the cause."""
+    """What to do about a module's error, where the shape of its input shows the cause.
+
+    ``X`` are the copies, and ``x`` is what the module got.
+    """
     if first is None or type(first).__name__ != "Conv2d" or x.ndim not in (3, 4):
         return None
     shape, wanted = tuple(x.shape), first.in_channels
@@ -193,11 +206,14 @@ def explain_refusal(
         return None
     remedy = f"pass preprocess=, a function that gives (n, {wanted}, height, width)"
     if x.ndim == 3:
-        remedy = "grey images need an axis of channels: pass preprocess=lambda x: x[:, None]"
+        remedy = (
+            "grey images need an axis of channels: pass preprocess=lambda x: x[:, None]"
+            f"{_scaling(query, X)}"
+        )
     elif shape[3] == wanted:
         remedy = (
             "these are channels-last: pass mean= and std=, or preprocess=lambda x: "
-            "x.permute(0, 3, 1, 2)"
+            f"x.permute(0, 3, 1, 2){_scaling(query, X)}"
         )
     return QueryError(
         f"{query!r} could not be asked with a batch of shape {shape}; its first convolution "

@@ -270,9 +270,9 @@ def test_logit_without_probabilities_names_all_remedies():
     with pytest.raises(
         QueryError,
         match=r"response='logit' needs logits or predict_proba, and SklearnQuery\(LinearSVC\) "
-        r"offers decision_function and predict; wrap the model in "
-        r"sklearn.calibration.CalibratedClassifierCV or pass "
-        r'response="raw", "decision_function" or "label"',
+        r"offers decision_function and predict; pass "
+        r'response="raw", "decision_function" or "label" \(only "label" also suits .* alone\) or '
+        r"calibrate the model as it is, with CalibratedClassifierCV\(FrozenEstimator\(model\)\)",
     ):
         choose_output(query, "logit")
 

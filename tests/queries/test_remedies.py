@@ -7,6 +7,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -168,10 +169,13 @@ def test_words_as_answers():
 
 def test_decision_values_where_logits_are_wanted():
     model = LinearSVC().fit(X, Y)
-    with pytest.raises(QueryError, match='CalibratedClassifierCV or pass response="raw", "decis'):
+    with pytest.raises(QueryError, match=r'"raw", "decis.*"label" also suits') as said:
         distance([model, model])
-    calibrated = CalibratedClassifierCV(LinearSVC(), cv=2).fit(X, Y)
-    assert distance([calibrated, calibrated]) < 1e-9
+    assert "CalibratedClassifierCV(FrozenEstimator(model)).fit(X, y)" in str(said.value)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(model)).fit(X, Y)
+    assert calibrated.calibrated_classifiers_[0].estimator.estimator is model
+    assert distance([calibrated, LR]) < 0.5
+    assert distance([model, LR, GaussianNB().fit(X, Y)], response="label") < 1
     for response in ("raw", "decision_function", "label"):
         assert distance([model, model], response=response) < 1e-9
 

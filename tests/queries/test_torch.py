@@ -4,6 +4,7 @@
 import copy
 import logging
 import pickle
+import re
 from functools import partial
 from types import SimpleNamespace
 
@@ -560,6 +561,31 @@ def test_mean_and_std_normalize_as_by_hand(layout, dtype):
     x = query.prepare(torch.tensor(images))
     assert x.dtype == torch.float32
     assert_allclose(x.numpy(), normalized(IMAGES).numpy(), atol=1e-5)
+
+
+RAW = {
+    "uint8": IMAGES,
+    "dark": IMAGES // 64,
+    "float32": IMAGES.astype(np.float32),
+    "int16": IMAGES.astype(np.int16),
+    "int32": 257 * IMAGES.astype(np.int32),
+    "scaled": IMAGES / 255,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*not scaled")
+@pytest.mark.parametrize("is_grey", [False, True])
+@pytest.mark.parametrize("kind", RAW)
+def test_code_in_an_error_scales_images_to_0_1(kind, is_grey):
+    images = RAW[kind][..., 0] if is_grey else RAW[kind]
+    net = nn.Sequential(nn.Conv2d(1 if is_grey else 3, 2, 3), nn.Flatten(), nn.Linear(72, 2)).eval()
+    with pytest.raises(QueryError, match="first convolution") as said:
+        TorchQuery(net).ask(torch.tensor(images), "logits")
+    code = re.search(r"preprocess=(lambda x: .*?)\. \(", str(said.value)).group(1)
+    x = TorchQuery(net, preprocess=eval(code)).prepare(torch.tensor(images))
+    expected = IMAGES // 64 / 255 if kind == "dark" else IMAGES / 255
+    expected = expected[:, None, ..., 0] if is_grey else expected.transpose(0, 3, 1, 2)
+    assert_allclose(x.numpy(), expected, atol=1e-6)
 
 
 def test_grey_images_get_an_axis_of_channels():
