@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._validation import check_choice
-from ._metrics import half_square_to_angle, row_squares
+from ._metrics import half_square_to_angle, power_of_two, row_squares
 
 __all__ = ["DISTANCES_FROM_SUMS", "RunningProducts"]
 
@@ -45,6 +45,9 @@ class RunningProducts:
         n_models = len(self.present)
         self._products = np.zeros((n_models, n_models))
         self._squares = np.zeros(self.present.shape)
+        # Each model in a unit of its own, so that squares neither overflow nor vanish; 0 as long
+        # as all its coefficients are.
+        self._unit = np.zeros(n_models)
 
     def add(self, W: np.ndarray) -> None:
         """Add the coefficients at some points, shape (n_models, n_classes, n_columns).
@@ -52,6 +55,10 @@ class RunningProducts:
         Rows of classes that a model lacks are ignored.
         """
         W = np.where(self.present[:, :, None], W, 0.0)
+        peak = np.abs(W).max(axis=(1, 2), initial=0.0)
+        is_first = (self._unit == 0) & (peak > 0)
+        self._unit[is_first] = power_of_two(peak[is_first])
+        W /= np.where(self._unit > 0, self._unit, 1.0)[:, None, None]
         flat = W.reshape(len(W), -1)
         self._products += flat @ flat.T
         self._squares += row_squares(W)
@@ -68,9 +75,11 @@ class RunningProducts:
         ours = self._squares @ present.T  # |x_i|^2 over the classes of j
         undefined = (ours == 0) | (ours.T == 0)
         if distance == "euclidean":
-            whole = ours + ours.T
-            square = whole - 2 * self._products
-            D = np.sqrt(np.where(square > _ROUNDING * whole, square, 0.0))
+            unit = np.maximum(self._unit[:, None], self._unit)
+            mine = self._unit[:, None] / np.where(unit > 0, unit, 1.0)
+            whole = mine**2 * ours + mine.T**2 * ours.T
+            square = whole - 2 * mine * mine.T * self._products
+            D = unit * np.sqrt(np.where(square > _ROUNDING * whole, square, 0.0))
         else:
             with np.errstate(invalid="ignore", divide="ignore"):
                 D = np.clip(1 - self._products / np.sqrt(ours * ours.T), 0.0, 2.0)
