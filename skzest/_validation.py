@@ -64,6 +64,24 @@ def _not_a_zoo(models: object) -> str:
     return f"models must be a list, tuple or 1-D object array of models; got {kind}."
 
 
+def refuse_models(values: object, name: str, remedy: str) -> None:
+    """Refuse a model, or a list of models, in place of numbers."""
+    if hasattr(values, "iloc") or (isinstance(values, np.ndarray) and values.dtype != object):
+        return
+    flat = values.ravel().tolist() if isinstance(values, np.ndarray) else values
+    first = flat[0] if isinstance(flat, (list, tuple)) and flat else flat
+    if _is_model(first):
+        raise TypeError(f"{name} must be numbers; got a model ({type(first).__name__}). {remedy}")
+
+
+def _is_model(value: object) -> bool:
+    """Whether this can be asked; a frame, whose columns are attributes, cannot."""
+    methods = (*_ASKABLE, "ask")
+    return not hasattr(value, "iloc") and (
+        callable(value) or any(hasattr(value, method) for method in methods)
+    )
+
+
 def name_model(position: int, model: object) -> str:
     """How errors speak of one model of a zoo."""
     return f"models[{position}] ({type(model).__name__})"

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._validation import refuse_models
 from ..plan import QueryPlan, names_of
 from ._matching import aligned_matrix, check_alignment
 from ._metrics import DISTANCES, NEAR, OF_PAIR, Distance, check_distance, distance_matrix
-from ._signatures import Signatures, check_points, validated
+from ._signatures import OF_MODELS, Signatures, check_points, validated
 
 
 def zest_distances(
@@ -142,6 +143,8 @@ def zest_distances(
         value = _quick_pair(X, Y, distance) if points is None else math.nan
         if value == value:
             return value
+    for values, name in ((X, "X"), (Y, "Y")):
+        refuse_models(values, name, OF_MODELS)
     n_dim = np.ndim(X)
     if n_dim == 1 and Y is None:
         raise ValueError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_whole
+from ..maskers import BaseMasker
 from ..plan import QueryPlan, class_labels, names_of
 from ._point_sums import point_starts, unit_pair
 from ._signatures import check_pair, check_plan
@@ -96,6 +98,31 @@ class DistanceExplanation(ShownAsTable):
         """Share of each class, shape (n_classes,)."""
         return self.shares.sum(axis=1)
 
+    @cached_property
+    def by_name(self) -> dict[str, float]:
+        """Share of each part's name over all points and classes, the largest first.
+
+        For a table, the shares of its columns.
+        """
+        totals: dict[str, float] = {}
+        for name, share in zip(chain.from_iterable(self._names), self.shares.sum(axis=0).tolist()):
+            totals[name] = totals.get(name, 0.0) + share
+        return dict(sorted(totals.items(), key=lambda total: -total[1]))
+
+    @property
+    def has_common_names(self) -> bool:
+        """Whether a masker names the parts, and alike at all points, as the columns of a table."""
+        named = type(self.plan.masker).part_names is not BaseMasker.part_names
+        return (
+            named
+            and not self.plan.is_passthrough
+            and all(names == self._names[0] for names in self._names)
+        )
+
+    @cached_property
+    def _names(self) -> list[list[str]]:
+        return [self.plan.part_names(n) for n in range(len(self.plan))]
+
     def by_part(self, n: int) -> np.ndarray:
         """Share of each part of the point at position ``n``, shape (n_parts,)."""
         return self.at(n).sum(axis=0)
@@ -131,7 +158,7 @@ class DistanceExplanation(ShownAsTable):
 
     def _frame(self) -> tuple[dict[str, object], None]:
         n_classes, plan = len(self.classes), self.plan
-        names = [name for n in range(len(plan)) for name in plan.part_names(n)]
+        names = [*chain.from_iterable(self._names)]
         first, second = self.units.reshape(2, -1)
         point = np.tile(plan.column_point, n_classes)
         return {
@@ -157,6 +184,10 @@ class DistanceExplanation(ShownAsTable):
         shown = f"The {len(rows)} largest shares" if len(rows) < self.shares.size else "All shares"
         note = f"{shown}; to_frame() has all of them. Points are numbered in the plan, rows in the "
         note += "reference data."
+        if self.has_common_names and self.distance:
+            largest = [*self.by_name.items()][:3]
+            totals = ", ".join(f"{name} {share / self.distance:.1%}" for name, share in largest)
+            note += f" Over all points and classes: {totals}."
         if self.left_out:
             note += f" Classes that one model lacks: {', '.join(map(str, self.left_out))}."
         return TableText(title, columns, rows, note)
@@ -164,7 +195,7 @@ class DistanceExplanation(ShownAsTable):
     def _term(self, c: int, j: int) -> DistanceShare:
         point, part = int(self.plan.column_point[j]), int(self.plan.column_part[j])
         first, second = self.units[:, c, j].tolist()
-        name = self.plan.part_names(point)[part]
+        name = self._names[point][part]
         share, row = float(self.shares[c, j]), int(self.plan.indices[point])
         return DistanceShare(point, self.classes[c], part, name, share, first, second, row)
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from .._validation import check_whole
+from .._validation import check_whole, refuse_models
 from ..plan import (
     QueryPlan,
     check_same_columns,
@@ -21,6 +21,11 @@ from ..plan import (
     parse_feature_names,
 )
 from ._metrics import row_squares
+
+OF_MODELS = (
+    "Pass signatures, such as S = LimeSignatureTransformer(reference).fit_transform(models), or "
+    "use model_distances(models, transformer)."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +95,7 @@ class Signatures:
         DesignMismatchError
             If feature names show that `S` does not answer the questions of `plan`.
         """
+        refuse_models(S, name, OF_MODELS)
         names = names_of(S) if names is None else names
         rows = _as_rows(S, name)
         if plan is None:
@@ -116,6 +122,7 @@ class Signatures:
         cls, S: ArrayLike, name: str, plan: QueryPlan, n_classes: int | None = None
     ) -> Signatures:
         """Check the signature of a single model, a row or an array of one row."""
+        refuse_models(S, name, OF_MODELS)
         if np.ndim(S) > 1 and len(np.asarray(S)) != 1:
             raise ValueError(
                 f"{name} must be the signature of one model, a 1-D row; got shape {np.shape(S)}. "
@@ -176,6 +183,7 @@ def validated(
     estimator: BaseEstimator, X: ArrayLike, called: str, *, reset: bool, needed: str | None = None
 ) -> tuple[Signatures, np.dtype]:
     """Signatures given to an estimator, and their type; errors say `called` for the fitted ones."""
+    refuse_models(X, "X", OF_MODELS)
     fitted = getattr(estimator, "feature_names_in_", None)
     if not reset:
         check_same_design(fitted, names_of(X), called, "X")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_models
+from .._validation import check_models, refuse_models
 from ..comparing import Signatures, check_plan
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
@@ -47,6 +47,8 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     def _fit_distances(self: _Judge, X: ArrayLike) -> _Judge:
         for name in ("transformer_", "plan_"):
             self.__dict__.pop(name, None)
+        kind = type(self).__name__
+        refuse_models(X, "X", f"Pass distances, or ask models with {kind}.from_models.")
         self._learn(X)
         return self
 
@@ -93,7 +95,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         decisions : ndarray of str, shape (n_models,)
         """
         check_is_fitted(self)
-        found = self._decide(self._measure(X), None)
+        found = self._decide(self._measured(X), None)
         warn_each(self._doubts_about(found))
         return found.decisions
 
@@ -120,7 +122,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
             If the correction for several suspects needs more unrelated models to find one.
         """
         check_is_fitted(self)
-        found = self._decide(self._measure(X), labels)
+        found = self._decide(self._measured(X), labels)
         warn_each(self._doubts_about(found))
         return found
 
@@ -145,8 +147,8 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
             If this was fitted on distances, so that no plan is known.
         """
         check_is_fitted(self)
-        found = self._judge_signatures(S, labels)
-        warn_each(self._doubts_about(found))
+        found, doubts = self._judge_signatures(S, labels)
+        warn_each(doubts)
         return found
 
     def judge_models(
@@ -178,11 +180,19 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
                 "distances or signatures."
             )
         check_labels(labels, len(check_models(models)))  # before the first question
-        found = self._judge_signatures(self.transformer_.transform(models), labels)
-        warn_each(self._doubts_about(found))
+        found, doubts = self._judge_signatures(self.transformer_.transform(models), labels)
+        warn_each(doubts)
         return found
 
-    def _judge_signatures(self, S: ArrayLike, labels: Sequence[str] | None) -> Found:
+    def _measured(self, X: ArrayLike) -> Measured:
+        kind = type(self).__name__
+        remedy = f"Pass distances, or models to judge_models of {kind}.from_models(...)."
+        refuse_models(X, "X", remedy)
+        return self._measure(X)
+
+    def _judge_signatures(
+        self, S: ArrayLike, labels: Sequence[str] | None
+    ) -> tuple[Found, list[str]]:
         if not hasattr(self, "plan_"):
             kind = type(self).__name__
             raise AttributeError(
@@ -190,7 +200,8 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
                 f"{kind}.from_signatures, or judge distances."
             )
         blocks = check_blocks(S, "S", self.plan_, self._signature)
-        return self._decide(self._measure_signatures(blocks), labels)
+        found = self._decide(self._measure_signatures(blocks), labels)
+        return found, [*self._doubts_about(found), *self._known_again(blocks, found.names)]
 
     # --- what subclasses do ---------------------------------------------------------------
 
@@ -214,6 +225,10 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
 
     def _doubts_about(self, found: Found) -> list[str]:
         """Warnings that go with some decisions."""
+        return []
+
+    def _known_again(self, blocks: np.ndarray, names: Sequence[str]) -> list[str]:
+        """Warnings about models that are among the known ones."""
         return []
 
 

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from scipy.special import stdtrit
 from sklearn.utils import check_array
 
+from .._validation import refuse_models
 from ..comparing import (
     ShownAsTable,
     Signatures,
@@ -245,6 +246,7 @@ def check_blocks(S: ArrayLike, name: str, plan: QueryPlan, first: Signatures) ->
 
 def check_distances(values: ArrayLike, name: str, *, finite: bool = True) -> np.ndarray:
     """Distances to one model as a 1-D float array; a column counts as a row."""
+    refuse_models(values, name, "Pass distances to one model, or use ReuseDetector.from_models.")
     array = check_array(
         [values] if np.ndim(values) == 0 and not issparse(values) else values,
         dtype=np.float64,

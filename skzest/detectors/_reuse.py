@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from scipy.stats import false_discovery_control
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_choice, check_models
-from ..comparing import check_level, cosine_distance, interval_text, number, p_value
+from ..comparing import check_level, cosine_distance, interval_text, number, p_value, zest_distances
 from ..plan import QueryPlan
 from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._from_models import Asker
@@ -28,7 +29,7 @@ from ._relative import (
     from_sums,
     sums_with,
 )
-from ._same import check_not_the_same
+from ._same import SAME, check_not_the_same
 
 __all__ = ["ReuseDetector"]
 
@@ -306,7 +307,7 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
         distances = cosine_distance(sums.sum(axis=1))
         check_not_the_same(distances, "the owner", self._names(len(others)))
         self._learn(distances, "unrelated")
-        self._null_sums = sums
+        self._null_sums, self._unrelated = sums, others
 
     def _doubts(self) -> list[str]:
         """Warnings about what was learned."""
@@ -454,6 +455,17 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             f"a suspect is nearer than all {n} unrelated models, but finding a single one among "
             f"{n_suspects} suspects at alpha={self.alpha} takes {needed} of these. Train more, or "
             "use null='lognormal'."
+        ]
+
+    def _known_again(self, blocks: np.ndarray, names: Sequence[str]) -> list[str]:
+        ours, theirs = (each.reshape(len(each), -1) for each in (blocks, self._unrelated))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # models without a common class
+            D = zest_distances(ours, theirs, n_classes=blocks.shape[1])
+        return [
+            f"{names[i]} has the same signature as unrelated model {j}, so it was assumed to be "
+            "unrelated and is now judged. Leave it out of one of the two."
+            for i, j in np.argwhere(np.asarray(D) <= SAME)
         ]
 
     def __sklearn_tags__(self):

@@ -330,7 +330,8 @@ class ZestDistanceDisplay:
 
         im_kw : dict, default=None
             Passed to `matplotlib.axes.Axes.imshow`, for example ``{"vmin": 0, "vmax": 1}`` for
-            pictures that are compared.
+            pictures that are compared. Otherwise colours end at the largest distance, but not
+            below 1e-9, as smaller distances are rounding errors.
 
         text_kw : dict, default=None
             Passed to `matplotlib.axes.Axes.text` for the numbers in the cells.

@@ -32,6 +32,7 @@ CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
 GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
 LARGEST_FONT, SMALLEST_VALUE = 10.0, 6.0
+_ROUNDING = 1e-9  # distances below it are errors of rounding
 CHARACTER = 0.62  # width of a character in font sizes, on the safe side
 
 
@@ -133,7 +134,7 @@ def draw_cells(ax, D, im_kw):
     """The matrix; the hatched background shows in cells without a distance."""
     between = D[~np.eye(len(D), dtype=bool)]
     largest = np.nanmax(between, initial=0.0)
-    im_kw = {"vmin": 0.0, "vmax": largest if largest > 0 else 1.0, **im_kw}
+    im_kw = {"vmin": 0.0, "vmax": max(largest, _ROUNDING) if largest > 0 else 1.0, **im_kw}
     ax.patch.set(**UNDEFINED)
     return ax.imshow(np.ma.masked_invalid(D), interpolation="nearest", aspect="equal", **im_kw)
 

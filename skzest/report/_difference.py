@@ -40,6 +40,8 @@ def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
         ),
         _by_class(explanation),
     ]
+    if explanation.has_common_names:
+        markups.append(_by_name(explanation))
     if plan.is_passthrough:
         markups.append(
             page.paragraph(
@@ -66,20 +68,25 @@ def _percent(share: float) -> str:
 
 
 def _by_class(explanation: DistanceExplanation) -> str:
-    order = np.argsort(-explanation.by_class, kind="stable")
-    rows = [
-        [
-            page.name(explanation.classes[c]),
-            number(explanation.by_class[c]),
-            _percent(explanation.by_class[c] / explanation.distance),
-        ]
-        for c in order[:MOST_ROWS]
-    ]
-    if len(order) > MOST_ROWS:
-        rest = explanation.by_class[order[MOST_ROWS:]].sum()
-        named = f"{len(order) - MOST_ROWS} others"
-        rows.append([named, number(rest), _percent(rest / explanation.distance)])
-    return page.table("Shares of the classes", ["class", "share", "of the distance"], rows)
+    by_class = explanation.by_class
+    order = np.argsort(-by_class, kind="stable")
+    totals = [(explanation.classes[c], float(by_class[c])) for c in order]
+    return _totals("Shares of the classes", "class", totals, explanation.distance)
+
+
+def _by_name(explanation: DistanceExplanation) -> str:
+    totals = [*explanation.by_name.items()]
+    return _totals("Shares of the parts, over all points", "part", totals, explanation.distance)
+
+
+def _totals(caption: str, what: str, totals: list[tuple], distance: float) -> str:
+    """A table of shares, the largest first; the smallest are summed up."""
+    rows = [[page.name(name), share] for name, share in totals[:MOST_ROWS]]
+    rest = [share for _, share in totals[MOST_ROWS:]]
+    if rest:
+        rows.append([f"{len(rest)} other{'s' if len(rest) > 1 else ''}", sum(rest)])
+    cells = [[name, number(share), _percent(share / distance)] for name, share in rows]
+    return page.table(caption, [what, "share", "of the distance"], cells)
 
 
 def _top(explanation: DistanceExplanation) -> str:

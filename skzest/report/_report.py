@@ -136,7 +136,7 @@ def html_report(
     if path is not None:
         check_path(path)
     if isinstance(asked, LimeSignatureTransformer):
-        check_is_fitted(asked)
+        check_is_fitted(asked, msg=_UNFITTED)
     zoo = zoo_of(models, asked, labels=labels, groups=groups, classes=classes, pair=pair)
     if pair is not None and np.isnan(zoo.distances[tuple(pair)]):
         i, j = pair
@@ -155,6 +155,12 @@ def html_report(
     if path is not None:
         report.save(path)
     return report
+
+
+_UNFITTED = (
+    "the transformer has not been fitted, so it has asked nothing: call fit(models) first. A "
+    "detector fits a clone: pass its transformer_."
+)
 
 
 def _check_date(date: object) -> str:

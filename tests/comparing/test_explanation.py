@@ -231,6 +231,30 @@ def test_labels_of_another_number_are_refused(lime, classes):
         explain_distance(*rows(lime.plan_, 2, 0), lime.plan_, classes=classes)
 
 
+def test_shares_of_columns_add_up_over_points():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    model = CallableQuery(lambda X: X[:, :2], output="logits")
+    lime = LimeSignatureTransformer(X, n_reference=5, n_samples=16).fit([model])
+    explanation = explain_distance(*rows(lime.plan_, 2, 0), lime.plan_)
+    by_name = explanation.by_name
+    assert [*by_name.values()] == sorted(by_name.values(), reverse=True)
+    assert_allclose(sum(by_name.values()), explanation.distance)
+    of_column = sum(explanation.by_part(n)[1] for n in range(5))
+    assert_allclose(by_name["column 1"], of_column)
+    first, share = next(iter(by_name.items()))
+    expected = f"Over all points and classes: {first} {share / explanation.distance:.1%}, "
+    assert explanation.has_common_names and expected in str(explanation)
+
+
+def test_words_that_differ_from_text_to_text_are_not_summed_up_in_print(lime):
+    explanation = explain_distance(*rows(lime.plan_, 2, 0), lime.plan_)
+    assert not explanation.has_common_names and "Over all points" not in str(explanation)
+    repeated = [t.name for t in explanation.top(1000) if t.name == "a"]
+    assert len(repeated) == 4  # in two texts, for two classes
+    of_a = sum(t.share for t in explanation.top(1000) if t.name == "a")
+    assert_allclose(explanation.by_name["a"], of_a)
+
+
 def test_points_are_shown_by_position_and_row():
     lime = plan_of([f"good film {'really ' * n}number {n}" for n in range(9)], n_reference=3)
     explanation = explain_distance(*rows(lime.plan_, 2, 0), lime.plan_)
@@ -255,6 +279,8 @@ def test_points_and_counts_that_do_not_exist_are_refused(lime):
     assert of_part.plan_.indices[n] == row and other.at(n).shape[0] == 2
     with pytest.raises(ValueError, match="k must be at least 1"):
         explanation.top(0)
+    with pytest.raises(TypeError, match=r"S1 must be numbers; got a model .*fit_transform\(models"):
+        explain_distance(counts({"a": 1.0}), counts({"a": 2.0}), lime.plan_)
     with pytest.raises(TypeError, match="plan must be a QueryPlan"):
         explain_distance(*rows(lime.plan_, 2, 0), "plan")
     with pytest.raises(ValueError, match="S1 has 36 columns and S2 has 24"):

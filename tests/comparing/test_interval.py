@@ -149,6 +149,8 @@ def test_wrong_inputs_are_refused(asked):
         distance_interval(S[0], S[1, :144], plan)
     with pytest.raises(ValueError, match="row 0 of S2 is infinite in"):
         distance_interval(S[0], np.where(S[1] > 0, np.inf, S[1]), plan)
+    with pytest.raises(TypeError, match=r"S1 must be numbers; got a model \(CallableQuery\)"):
+        distance_interval(*_zoo(2), plan)
     half = plan.take(6)
     assert plan.n_components % half.n_components == 0  # the other plan fits the width
     with pytest.raises(ValueError, match="6 classes of the plan's 36 components, but n_classes=3"):

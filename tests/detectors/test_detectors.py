@@ -527,6 +527,15 @@ def test_warnings_point_at_the_line_of_the_caller(asked):
     assert {warning.filename for warning in caught} == {__file__}
 
 
+def test_suspects_that_are_also_unrelated_cause_a_warning(asked):
+    owner, _, unrelated, lime, _ = asked
+    detector = ReuseDetector.from_signatures(owner, unrelated, lime.plan_, null="lognormal")
+    with pytest.warns(UserWarning, match="b has the same signature as unrelated model 3"):
+        found = detector.judge_signatures(np.stack([owner, 2 * unrelated[3]]), labels=["a", "b"])
+    alone = detector.judge_signatures(owner[None], labels=["a"])
+    assert found.relative[0] == alone.relative[0]  # nothing but a warning
+
+
 def test_wrong_suspects_are_refused(asked):
     owner, copy, unrelated, lime, _ = asked
     detector = ReuseDetector(alpha=0.1).fit(UNRELATED)

@@ -118,6 +118,19 @@ def test_negative_distances_of_cross_validation_are_taken(kind):
 
 
 @each
+def test_models_in_place_of_distances_or_signatures_are_refused(kind):
+    judge = kind(**PARAMS[kind]).fit(_known(kind))
+    for call in (judge.predict, judge.judge):
+        with pytest.raises(TypeError, match=r"X must be numbers; got a model .*judge_models"):
+            call(SUSPECTS)
+    with pytest.raises(TypeError, match=rf"{kind.__name__}\.from_models"):
+        kind().fit(ZOO)
+    with pytest.raises(TypeError, match=r"must be numbers; got a model \(CountedReg.*signatures"):
+        kind.from_signatures(ZOO[0], ZOO[1:], LIME.plan_)
+    assert len(kind.from_models(ZOO[0], ZOO[1:], LIME, **PARAMS[kind]).judge_models(SUSPECTS)) == 2
+
+
+@each
 def test_results_show_themselves(kind):
     pd = pytest.importorskip("pandas")
     judge = kind(**PARAMS[kind]).fit(_known(kind))
@@ -216,7 +229,9 @@ def test_classes_that_are_missing_in_part_are_refused_everywhere(kind):
     judge = kind.from_signatures(whole[0], whole[1:], LIME.plan_, **PARAMS[kind])
     with pytest.raises(ValueError, match="row 3 of S is NaN in 1 of the"):
         judge.judge_signatures(torn)
-    assert np.isfinite(judge.judge_signatures(whole[3:4]).low).all()
+    lacking = LIME.transform(SUSPECTS[:1])
+    lacking[0, : S.shape[1] // 3] = np.nan
+    assert np.isfinite(judge.judge_signatures(lacking).low).all()
     with pytest.raises(ValueError, match="is NaN in 1 of the"):
         relative_distances(torn, S[1:], owner=S[0], plan=LIME.plan_)
 

@@ -208,6 +208,14 @@ def test_colours_run_from_zero_to_the_largest_distance_between_models():
 
 
 @pytest.mark.parametrize(
+    ("distance", "end"), [(0.0, 1.0), (1e-14, 1e-9), (2e-9, 2e-9), (0.3, 0.3)], ids=str
+)
+def test_rounding_errors_are_not_painted_as_distances(distance, end):
+    display = ZestDistanceDisplay.from_distances([[0.0, distance], [distance, 0.0]])
+    assert display.im_.norm.vmax == end
+
+
+@pytest.mark.parametrize(
     ("distance", "label"),
     [
         ("cosine", "cosine distance (no unit, 0 = alike)"),

@@ -10,7 +10,9 @@ import pytest
 from counting import CountedRegression
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skzest import (
@@ -20,6 +22,7 @@ from skzest import (
     ReuseDetector,
     UndefinedSignatureWarning,
     UnlearningVerifier,
+    explain_distance,
     html_report,
     zest_distances,
 )
@@ -233,6 +236,25 @@ def test_nearest_two_that_differ_are_explained(asked, sketched):
         "a and a again give the same answers"
         in Page(html_report(S, lime, labels=names, pair=(0, 1))).words
     )
+
+
+def test_tables_show_the_shares_of_their_columns(asked):
+    _, lime, S = asked
+    page = Page(html_report(S, lime, pair=(0, 3)))
+    by_name = explain_distance(S[0], S[3], lime.plan_).by_name
+    assert "Shares of the parts, over all points" in page.words
+    start = page.cells.index("of the distance", page.cells.index("part") - 3)
+    name, share = next(iter(by_name.items()))
+    assert name in page.cells[start:] and f"{share / sum(by_name.values()):.1%}" in page.words
+
+
+def test_unfitted_transformers_are_refused_with_the_one_that_a_detector_fits(asked):
+    zoo, lime, _ = asked
+    unfitted = clone(lime)
+    detector = UnlearningVerifier.from_models(zoo[0], zoo[1:4], unfitted)
+    with pytest.raises(NotFittedError, match=r"call fit\(models\) first.* pass its transformer_"):
+        html_report(zoo[:2], unfitted)
+    assert "2 models were asked" in Page(html_report(zoo[:2], detector.transformer_)).words
 
 
 def test_decisions_come_with_interval_and_p(made):
