@@ -33,6 +33,7 @@ logger = logging.getLogger("skzest")
 __all__ = ["CallbackSupportMixin", "Progress", "parallel_for", "with_callbacks"]
 
 _TICKS = 100
+_LONGEST_SILENCE = 30.0
 
 Report = Callable[[int], None]
 
@@ -107,7 +108,8 @@ class Line:
     """The state of one stage as a line of text, written to stderr at most twice a second.
 
     On a terminal the line is rewritten in place; elsewhere a new line is written at every tenth
-    of the work, so that log files stay readable.
+    of the work, and at the first step after 30 seconds without one, so that log files stay
+    readable.
     """
 
     def __init__(self, title: str, total: int):
@@ -119,11 +121,13 @@ class Line:
     def step(self, amount: int) -> None:
         """Note that ``amount`` more is done."""
         before, self.done = self.done, self.done + amount
+        now = time.monotonic()
         if not sys.stderr.isatty():
-            if self.done * 10 // self.total > before * 10 // self.total:
+            tenth = self.done * 10 // self.total > before * 10 // self.total
+            if tenth or now - max(self._shown, self._started) >= _LONGEST_SILENCE:
+                self._shown = now
                 print(self, file=sys.stderr, flush=True)
             return
-        now = time.monotonic()
         if now - self._shown > 0.5 or self.done >= self.total:
             self._shown = now
             line = str(self)

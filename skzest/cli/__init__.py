@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from ._parser import parse
+from ._remedies import in_one_line
 
 __all__ = ["main"]
 
 ERROR, INTERRUPTED = 2, 130
-# Errors whose message says all; of any other the kind is named too.
-_TOLD = (ImportError, OSError, TypeError, ValueError)
+# What Python hides too: these are for the authors of code, and not for those who run it.
+_FOR_AUTHORS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,39 +32,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0, or 1 where ``check`` found the model too far, or 2 after an error.
+        0; 1 if ``check`` finds the model too far away; 2 after an error.
     """
     options = parse(argv)
-    # What a command needs is imported now: --help waits for nothing.
+    # Imported only now, so that --help is quick.
     command = importlib.import_module(f"._{options.command}", __name__)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-            warnings.simplefilter("default")
-            warnings.showwarning = _show_warning
+            _show_warnings()
             text, status = command.run(options)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        print(f"skzest {options.command}: error: {_in_one_line(error)}", file=sys.stderr)
+        print(f"skzest {options.command}: error: {in_one_line(error, options)}", file=sys.stderr)
         return ERROR
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # whoever read the results has seen enough
+    except BrokenPipeError:  # the reader of the results has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 
-def _in_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if text and isinstance(error, _TOLD) else f"{type(error).__name__}: {text}"
+def _show_warnings() -> None:
+    """Print every warning for users in one line, and once."""
+    warnings.simplefilter("always")
+    for category in _FOR_AUTHORS:
+        warnings.simplefilter("ignore", category)
+    shown: set[str] = set()
 
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = " ".join(str(message).split())
+        if text not in shown:
+            shown.add(text)
+            print(f"skzest: warning: {text}", file=sys.stderr)
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"skzest: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    warnings.showwarning = show

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..detectors import ReuseDetector
 from ._models import load_models, model_names
-from ._questions import run_params, transformer_for
+from ._questions import columns_named, run_params, transformer_for
 
 __all__ = ["run"]
 
@@ -22,10 +22,11 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
     lime = transformer_for(options, **run_params(options))
     owner, *others = load_models([options.owner, *options.unrelated, *options.suspect], options)
     unrelated, suspects = others[: len(options.unrelated)], others[len(options.unrelated) :]
-    detector = ReuseDetector.from_models(
-        owner, unrelated, lime, alpha=options.alpha, null=options.null
-    )
-    found = detector.judge_models(suspects, labels=model_names(options.suspect))
+    with columns_named(lime.reference):
+        detector = ReuseDetector.from_models(
+            owner, unrelated, lime, alpha=options.alpha, null=options.null
+        )
+        found = detector.judge_models(suspects, labels=model_names(options.suspect))
     if not options.json:
         return str(found), 0
     columns = {"distance": found.d_suspects.tolist()}

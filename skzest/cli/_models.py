@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From what stands on the command line to models that can be asked."""
+"""From arguments of the command to models that can be asked."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import inspect
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
+from .. import queries
 from ..queries import CallableQuery, Query, RemoteQuery, as_query
+from ._signed import is_signature
 
 __all__ = ["load_models", "model_names", "object_of"]
 
@@ -32,16 +36,45 @@ def _load(text: str, params: dict[str, Any], options: argparse.Namespace) -> Que
     if _is_address(text):
         return _at_address(text, params, options)
     if os.path.exists(text) or ":" not in text:
-        from ..loading import load_model
-
-        return as_query(load_model(text, **params))
+        return _from_file(text, params)
     model = object_of(text, "MODEL")
-    if inspect.isroutine(model):  # it has parameters that others lack: output, classes
-        return CallableQuery(model, **params)
+    # Functions have parameters that others lack: output, classes.
+    query = CallableQuery if inspect.isroutine(model) else as_query
+    return _made(text, query, model, params)
+
+
+def _from_file(path: str, params: dict[str, Any]) -> Query:
+    from ..loading import load_model
+
+    if os.path.isfile(path) and is_signature(path):
+        raise ValueError(
+            f"{path} is a signature, not a model. Compare a model with it by "
+            f"skzest check MODEL --against {path}."
+        )
+    return as_query(_made(path, load_model, path, params))
+
+
+def _made(text: str, make: Callable[..., Query], model: Any, params: dict[str, Any]) -> Query:
+    """A query; a parameter that it does not have is an error that names the option."""
     try:
-        return as_query(model, **params)
+        return make(model, **params)
     except TypeError as error:
-        raise TypeError(f"{text}: {error}") from error
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None or unknown[1] not in params:
+            raise TypeError(f"{text}: {error}") from error
+        raise TypeError(_unknown(text, unknown[1])) from error
+
+
+def _unknown(text: str, name: str) -> str:
+    known = {
+        parameter
+        for query in map(queries.__dict__.get, queries.__all__)
+        if inspect.isclass(query)
+        for parameter in inspect.signature(query).parameters
+    }
+    close = difflib.get_close_matches(name, sorted(known - {name}), 1)
+    hint = f" Did you mean {close[0]}?" if close else " Leave it out."
+    return f"{text}: a model of this kind does not take {name!r} (--model-arg {name}).{hint}"
 
 
 def _at_address(text: str, params: dict[str, Any], options: argparse.Namespace) -> Query:
@@ -79,7 +112,7 @@ def object_of(text: str, option: str) -> Any:
 
 
 def model_names(texts: Sequence[str]) -> list[str]:
-    """Short names, or the texts themselves where two would be alike."""
+    """Short names, or the texts themselves where two short names would be equal."""
     short = [_short(text) for text in texts]
     if len(set(short)) == len(set(texts)):
         return short

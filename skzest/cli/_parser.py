@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -66,7 +67,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_compare(_command(commands, "compare", "Distances between models."))
     _add_plan(_command(commands, "plan", "Draw up questions, for several parties to ask."))
     _add_sign(_command(commands, "sign", "Ask a model the questions of a plan."))
-    _add_check(_command(commands, "check", "Is a model near a signed one? Status 0 if, 1 if not."))
+    _add_check(
+        _command(
+            commands, "check", "Is a model near a signed one? Exit status 0 if it is, 1 if not."
+        )
+    )
     _add_judge(_command(commands, "judge", "Were suspects made from the owner's model?"))
     return parser.parse_args(argv)
 
@@ -77,8 +82,10 @@ def _command(commands: argparse._SubParsersAction, name: str, what: str) -> argp
 
 def _texts(name: str, what: str) -> dict[str, Any]:
     """What --help says around the options."""
+    model = "" if name == "plan" else _MODEL
+    data = "" if name in ("sign", "check") else _DATA
     return {
-        "description": f"{what}\n\n{_MODEL if name != 'plan' else ''}{_DATA}",
+        "description": f"{what}\n\n{model}{data}",
         "epilog": f"examples:\n{_EXAMPLES[name]}",
         "formatter_class": argparse.RawDescriptionHelpFormatter,
     }
@@ -110,11 +117,11 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--against", required=True, metavar="FILE", help="a signature")
-    parser.add_argument("--max-distance", required=True, type=_positive, metavar="D")
+    parser.add_argument("--max-distance", required=True, type=_distance, metavar="D")
     parser.add_argument(
         "--plan", metavar="FILE", help="the questions (default: plan.npz beside the signature)"
     )
-    parser.add_argument("--level", type=float, default=0.95, help="of the interval (0.95)")
+    parser.add_argument("--level", type=_number, default=0.95, help="of the interval (0.95)")
     _add_models(parser)
 
 
@@ -123,12 +130,12 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
     for name in ("--unrelated", "--suspect"):
         parser.add_argument(name, required=True, nargs="+", action="extend", metavar="MODEL")
     parser.add_argument("--reference", required=True, metavar="DATA")
-    parser.add_argument("--alpha", type=float, default=0.05, help="false-positive rate (0.05)")
+    parser.add_argument("--alpha", type=_number, default=0.05, help="false-positive rate (0.05)")
     parser.add_argument(
         "--null",
         default="conformal",
         choices=("conformal", "lognormal", "normal"),
-        help="how unrelated distances are distributed",
+        help="distribution of unrelated distances (conformal)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_questions(parser)
@@ -142,7 +149,7 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--size", type=_shape, metavar="HxW", help="resize images")
     data.add_argument("--key", help="the array of an .npz")
-    data.add_argument("--label", help="column or array of labels, which is left out")
+    data.add_argument("--label", help="column or array of labels to leave out")
     data.add_argument("--max-points", type=_count, metavar="N", help="read no more than N points")
     asked = parser.add_argument_group("questions")
     asked.add_argument("--points", type=_count, metavar="N", help="reference points (32)")
@@ -191,9 +198,9 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--classes", type=_labels, metavar="A,B,...", help="labels of the columns")
     models.add_argument("--token-env", metavar="NAME", help="variable that holds a service's token")
     models.add_argument(
-        "--max-questions", type=_count, metavar="N", help="rows that a service is sent, at most"
+        "--max-questions", type=_count, metavar="N", help="maximum number of rows sent to a service"
     )
-    models.add_argument("--cache", metavar="FILE", help="where answers are kept")
+    models.add_argument("--cache", metavar="FILE", help="store of answers")
     models.add_argument("--batch-size", type=_count, metavar="N")
     models.add_argument("--jobs", type=int, metavar="N")
     _add_progress(parser)
@@ -207,16 +214,33 @@ def _add_progress(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return value
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number such as 0.05") from None
+
+
 def _positive(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def _distance(text: str) -> float:
+    value = _number(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
     return value
 
 
@@ -228,7 +252,7 @@ def _shape(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
     try:
         return _count(height), _count(width)
-    except ValueError:
+    except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 32x32") from None
 
 
@@ -240,11 +264,14 @@ def _pair(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    return key, _value(value)
+    try:  # as Python writes it: ['a', 'b'], True, None
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return key, _value(value)
 
 
 def _value(text: str) -> object:
-    """A number, list, true, false or null as JSON has it; else the text itself."""
+    """A number, list, true, false or null in JSON; anything else is the text itself."""
     try:
         return json.loads(text)
     except ValueError:

@@ -5,16 +5,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from .._points import Points, is_frame
+from ..exceptions import QueryError
 from ..loading import Reference, load_reference
 from ..maskers import AudioMasker, BaseMasker, ImageMasker, TabularMasker, TextMasker
 from ..signature import LimeSignatureTransformer
 
-__all__ = ["check_folder", "run_params", "transformer_for", "verbosity"]
+__all__ = ["check_folder", "columns_named", "run_params", "transformer_for", "verbosity"]
 
 _MASKERS = {"image": ImageMasker, "table": TabularMasker, "text": TextMasker, "sound": AudioMasker}
 _POINTS = 32
+# What models and their libraries say of columns that they were not trained on.
+_ABOUT_COLUMNS = re.compile("copies of shape|features|feature names|to float|into numbers")
 
 
 def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignatureTransformer:
@@ -42,6 +50,23 @@ def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignature
     )
 
 
+@contextmanager
+def columns_named(points: Points, where: str = "") -> Iterator[None]:
+    """Add the columns of a table to the error of a model that they do not suit."""
+    try:
+        yield
+    except (QueryError, ValueError) as error:
+        if not is_frame(points) or not _ABOUT_COLUMNS.search(str(error)):
+            raise
+        columns = list(map(str, points.columns))
+        names = ", ".join(map(repr, columns[:20]))
+        more = f", ... ({len(columns)} columns)" if len(columns) > 20 else ""
+        raise type(error)(
+            f"{str(error).rstrip('.')}. The table has the columns {names}{more}; "
+            f"{where}--label {shlex.quote(columns[-1])} would leave out the last."
+        ) from error
+
+
 def run_params(options: argparse.Namespace) -> dict[str, object]:
     """How models are asked."""
     return {
@@ -58,7 +83,7 @@ def check_folder(path: str | None, option: str) -> None:
 
 
 def verbosity(options: argparse.Namespace) -> int:
-    """Progress is for people: it is shown on a terminal only."""
+    """Progress is shown on a terminal only."""
     return int(sys.stderr.isatty() and not options.quiet)
 
 

@@ -8,7 +8,7 @@ import argparse
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from ._models import load_models
-from ._questions import check_folder, run_params, verbosity
+from ._questions import check_folder, columns_named, run_params, verbosity
 from ._signed import SignedModel
 
 __all__ = ["run", "signed"]
@@ -28,6 +28,8 @@ def signed(plan: QueryPlan, options: argparse.Namespace) -> SignedModel:
     """The signature of the model that the options name, under a plan."""
     run = run_params(options)
     lime = LimeSignatureTransformer.from_plan(plan, verbose=verbosity(options), **run)
-    (row,) = lime.fit_transform(load_models([options.model], options))
+    models = load_models([options.model], options)
+    with columns_named(plan.reference, "skzest plan "):
+        (row,) = lime.fit_transform(models)
     signature = row.reshape(lime.n_classes_, lime.n_components_)
     return SignedModel(signature, lime.classes_, plan.digest, plan.n_queries)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
 from .._validation import listed
 
-__all__ = ["SignedModel", "in_blocks"]
+__all__ = ["SignedModel", "in_blocks", "is_signature"]
 
 _FORMAT = 1
 _FIELDS = ("format", "signature", "classes", "digest", "n_questions")
@@ -19,7 +21,7 @@ _FIELDS = ("format", "signature", "classes", "digest", "n_questions")
 
 @dataclass(frozen=True)
 class SignedModel:
-    """A signature with what it answers.
+    """A signature with the digest of the plan that it answers.
 
     Attributes
     ----------
@@ -59,13 +61,12 @@ class SignedModel:
         Raises
         ------
         ValueError
-            If the file is not a signature, or a field of it is not what it must be.
+            If the file is not a signature, or one of its fields is damaged.
         """
         try:
             with open(path, "rb") as file:
-                found = np.load(file, allow_pickle=False)
-                arrays = {name: found[name] for name in _FIELDS}
-        except FileNotFoundError:
+                arrays = _arrays(file)
+        except OSError:
             raise
         except Exception as error:
             raise ValueError(f"{path} is not a signature that skzest wrote: {error}") from error
@@ -78,6 +79,27 @@ class SignedModel:
             str(arrays["digest"]),
             int(arrays["n_questions"]),
         )
+
+
+def _arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is not an archive of arrays. skzest sign writes signatures.")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as found:
+        if {"header", "meta"} <= set(found.files):
+            raise ValueError("it is a plan. Write a signature with skzest sign MODEL --plan.")
+        missing = [name for name in _FIELDS if name not in found.files]
+        if missing:
+            raise ValueError(f"it has no {listed(missing, 'or')}. skzest sign writes signatures.")
+        return {name: found[name] for name in _FIELDS}
+
+
+def is_signature(path: str | os.PathLike) -> bool:
+    """Whether a file has the members of a signature."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {f"{name}.npy" for name in _FIELDS} <= set(archive.namelist())
 
 
 def _checks(arrays: dict[str, np.ndarray]) -> dict[str, bool]:

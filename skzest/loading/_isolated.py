@@ -83,7 +83,7 @@ class IsolatedQuery(Query):
         deterministic: bool = True,
         model_id: str | None = None,
         module: Model = None,
-        trusted: Sequence[str] | None = None,
+        trusted: str | Sequence[str] | None = None,
         trust: bool = False,
         max_bytes: int = 2**31,
         **params: Any,

@@ -20,7 +20,7 @@ def load_model(
     path: str | Path | bytes,
     *,
     module: Model = None,
-    trusted: Sequence[str] | None = None,
+    trusted: str | Sequence[str] | None = None,
     trust: bool = False,
     isolated: bool = False,
     limits: Limits | None = None,
@@ -48,7 +48,7 @@ def load_model(
         A regular file, or what it holds. Nothing else is read.
     module : torch.nn.Module, default=None
         The network whose weights a file holds. It is copied.
-    trusted : list of str, default=None
+    trusted : str or list of str, default=None
         Types in a skops file that are accepted besides those that skops trusts.
     trust : bool, default=False
         Your word that whoever made the file may run code here. Nothing is checked then.

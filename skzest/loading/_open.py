@@ -60,7 +60,7 @@ class Opening:
 
     name: str
     module: Model = None
-    trusted: Sequence[str] | None = None
+    trusted: str | Sequence[str] | None = None
     trust: bool = False
     max_bytes: int = 2**31
     in_child: bool = False
@@ -166,7 +166,8 @@ def _skops(data: bytes, opening: Opening) -> Query:
 
     check_archive(data, opening.max_bytes)
     check_schema(data)
-    trusted = list(opening.trusted or ())
+    named = opening.trusted or ()
+    trusted = [named] if isinstance(named, str) else list(named)
     untrusted = [t for t in _skops_do(skops.io.get_untrusted_types, data=data) if t not in trusted]
     if untrusted and not opening.trust:
         raise ValueError(

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from .._points import Points
 from .._validation import check_whole, listed
 from ..maskers import AudioMasker, BaseMasker
 from ._folder import SOUNDS, find_files, read_images, read_sounds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Reference", "load_reference"]
 
@@ -106,8 +111,10 @@ def load_reference(
 
     Notes
     -----
-    Arrays are read without pickle. Images become uint8 arrays of RGB, or of grey if all are grey;
-    a table with one column of text becomes a list of texts.
+    Arrays are read without pickle. The first column of a ``.csv`` is left out, with a warning, if
+    it has no name and numbers the rows from 0: it is the index of a data frame. Images become
+    uint8 arrays of RGB, or of grey if all are grey; a table with one column of text becomes a list
+    of texts.
 
     Examples
     --------
@@ -226,6 +233,8 @@ def _from_table(path: Path, key: str | None, label: str | None) -> Reference:
         raise ImportError(f"reading {path} needs pyarrow: pip install pyarrow.") from error
     except Exception as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
+    if len(frame) and ".csv" in path.suffixes:
+        frame = _without_row_numbers(frame, path)
     label = _label_among(frame.columns, label, path)
     labels = None
     if label is not None:
@@ -237,6 +246,20 @@ def _from_table(path: Path, key: str | None, label: str | None) -> Reference:
             raise ValueError(f"{path}: the text of row {row} is missing; leave the row out.")
         return Reference([str(text) for text in texts], "auto", labels)
     return Reference(frame, "auto", labels)
+
+
+def _without_row_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table without the index that ``DataFrame.to_csv`` writes into a first column."""
+    name = frame.columns[0]
+    if name != "Unnamed: 0" or not np.array_equal(frame[name], np.arange(len(frame))):
+        return frame
+    warnings.warn(
+        f"{path}: the first column has no name and numbers the rows, so it is left out. "
+        "Give it a name to keep it, or save tables with index=False.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return frame.drop(columns=name)
 
 
 def _label_among(names: Iterable[str], label: str | None, path: Path) -> str | None:

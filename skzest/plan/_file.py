@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from .._points import Point, Points, is_frame, same_point
+from .._validation import listed
 from ..maskers import BaseMasker
 from ..queries import check_response
 from ._encoding import Arrays, decode, encode
@@ -89,8 +91,7 @@ def read(path: str | os.PathLike) -> tuple[dict, str, Arrays]:
     name = repr(os.fspath(path))
     with open(path, "rb") as file:
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = _arrays(file)
             header, meta = (json.loads(arrays.pop(key).tobytes()) for key in ("header", "meta"))
             version, digest = meta["format"], str(meta["digest"])
         except Exception as error:
@@ -101,6 +102,21 @@ def read(path: str | os.PathLike) -> tuple[dict, str, Arrays]:
             "plan as saved by the version that you use."
         )
     return header, digest, arrays
+
+
+def _arrays(file: BinaryIO) -> Arrays:
+    """The arrays of an archive that has at least the members of a plan."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is not an archive of arrays (.npz). QueryPlan.save writes plans.")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        names = set(archive.files)
+        if {"signature", "digest"} <= names:
+            raise ValueError("it is a signature. Pass the plan under which it was signed.")
+        if not {"header", "meta"} <= names:
+            held = listed(sorted(names)[:5]) if names else "nothing"
+            raise ValueError(f"it holds {held}. QueryPlan.save writes plans.")
+        return {name: archive[name] for name in names}
 
 
 # --- fields, each checked against the others -------------------------------------------------

@@ -148,7 +148,7 @@ class OnnxQuery(GraphQuery):
     def _open(self) -> onnxruntime.InferenceSession:
         onnxruntime = library("onnxruntime", "onnx")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; warnings about shapes would go to stderr
+        options.log_severity_level = 4  # what goes wrong is raised, and need not go to stderr too
         options.intra_op_num_threads = threads_for(self.n_threads)
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", _NOWHERE

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 FORMS = ("compare", "plan", "sign", "check", "judge")
 
 MODELS = """
+import warnings
+
 import numpy as np
 
 W = np.random.default_rng(0).normal(size=(6, 3))
@@ -57,6 +59,19 @@ def chatty(X):
 
 def broken(X):
     raise RuntimeError("two\\nlines")
+
+
+def strict(X):
+    if np.shape(X)[1] != 6:
+        raise ValueError(f"X has {np.shape(X)[1]} features, but 6 are expected")
+    return function(X)
+
+
+def noisy(X):
+    warnings.warn(f"line {1}", UserWarning)
+    warnings.warn("for authors", ResourceWarning)
+    warnings.warn("for authors", DeprecationWarning)
+    return function(X)
 
 
 def halve(X):
@@ -139,7 +154,8 @@ def test_compare_as_a_process(folder):
     done = skzest(folder, "compare", *models, "--reference", "rows.npy", "--points", "8", "--json")
     assert done.returncode == 0 and done.stderr == ""
     found = json.loads(done.stdout)
-    assert set(found) == {"models", "distances", "digest", "n_questions"}
+    names = {"models", "distances", "digest", "n_questions", "classes_of_some_models"}
+    assert set(found) == names
     assert found["models"] == models
     assert found["digest"] == QueryPlan.load(folder / "plan.npz").digest
     D = np.array(found["distances"])
@@ -183,6 +199,7 @@ def test_judge(run):
     found = json.loads(out)
     assert [one["model"] for one in found["suspects"]] == suspects
     assert found["suspects"][0]["decision"] == "reused"
+    assert 0 <= found["suspects"][0]["distance"] < found["suspects"][1]["distance"]
     assert found["suspects"][1]["decision"] != "reused"
     assert 0 <= found["suspects"][0]["distance"] < found["suspects"][1]["distance"]
 
@@ -272,6 +289,21 @@ def test_what_models_print_is_not_a_result(run):
     chatty = ("compare", "shop_models:old", "shop_models:chatty", "--reference", "rows.npy")
     status, out, err = run(*chatty, "--points", 8, "--json")
     assert status == 0 and json.loads(out) and "I was asked" in err
+
+
+def test_warnings_are_shown_once_and_those_for_authors_are_not(run):
+    noisy = ("compare", "shop_models:noisy", "shop_models:noisy", "--reference", "rows.npy")
+    assert run(*noisy, "--points", 8)[2] == "skzest: warning: line 1\n"
+
+
+def test_classes_that_some_models_lack_are_named(run):
+    fewer = ("compare", "shop_models:old", "shop_models:fewer", "--reference", "rows.npy")
+    _, out, _ = run(*fewer, "--points", 8)
+    assert "classes that some models lack, and that count between the others only: 2, 5" in out
+    _, out, _ = run(*fewer, "--points", 8, "--json")
+    assert json.loads(out)["classes_of_some_models"] == [2, 5]
+    _, out, _ = run(*fewer[:2], *fewer[1:2], *fewer[3:], "--points", 8, "--json")
+    assert json.loads(out)["classes_of_some_models"] == []
 
 
 def test_functions_and_nested_objects_are_models(run):
@@ -369,6 +401,48 @@ def test_files_are_models(run, folder, tmp_path):
     assert "nothing.onnx" in error_of(run("sign", "nothing.onnx", "--plan", "plan.npz", "-o", "x"))
 
 
+def test_remedies_are_written_as_options_and_work(run, folder):
+    pytest.importorskip("skops")
+    import skops.io
+    from sklearn.ensemble import RandomForestClassifier
+
+    X = np.load(folder / "rows.npy")
+    forest = RandomForestClassifier(3, random_state=0).fit(X, X[:, 0] > 0)
+    skops.io.dump(forest, folder / "forest.skops")
+    (folder / "forest.pkl").write_bytes(pickle.dumps(forest))
+    for name in ("forest.skops", "forest.pkl"):
+        two = ("compare", name, name, "--reference", "rows.npy", "--points", 8)
+        told = error_of(run(*two))
+        (remedy,) = re.findall(r'On the command line: (--model-arg) "(trust.*)"\.$', told)
+        assert run(*two, *remedy)[0] == 0
+    assert "was not opened" in error_of(run(*two, "--model-arg", "trust=False"))
+
+
+@pytest.mark.parametrize(
+    "trusted",
+    ['["sklearn.tree._tree.Tree"]', "['sklearn.tree._tree.Tree']", "sklearn.tree._tree.Tree"],
+)
+def test_values_are_read_however_they_are_quoted(trusted):
+    from skzest.cli._parser import parse
+
+    options = parse(["sign", "m", "--plan", "p", "-o", "s", "--model-arg", f"trusted={trusted}"])
+    ((_, value),) = options.model_arg
+    assert value in (["sklearn.tree._tree.Tree"], "sklearn.tree._tree.Tree")
+
+
+@pytest.mark.parametrize("model", ["a.onnx", "shop_models:old", "shop_models:function"])
+def test_parameters_that_a_model_does_not_take_are_named(run, folder, model):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from model_files import linear
+
+    (folder / "a.onnx").write_bytes(linear([None, 6], 6, seed=0))
+    sign = ("sign", model, "--plan", "plan.npz", "-o", "x", "--model-arg")
+    told = error_of(run(*sign, "outputs=logits"))
+    assert f"{model}: " in told and "--model-arg outputs" in told and "__init__" not in told
+    assert "Did you mean output?" in told
+
+
 # --- data ------------------------------------------------------------------------------------
 
 
@@ -386,10 +460,28 @@ def test_folder_of_images(run, folder, tmp_path):
     assert plan.point(0).shape == (8, 8, 3) and set(plan.n_parts) == {16}
 
 
+def test_columns_are_named_where_a_model_does_not_take_the_table(run, folder):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(np.load(folder / "rows.npy"), columns=list("abcdef"))
+    frame.assign(kind=range(40)).to_csv(folder / "labelled.csv", index=False)
+    frame.to_csv(folder / "numbered.csv")
+    two = ("compare", "shop_models:strict", "shop_models:strict", "--points", 8, "--reference")
+    told = error_of(run(*two, "labelled.csv"))
+    assert "'f', 'kind'; --label kind would leave out the last" in told
+    assert run(*two, "labelled.csv", "--label", "kind")[0] == 0
+    status, _, err = run(*two, "numbered.csv")
+    assert status == 0 and "the first column has no name and numbers the rows" in err
+    run("plan", "labelled.csv", "--points", 8, "-o", "labelled.npz")
+    told = error_of(run("sign", "shop_models:strict", "--plan", "labelled.npz", "-o", "x"))
+    assert "skzest plan --label kind" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "fact"),
     [
         (["--size", "8"], "argument --size: '8' is not a size such as 32x32"),
+        (["--points", "few"], "argument --points: 'few' is not a whole number"),
+        (["--clip", "1%"], "argument --clip: '1%' is not a number such as 0.05"),
         (["--points", "0"], "argument --points: 0 is not at least 1"),
         (["--points", "99"], "n_reference=99"),
         (["--masks", "few"], "argument --masks"),
@@ -426,7 +518,10 @@ def test_summary_is_markdown_with_interval_parts_and_classes(run):
     low, high = map(float, facts["95% interval"].split(" to "))
     assert status == 1 and low < float(facts["distance"]) < high and facts["limit"] == "0.05"
     parts, classes = out.split("Parts that changed most:")[1].split("Classes that changed most:")
-    assert len(re.findall(r"^\| [\d.]+% \| [012] \| \d \| column \d \|$", parts, re.M)) == 5
+    assert (
+        len(re.findall(r"^\| [\d.]+% \| [012] \| \d \(row \d+\) \| column \d \|$", parts, re.M))
+        == 5
+    )
     shares = re.findall(r"^\| ([\d.]+)% \| [012] \|$", classes, re.M)
     assert len(shares) == 3 and abs(sum(map(float, shares)) - 100) < 0.2
 
@@ -446,6 +541,46 @@ def test_classes_are_matched_by_label(run):
     assert "labels of classes are text in one model and numbers in the other" in told
     # The remedy that the message names.
     assert run("check", "shop_models:function", *check, "--classes", "0,1,2")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "fact"),
+    [
+        ("--against", "nowhere.npz", "nowhere.npz: No such file"),
+        ("--against", "plan.npz", "it is a plan"),
+        ("--against", "rows.npy", "it is not an archive of arrays"),
+        ("--against", "other.npz", "it has no format, signature, classes, digest or n_questions"),
+        ("--plan", "nowhere.npz", "nowhere.npz: No such file"),
+        ("--plan", "old.sig.npz", "it is a signature"),
+        ("--plan", "rows.npy", "it is not an archive of arrays"),
+        ("--plan", "other.npz", "it holds a and b"),
+        ("--max-distance", "5%", "'5%' is not a number such as 0.05"),
+        ("--max-distance", "-1", "-1 is not 0 or more"),
+        ("--max-distance", "nan", "nan is not 0 or more"),
+        ("--level", "much", "'much' is not a number"),
+    ],
+)
+def test_wrong_files_and_numbers_are_told_in_words(run, folder, option, file, fact):
+    np.savez(folder / "other.npz", a=np.ones(2), b=np.ones(2))
+    told = error_of(run("check", "shop_models:old", *CHECK, option, file))
+    assert fact in told
+    assert not re.search(r"Errno|KeyError|context manager|pickle|_[a-z]+ value", told)
+
+
+def test_limit_of_0_accepts_an_equal_model_only(run):
+    exact = ("--against", "old.sig.npz", "--max-distance", 0)
+    assert run("check", "shop_models:old", *exact)[0] == 0
+    assert run("check", "shop_models:other", *exact)[0] == 1
+
+
+def test_signatures_among_models_lead_to_check(run):
+    told = error_of(run("compare", "old.sig.npz", "shop_models:old", "--reference", "rows.npy"))
+    assert "skzest check MODEL --against old.sig.npz" in told
+
+
+@pytest.mark.parametrize("form", ["sign", "check"])
+def test_help_explains_data_only_where_it_is_taken(run, form):
+    assert "DATA" not in run(form, "--help")[1] and "DATA is" in run("compare", "--help")[1]
 
 
 def test_constant_model_is_an_error_and_not_near(run):

@@ -270,3 +270,16 @@ def test_paths_that_lead_nowhere_are_refused(tmp_path):
         load_reference(tmp_path / "a.txt")
     with pytest.raises(ValueError, match="size= is for folders of images"):
         load_reference(tmp_path / "a.txt", size=(3, 3))
+
+
+def test_index_that_to_csv_writes_is_left_out_and_other_first_columns_are_kept(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": [3, 4]})
+    frame.to_csv(tmp_path / "index.csv")
+    with pytest.warns(UserWarning, match="numbers the rows, so it is left out") as caught:
+        assert list(load_reference(tmp_path / "index.csv").points) == ["a", "b"]
+    assert caught[0].filename == __file__
+    frame.rename_axis("row").to_csv(tmp_path / "named.csv")
+    assert list(load_reference(tmp_path / "named.csv").points) == ["row", "a", "b"]
+    frame.set_index("b").rename_axis(None).to_csv(tmp_path / "other.csv")
+    assert list(load_reference(tmp_path / "other.csv").points) == ["Unnamed: 0", "a"]

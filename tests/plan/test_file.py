@@ -341,3 +341,12 @@ def test_three_hundred_damaged_files_give_the_plan_or_a_clear_error(tmp_path):
             outcomes["same"] += loaded.digest == plan.digest
     assert outcomes["refused"] > 200
     assert outcomes["same"] > 5
+
+
+@pytest.mark.parametrize("content", [b"", b"notes of mine\n", b"\x80\x04K\x01.", b"PK\x03\x04"])
+def test_files_of_other_kinds_are_told_without_advice_to_trust_them(tmp_path, content):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not a plan of skzest: it is not an archive") as error:
+        QueryPlan.load(path)
+    assert "pickle" not in str(error.value)
