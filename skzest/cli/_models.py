@@ -74,7 +74,8 @@ def _unknown(text: str, name: str) -> str:
     }
     close = difflib.get_close_matches(name, sorted(known - {name}), 1)
     hint = f" Did you mean {close[0]}?" if close else " Leave it out."
-    return f"{text}: a model of this kind does not take {name!r} (--model-arg {name}).{hint}"
+    option = f"--{name}" if name in ("classes", "preprocess") else f"--model-arg {name}"
+    return f"{text}: a model of this kind does not take {name!r} ({option}).{hint}"
 
 
 def _at_address(text: str, params: dict[str, Any], options: argparse.Namespace) -> Query:

@@ -96,10 +96,11 @@ def _arrays(file: BinaryIO) -> dict[str, np.ndarray]:
 
 def is_signature(path: str | os.PathLike) -> bool:
     """Whether a file has the members of a signature."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {f"{name}.npy" for name in _FIELDS} <= set(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return {f"{name}.npy" for name in _FIELDS} <= set(archive.namelist())
 
 
 def _checks(arrays: dict[str, np.ndarray]) -> dict[str, bool]:

@@ -441,6 +441,9 @@ def test_parameters_that_a_model_does_not_take_are_named(run, folder, model):
     told = error_of(run(*sign, "outputs=logits"))
     assert f"{model}: " in told and "--model-arg outputs" in told and "__init__" not in told
     assert "Did you mean output?" in told
+    if model == "shop_models:old":
+        told = error_of(run(*sign[:-1], "--classes", "a,b,c"))
+        assert "does not take 'classes' (--classes)" in told
 
 
 # --- data ------------------------------------------------------------------------------------
@@ -576,6 +579,12 @@ def test_limit_of_0_accepts_an_equal_model_only(run):
 def test_signatures_among_models_lead_to_check(run):
     told = error_of(run("compare", "old.sig.npz", "shop_models:old", "--reference", "rows.npy"))
     assert "skzest check MODEL --against old.sig.npz" in told
+    data = bytearray(Path("old.sig.npz").read_bytes())
+    start = data.index(b"PK\x01\x02")
+    data[start : start + 4] = bytes(4)
+    Path("damaged.npz").write_bytes(data)
+    told = error_of(run("compare", "damaged.npz", "shop_models:old", "--reference", "rows.npy"))
+    assert "damaged.npz was not opened" in told
 
 
 @pytest.mark.parametrize("form", ["sign", "check"])

@@ -79,6 +79,7 @@ def test_skops_files_name_the_types_that_they_need(tmp_path):
         load_model(forest)
     trusted = ["sklearn.tree._tree.Tree"]
     assert load_model(forest, trusted=trusted).ask(X, "predict_proba").shape == (30, 2)
+    assert load_model(forest, trusted=trusted[0]).ask(X, "predict_proba").shape == (30, 2)
 
 
 def test_weights_are_put_into_a_copy_of_the_module(tmp_path):
