@@ -56,7 +56,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         How a point is cut into parts and what replaces hidden parts, such as
         :class:`~skzest.ImageMasker`. ``"auto"`` chooses by the kind of ``reference``.
     n_samples : int or "auto", default=1000
-        Masks per reference point, at most; a mask that repeats is asked about once. ``"auto"``
+        Maximum number of masks per reference point. Repeated masks are asked only once. ``"auto"``
         depends on the number of parts of each point: ``4 * q``, where ``q`` is the next power of
         two above it, such as 64 for 8 to 15 parts. It is meant for ``sampling="fractional"``.
     sampling : {"bernoulli", "antithetic", "foldover", "fractional"} or callable, \
@@ -91,7 +91,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         Copies per call of a model. ``"auto"`` depends only on the size of a copy and the device,
         so results repeat to the bit. ``"tune"`` tries a few sizes and takes the fastest, which
         costs a few more questions. The size is halved when memory runs out. A model that accepts
-        only batches of a given size gets them filled up to that size.
+        only batches of a given size gets padded batches.
     random_state : int, RandomState instance or None, default=0
         Chooses points and masks. With None or a RandomState, ``fit`` draws one integer and
         keeps it.
@@ -470,6 +470,34 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         return feature_names(self.classes_, points, plan.column_part, plan.digest, kind)
 
     # --- scikit-learn ---------------------------------------------------------------------
+
+    def set_params(self, **params: object) -> LimeSignatureTransformer:
+        """Set parameters, also of the masker or surrogate, such as ``masker__fill``.
+
+        Parameters
+        ----------
+        **params
+            Parameters by name.
+
+        Returns
+        -------
+        self : LimeSignatureTransformer
+
+        Raises
+        ------
+        ValueError
+            If a parameter is unknown, or belongs to a masker or surrogate that is not given.
+        """
+        examples = {"masker": "TabularMasker() or ImageMasker()", "surrogate": "Ridge()"}
+        for name in params:
+            owner = name.partition("__")[0]
+            value = params.get(owner, getattr(self, owner, None))
+            if owner != name and owner in examples and not hasattr(value, "set_params"):
+                raise ValueError(
+                    f"{name} cannot be set, because {owner}={value!r} has no parameters. Pass "
+                    f"{owner}= in the same call, such as {examples[owner]}."
+                )
+        return super().set_params(**params)
 
     def __sklearn_clone__(self) -> LimeSignatureTransformer:
         # A grid search makes hundreds of clones, and the reference may be gigabytes: share it.

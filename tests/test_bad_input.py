@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bad input of every kind: the error says what is wrong, and no answer is lost."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.multioutput import MultiOutputClassifier
@@ -15,7 +17,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skzest import ImageMasker, LimeSignatureTransformer, QueryError, TabularMasker, zest_distances
+from skzest import (
+    ImageMasker,
+    LimeSignatureTransformer,
+    QueryError,
+    TabularMasker,
+    TextMasker,
+    zest_distances,
+)
+from skzest.maskers import masker_for
 from skzest.queries import CallableQuery, as_query
 
 RNG = np.random.default_rng(0)
@@ -286,8 +296,79 @@ def test_a_point_of_one_part_is_named_before_anything_is_asked():
     assert asked == []
 
 
+@pytest.mark.parametrize("n_bad", [2, 30])
+def test_all_points_of_one_part_are_named_at_once(n_bad):
+    texts = [f"good text number {n}" for n in range(40)]
+    bad = RNG.permutation(40)[:n_bad]
+    for n in bad:
+        texts[n] = "word" if n % 2 else ""
+    model = CallableQuery(lambda X: np.array([[len(x), x.count("t")] for x in X]), output="logits")
+    with pytest.raises(ValueError, match="cut into fewer than 2 parts by TextMasker") as said:
+        LimeSignatureTransformer(texts, n_samples=20).fit([model])
+    count, named, more = re.match(
+        r"(\d+) reference points \(([\d, ]+?)(, \.\.\.)?\)", str(said.value)
+    ).groups()
+    named = [int(n) for n in named.split(", ")]
+    assert int(count) == n_bad
+    assert bool(more) == (n_bad > 20)
+    assert named == sorted(bad)[:20]
+    if not more:
+        kept = [text for n, text in enumerate(texts) if n not in named]
+        S = LimeSignatureTransformer(kept, n_samples=20).fit_transform([model])
+        assert np.isfinite(S).all()
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "owner"),
+    [("masker__fill", 0.0, TabularMasker()), ("surrogate__alpha", 2.0, Ridge())],
+)
+def test_parameters_of_a_masker_or_surrogate_that_is_not_given(param, value, owner):
+    lime, name = _lime(), param.partition("__")[0]
+    with pytest.raises(
+        ValueError, match=rf"{param} cannot .*Pass {name}= .*{type(owner).__name__}"
+    ):
+        lime.set_params(**{param: value})
+    lime.set_params(**{name: owner, param: value}).fit([GOOD])
+    assert lime.get_params()[param] == value
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        lime.set_params(nothing__fill=1)
+
+
+FOREST = RandomForestClassifier(2, random_state=0).fit(X, Y)
+MODELS = {
+    "model": GOOD,
+    "list": [GOOD, GOOD],
+    "forest": FOREST,
+    "forests": [FOREST, FOREST],
+    "array": np.array([GOOD, GOOD], dtype=object),
+    "pipeline": make_pipeline(StandardScaler(), GOOD),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("masker", ["auto", ImageMasker(), TabularMasker(), TextMasker()], ids=repr)
+def test_models_as_a_reference(kind, masker):
+    with pytest.raises(TypeError, match=r"reference holds a model \(.*\.fit_transform\(models\)"):
+        _lime(reference=MODELS[kind], masker=masker).fit([GOOD])
+    assert LimeSignatureTransformer(X[:128]).fit_transform([GOOD]).shape[0] == 1
+
+
+def test_a_single_row_as_a_reference():
+    with pytest.raises(ValueError, match=r"For a single point X\[0\] give X\[:1\]"):
+        _lime(reference=X[0]).fit([GOOD])
+    assert _lime(reference=X[:1], n_reference=1, masker=TabularMasker(fill=0.0)).fit([GOOD])
+
+
+def test_a_frame_with_a_column_of_texts():
+    pd = pytest.importorskip("pandas")
+    reference = pd.DataFrame({"t": ["to be", "or not to be"]})
+    with pytest.raises(TypeError, match=r"give that column, reference\['t'\]"):
+        _lime(reference=reference).fit([GOOD])
+    assert isinstance(masker_for(reference["t"]).fit(reference["t"]), TextMasker)
+
+
 def test_one_column_is_one_part():
-    with pytest.raises(ValueError, match="cut into 1 part by TabularMasker"):
+    with pytest.raises(ValueError, match="cut into fewer than 2 parts by TabularMasker"):
         _lime(reference=X[:, :1]).fit([LogisticRegression().fit(X[:, :1], Y)])
 
 

@@ -57,6 +57,7 @@ def masker_for(reference: Points) -> BaseMasker:
             "Give reference.toarray()."
         )
     if is_frame(reference) or hasattr(reference, "to_pandas"):
+        _refuse_texts_in_a_frame(reference)
         return TabularMasker()
     refuse_dataset(reference)
     if any(isinstance(text, (str, bytes)) for text in _some(reference)):
@@ -81,11 +82,28 @@ def masker_for(reference: Points) -> BaseMasker:
             f"reference is a {type(reference).__name__}; give an array, a DataFrame or a list of "
             "points."
         )
+    if n_dim == 1:
+        raise ValueError(
+            f"reference has shape {np.shape(reference)}; it needs one point per row. For a single "
+            "point X[0] give X[:1]; for points with a single number each no masker makes two parts."
+        )
     raise ValueError(
         f"no masker is known for a reference of {n_dim} dimensions. Tables have 2 and images 3 "
-        "or 4, the first being the points. Otherwise give masker=, such as a BaseMasker of your "
-        "own."
+        "or 4, the first being the points. Otherwise give masker=, an instance of "
+        "your own subclass of BaseMasker."
     )
+
+
+def _refuse_texts_in_a_frame(frame: Points) -> None:
+    """Refuse a frame whose only column holds texts: as a table it would have one part."""
+    if len(frame.columns) != 1:
+        return
+    (name,) = frame.columns
+    if any(isinstance(text, str) for text in _some(list(frame[name][:8]))):
+        raise TypeError(
+            f"reference is a {type(frame).__name__} with a single column of texts; give that "
+            f"column, reference[{name!r}]."
+        )
 
 
 def _some(reference: Points) -> list:

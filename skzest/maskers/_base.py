@@ -267,7 +267,14 @@ def numeric_points(reference: Points, owner: str) -> np.ndarray:
 
 
 def refuse_dataset(reference: Points) -> None:
-    """Refuse a dataset whose items are points with labels."""
+    """Refuse models, and a dataset whose items are points with labels."""
+    for thing in (reference, first_of(reference)):
+        if any(hasattr(thing, name) for name in ("predict", "forward")):
+            raise TypeError(
+                f"reference holds a model ({type(thing).__name__}); it is data of the models' "
+                "task, such as X[:128]. Models go to fit: "
+                "LimeSignatureTransformer(X[:128]).fit_transform(models)."
+            )
     if hasattr(reference, "dataset") and hasattr(reference, "batch_size"):
         raise TypeError(
             "reference is a DataLoader. Give the points of its dataset: np.stack("
@@ -295,7 +302,7 @@ def first_of(reference: Points) -> Point:
     """The first point, or None if it cannot be taken."""
     try:
         return reference[0]
-    except (TypeError, KeyError, IndexError):
+    except (TypeError, KeyError, IndexError, NotImplementedError):
         return None
 
 

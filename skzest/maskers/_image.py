@@ -36,8 +36,8 @@ class ImageMasker(BaseMasker):
     Parameters
     ----------
     segmenter : str or callable, default="auto"
-        ``"auto"`` makes the cut of the paper's released code where that has at most 60 parts, which
-        it tries up to 128 x 128 pixels; other images are cut into `n_parts` connected regions.
+        ``"auto"`` uses the released code's segmentation if it yields at most 60 parts (tried only
+        for images up to 128 x 128); other images are cut into `n_parts` connected regions.
 
         ``"quickshift"`` is the released code's cut at any size: about 14 parts at 32 x 32, 100 to
         300 at 224 x 224 and up to 1,800 at 640 x 427. ``"slic"``, ``"felzenszwalb"`` and

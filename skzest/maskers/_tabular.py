@@ -108,7 +108,10 @@ class TabularMasker(BaseMasker):
     """
 
     few_parts_remedy = "Give a table of at least two columns, and groups that leave two parts."
-    many_parts_remedy = "Put columns that belong together into groups=."
+    many_parts_remedy = (
+        "Put columns that belong together into groups=. If they are the pixels of an image, use "
+        "ImageMasker(image_shape=(height, width))."
+    )
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ from ._surrogates import Surrogate, check_masks_suffice
 __all__ = ["build_plan", "redraw_masks"]
 
 _PAPER_MASKS = 1000
+_SHOWN_POINTS = 20
 
 _CUTS = CutMemo(64 * 2**20)
 
@@ -59,8 +60,9 @@ def build_plan(
         cut.append(outcome)
         if report:
             report(1)
+    n_parts = [int(parts.max()) + 1 if parts.size else 0 for parts, _ in cut]
+    _check_parts(masker, n_parts, indices)
     _check_fills(masker, points, cut, indices)
-    n_parts = [int(parts.max()) + 1 for parts, _ in cut]
     _warn_of_many_parts(masker, n_parts, n_samples)
     surrogate, width = settings["surrogate"], settings["kernel_width"]
     masks = _draw(masker, n_parts, indices, n_samples, sampling, seed, surrogate, width)
@@ -118,15 +120,27 @@ def _cut(
         fill = masker.fill_for(point, parts)
     except ValueError as error:
         raise ValueError(f"reference point {index}: {error}") from error
-    n_parts = int(parts.max()) + 1 if parts.size else 0
-    if n_parts < 2:
-        raise ValueError(
-            f"reference point {index} is cut into {n_parts} part{'' if n_parts == 1 else 's'} by "
-            f"{masker!r}; a surrogate needs at least 2. {masker.few_parts_remedy}"
-        )
     # The label -1, of what belongs to no part (white space in texts), needs a sign.
-    lowest = np.min_scalar_type(int(parts.min()))
-    return parts.astype(np.promote_types(np.min_scalar_type(n_parts), lowest), copy=False), fill
+    lowest = np.min_scalar_type(int(parts.min(initial=0)))
+    n_parts = np.min_scalar_type(int(parts.max(initial=0)) + 1)
+    return parts.astype(np.promote_types(n_parts, lowest), copy=False), fill
+
+
+def _check_parts(masker: BaseMasker, n_parts: list[int], indices: np.ndarray) -> None:
+    """Refuse points of fewer than two parts, and name them all at once."""
+    few = {int(index): count for index, count in zip(indices, n_parts, strict=True) if count < 2}
+    if not few:
+        return
+    if len(few) == 1:
+        [(index, count)] = few.items()
+        fact = f"reference point {index} is cut into {count} part{'' if count == 1 else 's'}"
+    else:
+        shown = ", ".join(map(str, sorted(few)[:_SHOWN_POINTS]))
+        more = ", ..." if len(few) > _SHOWN_POINTS else ""
+        fact = f"{len(few)} reference points ({shown}{more}) are cut into fewer than 2 parts"
+    raise ValueError(
+        f"{fact} by {masker!r}; a surrogate needs at least 2. {masker.few_parts_remedy}"
+    )
 
 
 def _check_fills(

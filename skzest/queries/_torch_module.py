@@ -70,13 +70,30 @@ def device_for(model: torch.nn.Module, device: str | torch.device) -> torch.devi
 
     from ._torch_ready import home
 
-    found = home(model) if isinstance(device, str) and device == "auto" else torch.device(device)
+    is_auto = isinstance(device, str) and device == "auto"
+    found = home(model) if is_auto else _usable(device, home(model))
     if found.type == "meta":
         raise ValueError(
             f"{type(model).__name__} lies on the meta device and has no weights; load them first."
         )
     if found.type == "cuda" and found.index is None:
         return torch.device("cuda", torch.cuda.current_device())
+    return found
+
+
+def _usable(device: str | torch.device, here: torch.device) -> torch.device:
+    """A device that this machine and this build of torch have; a module lies ``here``."""
+    import torch
+
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"device={str(device)!r} cannot be used here ({reason}). Leave device= out to ask the "
+            f"module where it is, on {str(here)!r}."
+        ) from error
     return found
 
 

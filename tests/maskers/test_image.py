@@ -592,7 +592,7 @@ def test_masker_for_takes_a_frame_for_a_table(people):
     ("reference", "error", "match"),
     [
         ("a text", TypeError, r"single string; give a list"),
-        (np.ones(4), ValueError, r"reference of 1 dimensions.*give masker="),
+        (np.ones(4), ValueError, r"shape \(4,\); it needs one point per row.*X\[:1\]"),
         (np.ones((1, 2, 3, 4, 5)), ValueError, r"reference of 5 dimensions"),
         ({1: 2}, TypeError, r"reference is a dict; give an array"),
         (sparse.csr_array(np.eye(3)), TypeError, r"sparse csr_array.*toarray"),

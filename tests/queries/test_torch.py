@@ -695,6 +695,19 @@ def test_axes_that_could_be_either_are_refused():
         image_query().prepare(torch.tensor(images[:, :2, :, :2]))
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "mps:7", "gpu", torch.device("xpu:55")])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(ValueError, match=r"device='.*' cannot be used here \(.*Leave device= out"):
+        TorchQuery(Net().eval(), device=device)
+    assert TorchQuery(Net().eval()).device.type == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_where_there_is_none():
+    with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
+        TorchQuery(Net().eval(), device="cuda")
+
+
 def test_what_is_not_a_module_is_refused():
     with pytest.raises(TypeError, match=r"takes a torch.nn.Module; got function"):
         TorchQuery(lambda x: x)
