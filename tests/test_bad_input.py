@@ -9,10 +9,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -365,6 +367,15 @@ def test_a_frame_with_a_column_of_texts():
     with pytest.raises(TypeError, match=r"give that column, reference\['t'\]"):
         _lime(reference=reference).fit([GOOD])
     assert isinstance(masker_for(reference["t"]).fit(reference["t"]), TextMasker)
+
+
+def test_pixels_as_columns_with_few_masks():
+    digits, y = load_digits(return_X_y=True)
+    model = GaussianNB().fit(digits, y)
+    with pytest.raises(ValueError, match=r"64 parts.*ImageMasker\(image_shape=\(height, width\)\)"):
+        _lime(reference=digits).fit([model])
+    masker = ImageMasker(image_shape=(8, 8))
+    assert np.isfinite(_lime(reference=digits, masker=masker).fit_transform([model])).all()
 
 
 def test_one_column_is_one_part():
