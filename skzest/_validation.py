@@ -96,6 +96,11 @@ def check_whole(value: object, name: str, *, minimum: int = 1) -> int:
     return int(value)
 
 
+def counted(n: int, noun: str) -> str:
+    """``1 model`` or ``3 models``, for messages."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def listed(words: Iterable[object], last: str = "and") -> str:
     """``a, b and c``, for messages."""
     *head, tail = map(str, words)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import refuse_models
+from .._validation import counted, refuse_models
 from ..plan import QueryPlan, names_of
 from ._matching import aligned_matrix, check_alignment
 from ._metrics import DISTANCES, NEAR, OF_PAIR, Distance, check_distance, distance_matrix
@@ -374,8 +374,8 @@ def _distances(
     pairs = np.argwhere(np.triu(lost) if Y is None else lost)
     if len(pairs):
         warnings.warn(
-            f"{len(pairs)} pairs of models have nothing in common (the first: rows {pairs[0][0]} "
-            f"and {pairs[0][1]}); their distance is NaN.",
+            f"the models of {counted(len(pairs), 'pair')} have nothing in common (the first: rows "
+            f"{pairs[0][0]} and {pairs[0][1]}); their distance is NaN.",
             UserWarning,
             stacklevel=3,
         )

@@ -40,9 +40,9 @@ def check_distance(distance: object) -> None:
     if callable(distance):
         return
     synonyms = {"l1": "cityblock", "manhattan": "cityblock", "l2": "euclidean"}
-    synonyms |= {"linf": "chebyshev", "max": "chebyshev", "cos": "cosine"}
+    synonyms |= {"linf": "chebyshev", "max": "chebyshev"}
     ours = synonyms.get(distance) if isinstance(distance, str) else None
-    remedy = f"You may mean {ours!r}." if ours else "A callable of two rows works too."
+    remedy = f"Did you mean {ours!r}?" if ours else "A callable of two rows works too."
     check_choice(distance, "distance", DISTANCES, remedy)
 
 

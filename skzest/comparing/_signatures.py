@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from .._validation import check_whole, refuse_models
+from .._validation import check_whole, counted, refuse_models
 from ..plan import (
     QueryPlan,
     check_same_columns,
@@ -215,7 +215,7 @@ def check_plan(plan: object, minimum: int = 1) -> QueryPlan:
         )
     if len(plan) < minimum:
         raise ValueError(
-            f"the plan has {len(plan)} reference point{'' if len(plan) == 1 else 's'}; at least "
+            f"the plan has {counted(len(plan), 'reference point')}; at least "
             f"{minimum} are needed to see how much they differ. Raise n_reference."
         )
     return plan

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .._validation import counted
 from ..comparing import ShownAsTable, TableText, interval_text
 
 __all__ = [
@@ -182,5 +183,6 @@ def check_labels(labels: Sequence[object] | None, n_models: int) -> tuple[str, .
         return None
     labels = tuple(str(label) for label in labels)
     if len(labels) != n_models:
-        raise ValueError(f"{len(labels)} labels for {n_models} models; pass one for each.")
+        given, models = counted(len(labels), "label"), counted(n_models, "model")
+        raise ValueError(f"{given} for {models}; pass one for each.")
     return labels

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from scipy.special import stdtrit
 from sklearn.utils import check_array
 
-from .._validation import refuse_models
+from .._validation import counted, refuse_models
 from ..comparing import (
     ShownAsTable,
     Signatures,
@@ -286,7 +286,7 @@ def check_n_unrelated(n_unrelated: int) -> None:
     """Refuse a number of unrelated models that says nothing about how much they differ."""
     if n_unrelated < 2:
         raise ValueError(
-            f"{n_unrelated} unrelated model{'' if n_unrelated == 1 else 's'}; at least 2 are "
+            f"{counted(n_unrelated, 'unrelated model')}; at least 2 are "
             f"needed to see how much they differ, and {FEWEST_ADVISED} are advised."
         )
 

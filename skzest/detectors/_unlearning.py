@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from .._validation import check_models
+from .._validation import check_models, counted
 from ..comparing import check_level, cosine_distance, interval_text
 from ..plan import QueryPlan
 from ._decisions import (
@@ -333,7 +333,8 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         if np.isnan(d_original):
             return UNDECIDED, NO_DISTANCE
         if self.n_retrained_ < _FEWEST:
-            return UNDECIDED, f"{self.n_retrained_} retrained models; {_FEWEST} are needed"
+            have = counted(self.n_retrained_, "retrained model")
+            return UNDECIDED, f"{have}; {_FEWEST} are needed"
         if not self.trace_low_ > 0:
             return UNDECIDED, "the original itself has no trace that retrained models lack"
         said = f"{interval_text(*share)} of the trace is left"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice
+from .._validation import check_choice, counted
 from ..comparing import ReferenceCurve, reference_curve
 from ..plan import QueryPlan
 
@@ -202,7 +202,8 @@ class ReferenceCurveDisplay:
                 labels = [f"{i} – {j}" for i, j in curve.pairs]
             if len(labels) != len(curve.pairs):
                 raise ValueError(
-                    f"{len(labels)} labels for {len(curve.pairs)} pairs; give one for each."
+                    f"{counted(len(labels), 'label')} for {counted(len(curve.pairs), 'pair')}; "
+                    "give one for each."
                 )
             for p, label in enumerate(labels):
                 yield c, p, ", ".join(filter(None, (label, name))), curve

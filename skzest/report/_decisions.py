@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._validation import counted
 from ..comparing import interval_text, number, p_value
 from ..detectors import Decisions, ReuseDecisions, UnlearningDecisions
 from ..displays import ReuseDetectionDisplay
@@ -43,9 +44,9 @@ def _reuse(found: ReuseDecisions) -> str:
     columns = ["suspect", "decision", "distance", f"relative ({found.level:.0%} interval)"]
     columns += ["p", "p, all suspects"]
     alt = (
-        f"Relative distances of {len(found)} suspects with intervals, and those of {n_unrelated} "
-        f"unrelated models; the nearest suspect is {found.names[order[0]]}. The table has the same "
-        "numbers."
+        f"Relative distances of {counted(len(found), 'suspect')} with intervals, and those of "
+        f"{counted(n_unrelated, 'unrelated model')}; the nearest suspect is "
+        f"{found.names[order[0]]}. The table has the same numbers."
     )
     return (
         page.paragraph(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._validation import counted
 from ..comparing import DistanceExplanation, explain_distance, number, point_text
 from ..displays import ExplanationDisplay
 from ..drawing import VERMILION, shorten
@@ -84,7 +85,7 @@ def _totals(caption: str, what: str, totals: list[tuple], distance: float) -> st
     rows = [[page.name(name), share] for name, share in totals[:MOST_ROWS]]
     rest = [share for _, share in totals[MOST_ROWS:]]
     if rest:
-        rows.append([f"{len(rest)} other{'s' if len(rest) > 1 else ''}", sum(rest)])
+        rows.append([counted(len(rest), "other"), sum(rest)])
     cells = [[name, number(share), _percent(share / distance)] for name, share in rows]
     return page.table(caption, [what, "share", "of the distance"], cells)
 

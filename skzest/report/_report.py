@@ -146,7 +146,9 @@ def html_report(
         )
     with quiet_figures():
         parts = [of_decisions(decided)] if decided else []
-        parts += [of_distances(zoo), of_difference(zoo, pair), of_questions(zoo, asked), limits()]
+        parts += [of_distances(zoo)]
+        parts += [of_difference(zoo, pair)] if len(zoo) > 1 else []
+        parts += [of_questions(zoo, asked), limits()]
     head = page.paragraph(f"{day} · made by skzest {page.escape(_version('skzest'))}", "meta")
     head += zoo.summary(decided)
     head += "".join(page.paragraph(page.escape(text)) for text in _paragraphs(notes))

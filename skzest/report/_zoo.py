@@ -84,7 +84,9 @@ def _counted(found: Decisions) -> str:
     kind = "suspect" if isinstance(found, ReuseDecisions) else "candidate"
     counts = Counter(found.decisions.tolist())
     listed = ", ".join(f"{n} “{page.escape(decision)}”" for decision, n in counts.items())
-    return f"Of {len(found)} {kind}{'s' if len(found) > 1 else ''}: {listed}."
+    if len(found) == 1:
+        return f"One {kind}: {page.name(found.names[0])} is “{page.escape(found.decisions[0])}”."
+    return f"Of {len(found)} {kind}s: {listed}."
 
 
 # ---------------------------------------------------------------- what was given

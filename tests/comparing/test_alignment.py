@@ -395,7 +395,7 @@ def test_clone_and_nested_parameters():
             ValueError,
             "alignment must be 'greedy', .* or None; got 'best'",
         ),
-        ({"n_classes": 4, "distance": "l1"}, ValueError, "got 'l1'. You may mean 'cityblock'"),
+        ({"n_classes": 4, "distance": "l1"}, ValueError, "got 'l1'. Did you mean 'cityblock'"),
         (
             {"n_classes": 4, "points": [0] * 5},
             ValueError,

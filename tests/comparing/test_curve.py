@@ -138,7 +138,7 @@ def test_many_ticks_are_thinned():
 
 def test_display_refuses_what_it_does_not_know():
     display = ReferenceCurveDisplay({"": reference_curve(S, PLAN, n_repeats=5)}, labels=["a"])
-    with pytest.raises(ValueError, match="1 labels for 3 pairs"):
+    with pytest.raises(ValueError, match="1 label for 3 pairs"):
         display.plot()
     with pytest.raises(ValueError, match="x must be 'n_reference' or 'n_queries'"):
         display.plot(x="points")

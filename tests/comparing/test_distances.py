@@ -308,7 +308,7 @@ def test_models_with_nothing_in_common_have_no_distance_and_warn(distance):
         with pytest.warns(UserWarning, match=r"5 pairs .* \(the first: rows 0 and 1\); .* NaN"):
             D = zest_distances(S, distance=distance, n_classes=n_classes)
         assert_array_equal(np.isnan(D), [[0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 1], [1, 1, 1, 1]])
-        with pytest.warns(UserWarning, match="1 pairs of models have nothing in common"):
+        with pytest.warns(UserWarning, match="the models of 1 pair have nothing in common"):
             assert math.isnan(zest_distances(S[0], S[1], distance=distance, n_classes=n_classes))
 
 
@@ -350,6 +350,18 @@ def test_infinite_values_are_refused(bad):
 
 
 # ---------------------------------------------------------------- alignment of pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("cos", "cosine"), ("Cosine", "cosine"), ("manhattan", "cityblock"), ("l1", "cityblock")]
+    + [("l2", "euclidean"), ("linf", "chebyshev"), ("max", "chebyshev")],
+)
+def test_a_distance_of_another_name_gets_one_suggestion(name, ours):
+    with pytest.raises(ValueError, match=f"got '{name}'") as error:
+        zest_distances(np.eye(2), distance=name)
+    assert str(error.value).count("mean") == 1 and f"Did you mean '{ours}'?" in str(error.value)
+    assert zest_distances(np.eye(2), distance=ours).shape == (2, 2)
 
 
 RELEASED = {"cosine": "cosine", "cityblock": "l1", "euclidean": "l2", "chebyshev": "linf"}
@@ -615,7 +627,7 @@ def test_columns_in_another_order_are_refused():
         ((np.ones((0, 2)),), {}, ValueError, "0 sample"),
         ((np.empty(0), np.empty(0)), {}, ValueError, "0 sample|0 feature"),
         (([["a", "b"]],), {}, ValueError, "convert"),
-        ((X3,), {"distance": "l2"}, ValueError, "distance must be .* You may mean 'euclid"),
+        ((X3,), {"distance": "l2"}, ValueError, "distance must be .* Did you mean 'euclid"),
         ((X3[0], X3[1]), {"distance": "l2"}, ValueError, "distance must be 'cosine'"),
         ((X3,), {"distance": None}, ValueError, "distance must be .* A callable"),
         ((X3,), {"alignment": "hungarian"}, ValueError, "alignment must be 'greedy'"),

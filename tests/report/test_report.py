@@ -275,7 +275,7 @@ def test_verdicts_on_unlearning(asked, sketched):
     page = Page(html_report(S[:4], lime, decisions=[verdicts]))
     assert EVIL in page.cells
     assert any(cell.startswith(verdicts.decisions[0]) for cell in page.cells)
-    assert "Of 1 candidate: 1 “" in page.words
+    assert f"One candidate: {EVIL} is “{verdicts.decisions[0]}”." in page.words
     assert "this is a heuristic" in page.words.lower()
 
 
@@ -303,6 +303,16 @@ def test_any_number_of_models(asked, n_models, sketched):
     assert page.tags.count("img") == (0 if n_models == 1 else 5)
     assert ("The 15 nearest pairs" in page.words) == (n_models == 30)
     assert ("Distances between all models" in page.words) == (n_models == 2)
+    assert ("differ in" in page.words) == (n_models > 1)
+
+
+def test_one_suspect_is_one_suspect(asked):
+    _, lime, S = asked
+    detector = ReuseDetector(null="lognormal").fit([0.18, 0.22, 0.19, 0.21, 0.2, 0.17])
+    page = Page(html_report(S[:1], lime, decisions=detector.judge([0.2], labels=[EVIL])))
+    assert f"One suspect: {EVIL} is “unrelated”." in page.words
+    assert any("of 1 suspect with" in alt for alt in page.of("img", "alt"))
+    assert "1 suspects" not in str(page) and "1 suspects" not in page.words
 
 
 def test_models_of_no_common_class_and_a_zoo_of_constants(asked, sketched):
