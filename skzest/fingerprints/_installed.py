@@ -34,6 +34,8 @@ def named(value: object, what: str = "") -> str:
     owner = getattr(value, "__objclass__", value)  # methods written in C do not say their module
     module = getattr(owner, "__module__", None) or "builtins"
     name = str(getattr(value, "__qualname__", None) or getattr(value, "__name__", ""))
+    if "." not in module and version_of(module) is None:
+        module = _full_name(module, name, value)
     version = version_of(module)
     if version is not None:
         # torch.relu has the qualified name of a hidden class.
@@ -49,6 +51,14 @@ def named(value: object, what: str = "") -> str:
 def class_name(value: object) -> str:
     """:func:`named` of an object's class."""
     return named(type(value), "an instance of ")
+
+
+def _full_name(module: str, name: str, value: object) -> str:
+    """The module with its package: some compiled modules call themselves by their last name."""
+    for full, loaded in list(sys.modules.items()):
+        if full.endswith(f".{module}") and getattr(loaded, name, None) is value:
+            return full
+    return module
 
 
 def _at(module: str, path: str) -> object:

@@ -111,7 +111,9 @@ def test_the_stated_number_of_questions_is_asked(baseline, n_points, one_row_is_
     assert n_rows <= PLAN.n_queries
     n_search = victim - n_rows - twice
     n_runs = {"mistakes": 1, "boundary": 5, "ddv": 21}.get(baseline.name, 0)
-    assert n_search == baseline.n_search(PLAN, n_points) + 2 * n_runs
+    # A question whose label is a near-tie is not asked twice.
+    not_twice = baseline.n_search(PLAN, n_points) + 2 * n_runs - n_search
+    assert 0 <= not_twice <= (n_runs if baseline.name == "boundary" else 0)
 
 
 def test_all_at_once_are_those_one_by_one():

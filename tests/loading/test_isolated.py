@@ -82,7 +82,7 @@ def test_preprocess_runs_in_this_process(onnx_query):
 
 
 def test_a_crash_is_an_error_and_the_next_batch_goes_on():
-    import cloudpickle
+    cloudpickle = pytest.importorskip("cloudpickle")
 
     data = cloudpickle.dumps(Odd())
     query = load_model(data, isolated=True, trust=True, limits=Limits(memory=2**30))
