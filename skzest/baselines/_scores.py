@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
-from numpy.typing import ArrayLike
 
 from .. import _points
 from .._validation import check_choice, check_models, check_whole
@@ -235,10 +234,6 @@ class _Whole(BaseMasker):
     def __init__(self, array_points: bool = True):
         self.array_points = array_points
 
-    def take(self, reference: Points, indices: ArrayLike) -> Points:
-        """The chosen points."""
-        return some_points(reference, np.asarray(indices, dtype=np.intp))
-
     def point(self, points: Points, n: int) -> Points:
         """One point; for a DataFrame, a DataFrame of one row."""
         return points.iloc[[n]] if _points.is_frame(points) else points[n]
@@ -286,9 +281,8 @@ def some_points(points: Points, which: np.ndarray) -> Points:
     """The points at some positions, in a container of the same kind."""
     if isinstance(points, QueryPlan):
         points = points.reference
-    if _points.is_frame(points):
-        return points.iloc[which]
-    return [points[i] for i in which] if _are_texts(points) else np.asarray(points)[which]
+    is_container = _points.is_frame(points) or _are_texts(points)
+    return _points.take(points if is_container else np.asarray(points), which)
 
 
 def check_victim(victim: int, n_models: int) -> int:
