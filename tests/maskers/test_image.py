@@ -571,6 +571,30 @@ def test_torch_renders_the_same_bits(dtype):
     assert_array_equal(copies.numpy(), told)
 
 
+NUMBERS = ["bool", "uint8", "int16", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", [*NUMBERS, "longdouble", *(f"torch {name}" for name in NUMBERS)])
+def test_copies_hold_the_bits_of_point_and_fill(dtype):
+    asarray = pytest.importorskip("torch").tensor if "torch" in dtype else np.asarray
+    dtype = dtype.removeprefix("torch ")
+    special = [0.0, -0.0, 1.0, 3.0]
+    if np.dtype(dtype).kind == "f":
+        special += [np.nan, np.inf, -np.inf, 1e-7]
+    # Every value meets every other.
+    point, fill = (a.ravel().astype(dtype) for a in np.meshgrid(special, special))
+    parts = np.arange(len(point)) % 2
+    masks = np.array([[True, True], [False, False], [True, False]])
+    copies = TabularMasker().render(*map(asarray, (point, parts, fill, masks)))
+    given = np.asarray(copies)
+    wanted = np.where(masks[:, parts], point, fill)
+    assert given.dtype == wanted.dtype == point.dtype
+    assert_array_equal(given, wanted)
+    if given.dtype.kind == "f":
+        assert_array_equal(np.signbit(given), np.signbit(wanted))
+    assert not np.array_equal(given[0], given[1], equal_nan=given.dtype.kind == "f")
+
+
 # ---------------------------------------------------------------- masker_for
 
 
