@@ -13,9 +13,9 @@ from ..comparing import zest_distances
 from ..plan import QueryPlan
 from ..queries import TorchQuery, as_query
 from ._boundary import as_array_of_points, in_dtype
-from ._scores import ask_points, check_victim
+from ._scores import Scores, ask_points, check_victim
 
-__all__ = ["ddv_distances", "ddv_pairs", "decision_distances"]
+__all__ = ["ddv_distances", "ddv_pairs", "decision_distances", "reaction_distances"]
 
 
 def ddv_distances(
@@ -96,8 +96,13 @@ def ddv_distances(
         random_state=random_state,
         response=response,
     )
-    values = ask_points(zoo, np.concatenate([points, moved]), response=response).values
-    vectors = decision_distances(values[:, : len(points)], values[:, len(points) :])
+    return reaction_distances(ask_points(zoo, np.concatenate([points, moved]), response=response))
+
+
+def reaction_distances(scores: Scores) -> np.ndarray:
+    """Cosine distances between reactions; the scores at all points come first, then those moved."""
+    n = scores.values.shape[1] // 2
+    vectors = decision_distances(scores.values[:, :n], scores.values[:, n:])
     return np.asarray(zest_distances(vectors))
 
 

@@ -20,15 +20,17 @@ from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning
 from ..maskers import BaseMasker, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
-from ..queries import Query, as_query
+from ..queries import Query, as_query, check_comparable_columns
 from ..store import AnswerStore, check_cache
 
 __all__ = [
     "Scores",
     "ask_copies",
+    "ask_more",
     "ask_points",
     "check_victim",
     "plan_of",
+    "plan_of_whole",
     "scores_at",
     "scores_of_copies",
     "some_points",
@@ -150,11 +152,50 @@ def ask_copies(
     if isinstance(adapter, str):
         check_choice(adapter, "adapter", ["auto"], "Or pass a callable from a model to a query.")
         adapter = as_query
-    queries, names = queries_of(check_models(models), plan.response, adapter)
-    with Panel(plan, queries, names, check_cache(cache)) as panel:
+    with _panel(models, plan, adapter, cache) as panel:
         classes = panel.classes(n_classes)
-        values, constant = panel.scores(classes, "Omit n_classes= to use the models' own.")
-    return Scores(values, classes, plan, constant)
+        return _asked(panel, classes)
+
+
+def ask_more(
+    before: Scores,
+    models: Sequence[object],
+    *,
+    cache: str | os.PathLike[str] | AnswerStore | None = None,
+) -> Scores:
+    """Ask further models what others have answered: the scores of all, the earlier ones first."""
+    with _panel(models, before.plan, as_query, cache) as panel:
+        asked = [panel.look(i) for i in range(len(panel))]
+        check_comparable_columns(
+            ["the models asked before", *(r.name for r in asked)],
+            [before.classes, *(r.query.classes_ for r in asked)],
+            [len(before.classes), *(r.n_columns or 0 for r in asked)],
+        )
+        classes = np.unique(np.concatenate([before.classes, panel.classes()]))
+        more = _asked(panel, classes)
+    values = np.full((len(before), *more.values.shape[1:]), np.nan)
+    values[:, :, np.searchsorted(classes, before.classes)] = before.values
+    return Scores(
+        np.concatenate([values, more.values]),
+        classes,
+        before.plan,
+        np.concatenate([before.constant, more.constant]),
+    )
+
+
+def _panel(
+    models: Sequence[object],
+    plan: QueryPlan,
+    adapter: Callable[[object], Query],
+    cache: str | os.PathLike[str] | AnswerStore | None,
+) -> Panel:
+    queries, names = queries_of(check_models(models), plan.response, adapter)
+    return Panel(plan, queries, names, check_cache(cache))
+
+
+def _asked(panel: Panel, classes: np.ndarray) -> Scores:
+    values, constant = panel.scores(classes, "Omit n_classes= to use the models' own.")
+    return Scores(values, classes, panel.plan, constant)
 
 
 def ask_points(
@@ -196,11 +237,11 @@ def ask_points(
     >>> scores.values.shape, scores.labels[0, [0, 55]].tolist()
     ((1, 60, 3), [0, 1])
     """
-    plan = _plan_of_whole(points, response, clip)
+    plan = plan_of_whole(points, response, clip)
     return ask_copies(models, plan, n_classes=n_classes, adapter=adapter, cache=cache)
 
 
-def _plan_of_whole(points: Points, response: str, clip: float) -> QueryPlan:
+def plan_of_whole(points: Points, response: str, clip: float = 1e-6) -> QueryPlan:
     """A plan with one copy of each point, in which nothing is hidden."""
     if isinstance(points, QueryPlan):
         points = points.reference

@@ -2,6 +2,7 @@
 """From distances to decisions: was a model copied, was data forgotten, and how sure is that?"""
 
 from ._decisions import Decisions, ReuseDecisions, UnlearningDecisions
+from ._kinds import FalsePositives
 from ._null import Assumption
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
@@ -11,6 +12,7 @@ from ._unlearning import UnlearningVerifier
 __all__ = [
     "Assumption",
     "Decisions",
+    "FalsePositives",
     "RelativeDistances",
     "ReuseDecisions",
     "ReuseDetector",

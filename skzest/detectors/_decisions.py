@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._validation import counted
-from ..comparing import ShownAsTable, TableText, interval_text
+from ..comparing import ShownAsTable, TableText, interval_text, number
 
 __all__ = [
     "LIKE_ORIGINAL",
@@ -117,6 +117,16 @@ class ReuseDecisions(Decisions):
         Names of the suspects.
     n_reference : int or None
         Number of reference points; None if only distances were given.
+    distances : tuple of str or None
+        Names of the distances, if there are several. Then `d_suspects`, `relative`, `low` and
+        `high` have shape (n_suspects, n_distances), `null_distances` has shape (n_unrelated,
+        n_distances), and `critical` and `unrelated_from` are NaN.
+    z, null_z : ndarray of shape (n_suspects or n_unrelated, n_distances) or None
+        Several distances, standardised by the unrelated models; negative ones are near. NaN for
+        those that were not used.
+    decided_by : tuple of tuple of str
+        For several distances, those that make up half of the score of a model that is "reused",
+        the largest share first; empty for other models.
     """
 
     d_suspects: np.ndarray
@@ -130,6 +140,10 @@ class ReuseDecisions(Decisions):
     null: str
     threshold: float | None = None
     n_reference: int | None = None
+    distances: tuple[str, ...] | None = None
+    z: np.ndarray | None = None
+    null_z: np.ndarray | None = None
+    decided_by: tuple[tuple[str, ...], ...] = ()
 
     _kind = "suspect"
     _question = "Was it made from the owner's model?"
@@ -139,6 +153,27 @@ class ReuseDecisions(Decisions):
         *("p_values", "adjusted_p_values", "reasons"),
     )
     _stored: ClassVar = {"distance": "d_suspects"}
+
+    def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
+        if self.distances is None or self.z is None:
+            return super()._frame()
+        names = ("decisions", "p_values", "adjusted_p_values")
+        columns = {name: getattr(self, name) for name in names}
+        columns["decided_by"] = [", ".join(names) for names in self.decided_by]
+        columns |= dict(zip(self.distances, self.d_suspects.T))
+        columns |= {f"z of {name}": z for name, z in zip(self.distances, self.z.T)}
+        return columns | {"reasons": self.reasons}, self.labels
+
+    def _text(self) -> TableText:
+        if self.distances is None or self.z is None:
+            return super()._text()
+        columns = [self._kind, *self.distances, "decision", "because"]
+        rows = [
+            [name, *map(number, z), decision, reason]
+            for name, z, decision, reason in zip(self.names, self.z, self.decisions, self.reasons)
+        ]
+        note = "Distances are standardised by the unrelated models; negative ones are near."
+        return TableText(self._question, columns, rows, note)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -106,9 +106,10 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         ----------
         X : array-like
             For :class:`~skzest.ReuseDetector`, distances of suspects to the owner's model, shape
-            (n_models,). For :class:`~skzest.UnlearningVerifier`, distances of candidates to the
-            original and to the retrained models, shape (n_models, 1 + n_retrained). NaN where a
-            distance is undefined.
+            (n_models,) or (n_models, n_distances), as for ``fit``. For
+            :class:`~skzest.UnlearningVerifier`, distances of candidates to the original and to
+            the retrained models, shape (n_models, 1 + n_retrained). NaN where a distance is
+            undefined.
         labels : sequence of str, default=None
             Names of the models.
 

@@ -25,6 +25,7 @@ __all__ = [
     "Null",
     "StudentNull",
     "check_enough",
+    "fit_curve",
     "make_null",
     "n_needed",
 ]
@@ -91,8 +92,11 @@ def check_enough(null: str, n: int, alpha: float | None) -> None:
 
 def make_null(null: str, distances: np.ndarray) -> Null:
     """The null distribution by its name; :func:`check_enough` has been called."""
-    if null == "conformal":
-        return ConformalNull(distances)
+    return ConformalNull(distances) if null == "conformal" else fit_curve(null, distances)
+
+
+def fit_curve(null: str, distances: np.ndarray) -> StudentNull:
+    """A parametric null distribution by its name."""
     if null == "lognormal" and not (distances > 0).all():
         raise ValueError(
             f"null='lognormal' takes logarithms, but the smallest unrelated distance is "
@@ -151,10 +155,13 @@ class StudentNull:
 
     def p_values(self, d: np.ndarray) -> np.ndarray:
         """Probability that the next unrelated model is at least as near; never quite 0."""
+        return np.maximum(stats.t.cdf(self.standardised(d), self.n - 1), np.finfo(float).tiny)
+
+    def standardised(self, d: np.ndarray) -> np.ndarray:
+        """Distances, or their logarithms, as Student's t."""
         with np.errstate(divide="ignore"):
             x = self._to(np.maximum(d, 0.0) if self._to is np.log else d)
-        t = (x - self.mean) / (self.deviation * np.sqrt(1 + 1 / self.n))
-        return np.maximum(stats.t.cdf(t, self.n - 1), np.finfo(float).tiny)
+        return (x - self.mean) / (self.deviation * np.sqrt(1 + 1 / self.n))
 
     def critical(self, alpha: float) -> float:
         """Distances below this have p <= alpha."""

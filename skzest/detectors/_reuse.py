@@ -4,37 +4,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import false_discovery_control
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_choice, check_models
-from ..comparing import check_level, cosine_distance, interval_text, number, p_value, zest_distances
+from ..comparing import cosine_distance, zest_distances
 from ..plan import QueryPlan
-from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._decisions import ReuseDecisions
 from ._from_models import Asker
 from ._judge import Judge, warn_each
-from ._null import SLACK, Assumption, check_enough, make_null, n_needed
-from ._relative import (
-    RelativeDistances,
-    check_distances,
-    check_n_unrelated,
-    check_unrelated,
-    few_unrelated,
-    from_distances,
-    from_sums,
-    sums_with,
-)
+from ._kinds import FalsePositives, by_kind, check_kinds, false_positives, groups_of
+from ._null import Assumption
+from ._relative import RelativeDistances, from_sums, sums_with
+from ._rule import Settings
+from ._rules import rule_of
 from ._same import SAME, check_not_the_same
+from ._table import Table
 
 __all__ = ["ReuseDetector"]
 
 
-class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
+class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     """Decides whether models were made from the owner's, at a false-positive rate of your choice.
 
     The reference is the distances of *unrelated* models to the owner's: trained for the same task
@@ -47,6 +41,11 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     any kind; :meth:`from_signatures` and :meth:`judge_signatures` take signatures;
     :meth:`from_models` and :meth:`judge_models` take models and ask them. With signatures or
     models, intervals also cover the choice of reference points.
+
+    No single distance finds every kind of reuse. Several of them, as columns, are judged together:
+    each is standardised by all models, and the combined score of a suspect is ranked among those
+    of the unrelated models, so the false-positive rate holds however the distances depend on each
+    other. The decision names the distances that it rests on.
 
     Parameters
     ----------
@@ -72,26 +71,43 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     level : float, default=0.95
         Confidence level of intervals, and of the decision "unrelated".
 
+    combine : {"squares", "minimum", "whitened"}, default="squares"
+        How several distances become one score, for ``null="conformal"``. ``"squares"`` adds the
+        squares of the negative standardised distances, so that being farther in one of them is
+        no excuse. ``"minimum"`` takes the most negative one. ``"whitened"`` adds the squares
+        after removing the correlation among the unrelated models; it finds more copies, and
+        accuses more strangers of a kind that is missing among the unrelated models.
+
     Attributes
     ----------
-    null_distances_ : ndarray of shape (n_unrelated,)
+    null_distances_ : ndarray of shape (n_unrelated,) or (n_unrelated, n_distances)
         Distances of the unrelated models to the owner's model.
 
-    null_mean_ : float
+    null_mean_ : float or ndarray of shape (n_distances,)
         Their mean, the unit of relative distances.
 
+    distance_names_ : tuple of str or None
+        Names of the distances, if there are several.
+
     critical_distance_ : float
-        A single suspect below this distance is called "reused".
+        A single suspect below this distance is called "reused". NaN for several distances, where
+        the limit depends on the suspect.
 
     unrelated_distance_ : float
-        A suspect at this distance or farther is called "unrelated".
+        A suspect at this distance or farther is called "unrelated". NaN for several distances.
 
     offset_ : float
         The critical distance as a relative distance: ``decision_function`` is ``score_samples``
-        minus this.
+        minus this. NaN for several distances.
 
     assumption_ : Assumption or None
-        For a parametric null, the assumption and the result of its test.
+        For a parametric null of one distance, the assumption and the result of its test.
+
+    kinds_ : ndarray of str, shape (n_unrelated,), or None
+        The kind of each unrelated model, if kinds were given.
+
+    false_positives_ : FalsePositives or None
+        False-positive rate of each kind, measured on the unrelated models.
 
     transformer_ : LimeSignatureTransformer
         Asks the suspects; only after :meth:`from_models`.
@@ -130,6 +146,20 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     (:func:`~skzest.crossvalidated_distances`), as long as the mean of the unrelated is positive;
     ``null="lognormal"`` needs positive unrelated distances.
 
+    **Several distances.** Of each distance the logarithm is taken (near zero ``arcsinh`` replaces
+    it), less the mean of the *other* models, over their standard deviation. The other models are
+    the unrelated ones and the suspect, so that all models are treated alike and the rank of the
+    suspect is uniform if it is exchangeable with the unrelated models. A suspect is judged by the
+    distances that it has, among the unrelated models that have all of these; a distance that
+    leaves too few of them for `alpha` is not used. With a parametric null, the smallest of the
+    p-values of the single distances is multiplied by their number (Bonferroni). `threshold` is
+    for one distance only.
+
+    **Kinds of unrelated models.** If kinds are given, a suspect must be nearer than all unrelated
+    models together, and nearer than those of each kind with at least ``1 / alpha - 1`` models (5
+    for a parametric null); its p-value is the largest of these. So the rate holds for each such
+    kind by itself.
+
     References
     ----------
     .. [1] H. Jia et al., "A Zest of LIME: Towards Architecture-Independent Model Distances",
@@ -156,6 +186,13 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     True
     >>> print(detector.assumption_)
     logarithms of unrelated distances are normal: not contradicted (Shapiro-Wilk p = 0.98, 9 models)
+
+    Two distances together; the second decides:
+
+    >>> two = [[d, 1.1 - d] for d in unrelated]
+    >>> detector = ReuseDetector(alpha=0.1).fit(two)
+    >>> detector.judge([[0.2, 0.1]]).decided_by
+    (('distance 1',),)
     """
 
     def __init__(
@@ -166,27 +203,37 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
         threshold: float | None = None,
         correction: str | None = "fdr",
         level: float = 0.95,
+        combine: str = "squares",
     ):
         self.alpha = alpha
         self.null = null
         self.threshold = threshold
         self.correction = correction
         self.level = level
+        self.combine = combine
 
     _first, _other = "owner", "unrelated"
 
     assumption_: Assumption | None
+    false_positives_: FalsePositives | None
 
     # --- fitting --------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: object = None) -> ReuseDetector:
+    def fit(
+        self, X: ArrayLike, y: object = None, *, kinds: Sequence[object] | None = None
+    ) -> ReuseDetector:
         """Learn how far unrelated models are from the owner's.
 
         Parameters
         ----------
-        X : array-like of shape (n_unrelated,)
-            Distances of unrelated models to the owner's model.
+        X : array-like of shape (n_unrelated,) or (n_unrelated, n_distances)
+            Distances of unrelated models to the owner's model. Several distances of each model
+            are named by the columns of a DataFrame, and NaN where one is undefined.
         y : ignored
+        kinds : sequence of shape (n_unrelated,), default=None
+            The kind of each unrelated model, such as "same recipe" or "copy of another model".
+            ``false_positives_`` then has a rate for each, and a suspect must also be nearer than
+            the models of each kind of which there are enough.
 
         Returns
         -------
@@ -204,13 +251,20 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             If there are fewer than 5 unrelated models, or their distances contradict the
             parametric null.
         """
+        self._kinds = kinds
         self._fit_distances(X)
-        warn_each(self._doubts())
+        warn_each(self._rule.doubts())
         return self
 
     @classmethod
     def from_signatures(
-        cls, owner: ArrayLike, unrelated: ArrayLike, plan: QueryPlan, **params: Any
+        cls,
+        owner: ArrayLike,
+        unrelated: ArrayLike,
+        plan: QueryPlan,
+        *,
+        kinds: Sequence[object] | None = None,
+        **params: Any,
     ) -> ReuseDetector:
         """Make a detector from signatures, whose cosine distances are used.
 
@@ -222,6 +276,8 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             Signatures of unrelated models.
         plan : QueryPlan
             The questions that all of them answer.
+        kinds : sequence of shape (n_unrelated,), default=None
+            As for :meth:`fit`.
         **params
             Parameters of :class:`~skzest.ReuseDetector`.
 
@@ -236,8 +292,10 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             As :func:`~skzest.relative_distances` and :meth:`fit`; and if an unrelated model has
             the owner's signature.
         """
-        detector = cls(**params)._fit_signatures(owner, unrelated, plan)
-        warn_each(detector._doubts())
+        detector = cls(**params)
+        detector._kinds = kinds
+        detector._fit_signatures(owner, unrelated, plan)
+        warn_each(detector._rule.doubts())
         return detector
 
     @classmethod
@@ -271,36 +329,36 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             As :class:`~skzest.LimeSignatureTransformer` and :meth:`from_signatures`. Parameters
             and numbers of models are checked before the first question.
         """
-        detector = cls(**params)._fit_models(owner, check_models(unrelated), transformer)
-        warn_each(detector._doubts())
+        detector = cls(**params)
+        models, detector._kinds = by_kind(unrelated)
+        detector._fit_models(owner, models, transformer)
+        warn_each(detector._rule.doubts())
         return detector
 
+    def _settings(self) -> Settings:
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+
     def _check_params(self, n_known: int) -> None:
-        if not 0 < self.alpha < 1:
-            hint = " For 5 %, pass 0.05." if self.alpha >= 1 else ""
-            raise ValueError(f"alpha must be between 0 and 1; got {self.alpha!r}.{hint}")
-        check_level(self.level)
-        check_choice(self.correction, "correction", ("fdr", None))
-        if self.threshold is not None and not self.threshold > 0:
-            raise ValueError(
-                f"threshold must be positive, like a relative distance; got {self.threshold!r}."
-            )
-        check_n_unrelated(n_known)
-        check_enough(self.null, n_known, self.alpha if self.threshold is None else None)
+        self._settings().check(n_known)
 
     def _learn(self, X: ArrayLike, name: str = "X") -> None:
-        distances = check_distances(X, name)
-        self._check_params(len(distances))
-        check_unrelated(distances, name)
-        null = make_null(self.null, distances)
-        self._null, self.assumption_ = null, null.assumption
-        self.null_distances_, self.null_mean_ = distances, float(distances.mean())
-        if self.threshold is None:
-            self.critical_distance_ = null.critical(self.alpha)
-            self.unrelated_distance_ = null.unrelated_from(self.alpha, self.level)
-        else:
-            self.critical_distance_ = self.unrelated_distance_ = self.threshold * self.null_mean_
-        self.offset_ = self.critical_distance_ / self.null_mean_
+        table, settings = Table.of(X, name), self._settings()
+        m = len(table.distances)
+        settings.check(m)
+        kinds = check_kinds(self._kinds, m)
+        groups = groups_of(kinds, m, settings)
+        self._rule = rule_of(table, groups, settings, name)
+        self.assumption_ = self._rule.assumption
+        self.null_distances_ = table.distances
+        self.null_mean_ = np.nanmean(table.distances, axis=0) if table.names else self._rule.unit
+        self.distance_names_ = table.names or None
+        self.critical_distance_ = self._rule.critical
+        self.unrelated_distance_ = self._rule.unrelated_from
+        self.offset_ = self.critical_distance_ / self._rule.unit
+        self.kinds_ = kinds
+        self.false_positives_ = None
+        if kinds is not None:
+            self.false_positives_ = false_positives(kinds, table, settings)
 
     def _learn_signatures(self, first: np.ndarray, others: np.ndarray) -> None:
         sums = sums_with(first, others, self.plan_)
@@ -309,22 +367,6 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
         self._learn(distances, "unrelated")
         self._null_sums, self._unrelated = sums, others
 
-    def _doubts(self) -> list[str]:
-        """Warnings about what was learned."""
-        doubts = few_unrelated(len(self.null_distances_))
-        if self.assumption_ is not None and self.assumption_.doubtful:
-            doubts.append(
-                f"{self.assumption_}. The p-values depend on it; use null='conformal' with at "
-                f"least {n_needed(self.alpha)} unrelated models, or the other curve."
-            )
-        elif self.critical_distance_ < 0:
-            doubts.append(
-                f"with null={self.null!r} no distance is small enough to be called reused at "
-                f"alpha={self.alpha:g}: the limit is {self.critical_distance_:.3g}. Train more "
-                "unrelated models, or use null='lognormal'."
-            )
-        return doubts
-
     # --- judging --------------------------------------------------------------------------
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
@@ -332,7 +374,7 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
 
         Parameters
         ----------
-        X : array-like of shape (n_suspects,)
+        X : array-like of shape (n_suspects,) or (n_suspects, n_distances)
             Distances of the suspects to the owner's model.
 
         Returns
@@ -341,16 +383,16 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
             In (0, 1]; NaN where a distance is NaN.
         """
         check_is_fitted(self)
-        return self._null.p_values(check_distances(X, "X", finite=False))
+        return self._rule.p_values(X)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Relative distances: the higher, the more like an unrelated model.
+        """The higher, the more like an unrelated model: relative distances, or minus the score.
 
         As in scikit-learn's outlier detectors, low scores are what is looked for.
 
         Parameters
         ----------
-        X : array-like of shape (n_suspects,)
+        X : array-like of shape (n_suspects,) or (n_suspects, n_distances)
             Distances of the suspects to the owner's model.
 
         Returns
@@ -358,104 +400,39 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
         scores : ndarray of shape (n_suspects,)
         """
         check_is_fitted(self)
-        return check_distances(X, "X", finite=False) / self.null_mean_
+        return self._rule.score_samples(X)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Relative distances minus the critical one: negative for a suspect that is "reused".
+        """Negative for a suspect that is "reused", by itself: relative distances minus the limit.
 
         Parameters
         ----------
-        X : array-like of shape (n_suspects,)
+        X : array-like of shape (n_suspects,) or (n_suspects, n_distances)
             Distances of the suspects to the owner's model.
 
         Returns
         -------
         decision : ndarray of shape (n_suspects,)
-            ``score_samples(X) - offset_``, without a correction for several suspects.
+            ``score_samples(X) - offset_``, without a correction for several suspects. For
+            several distances the limit of the score takes the place of ``offset_``.
         """
-        return self.score_samples(X) - self.offset_
+        check_is_fitted(self)
+        return self._rule.decision_function(X)
 
-    def _measure(self, X: ArrayLike) -> RelativeDistances:
-        suspects = check_distances(X, "X", finite=False)
-        return from_distances(suspects, self.null_distances_, self.level)
+    def _measure(self, X: ArrayLike) -> RelativeDistances | np.ndarray:
+        return self._rule.measure(X)
 
     def _measure_signatures(self, blocks: np.ndarray) -> RelativeDistances:
         suspects = sums_with(self._signature.blocks[0], blocks, self.plan_)
         return from_sums(suspects, self._null_sums, self.level)
 
-    def _decide(self, measured: RelativeDistances, labels: Sequence[str] | None) -> ReuseDecisions:
-        p = self._null.p_values(measured.d_suspects)
-        adjusted = self._adjusted(p)
-        if self.threshold is None:
-            reused = adjusted <= self.alpha * SLACK
-            unrelated = measured.points_low * self.null_mean_ >= self.unrelated_distance_
-        else:
-            reused, unrelated = measured.high < self.threshold, measured.low > self.threshold
-        decisions = np.where(reused, REUSED, np.where(unrelated, UNRELATED, UNDECIDED))
-        return ReuseDecisions(
-            decisions=decisions,
-            reasons=tuple(self._reasons(measured, adjusted, decisions)),
-            d_suspects=measured.d_suspects,
-            relative=measured.relative,
-            low=measured.low,
-            high=measured.high,
-            p_values=p,
-            adjusted_p_values=adjusted,
-            null_distances=self.null_distances_,
-            critical=self.critical_distance_,
-            unrelated_from=self.unrelated_distance_,
-            alpha=self.alpha,
-            level=self.level,
-            null=self.null,
-            threshold=self.threshold,
-            labels=check_labels(labels, len(p)),
-            n_reference=measured.n_reference,
-        )
-
-    def _reasons(
-        self, measured: RelativeDistances, adjusted: np.ndarray, decisions: np.ndarray
-    ) -> Iterator[str]:
-        far = self.unrelated_distance_ / self.null_mean_  # relative, like the column beside it
-        for i, decision in enumerate(decisions):
-            p = f"p {p_value(adjusted[i])}"
-            if np.isnan(measured.relative[i]):
-                yield NO_DISTANCE
-            elif self.threshold is not None:
-                ends = interval_text(measured.relative[i], measured.low[i], measured.high[i])
-                side = {REUSED: "below", UNRELATED: "above", UNDECIDED: "on both sides of"}
-                yield f"{ends} is {side[decision]} {number(self.threshold)}"
-            elif decision == REUSED:
-                yield f"{p}, at most {self.alpha:g}"
-            elif decision == UNRELATED:
-                d = number(measured.relative[i])
-                yield f"{d} is ordinary between unrelated models (from {number(far)} on)"
-            elif np.isfinite(far):
-                yield f"{p}, and not certainly beyond {number(far)}, where unrelated models begin"
-            else:
-                yield f"{p}, and too few unrelated models to call it unrelated"
-
-    def _adjusted(self, p: np.ndarray) -> np.ndarray:
-        known = ~np.isnan(p)
-        if self.correction is None or known.sum() < 2:
-            return p
-        adjusted = p.copy()
-        adjusted[known] = false_discovery_control(p[known])
-        return adjusted
+    def _decide(
+        self, measured: RelativeDistances | np.ndarray, labels: Sequence[str] | None
+    ) -> ReuseDecisions:
+        return self._rule.decide(measured, labels)
 
     def _doubts_about(self, found: ReuseDecisions) -> list[str]:
-        n_suspects, n = int((~np.isnan(found.p_values)).sum()), len(self.null_distances_)
-        by_rank = self.null == "conformal" and self.threshold is None
-        if not by_rank or self.correction is None or n_suspects < 2:
-            return []
-        needed = n_needed(self.alpha / n_suspects)
-        nearest = 1 / (n + 1) in found.p_values  # the smallest p-value there is
-        if not nearest or n >= needed or REUSED in found.decisions:
-            return []
-        return [
-            f"a suspect is nearer than all {n} unrelated models, but finding a single one among "
-            f"{n_suspects} suspects at alpha={self.alpha} takes {needed} of these. Train more, or "
-            "use null='lognormal'."
-        ]
+        return self._rule.doubts_about(found)
 
     def _known_again(self, blocks: np.ndarray, names: Sequence[str]) -> list[str]:
         ours, theirs = (each.reshape(len(each), -1) for each in (blocks, self._unrelated))
@@ -471,6 +448,6 @@ class ReuseDetector(Judge[RelativeDistances, ReuseDecisions]):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
+        tags.input_tags.two_d_array = True
         tags.input_tags.allow_nan = True  # a constant suspect; refused among the unrelated
         return tags

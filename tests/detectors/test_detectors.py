@@ -265,10 +265,10 @@ def test_points_can_leave_undecided_what_the_distance_alone_would_not(asked):
     d = detector.judge_signatures(suspect).d_suspects
     bare = ReuseDetector(null="lognormal").fit(detector.null_distances_)
     # A little nearer than the suspect: the distance is beyond it, its interval is not.
-    detector.unrelated_distance_ = bare.unrelated_distance_ = 0.99 * d[0]
+    detector._rule.unrelated_from = bare._rule.unrelated_from = 0.99 * d[0]
     assert bare.predict(d).tolist() == ["unrelated"]
     assert detector.judge_signatures(suspect).decisions.tolist() == ["undecided"]
-    detector.unrelated_distance_ = 0.2 * d[0]
+    detector._rule.unrelated_from = 0.2 * d[0]
     assert detector.judge_signatures(suspect).decisions.tolist() == ["unrelated"]
 
 
@@ -392,6 +392,7 @@ def test_a_detector_of_distances_has_no_plan_and_no_questions(asked):
 def test_clone_params_and_unfitted():
     detector = ReuseDetector(alpha=0.1, null="normal", threshold=0.9, correction=None, level=0.8)
     params = {"alpha": 0.1, "null": "normal", "threshold": 0.9, "correction": None, "level": 0.8}
+    params["combine"] = "squares"
     assert detector.get_params() == params
     assert clone(detector.fit(UNRELATED)).get_params() == params
     assert not hasattr(clone(detector), "null_distances_")
@@ -419,9 +420,9 @@ def test_detectors_survive_pickle(asked):
     assert str(first) == str(second)
 
 
-def test_tags_say_that_one_column_is_taken():
+def test_tags_say_that_one_distance_or_several_are_taken():
     tags = get_tags(ReuseDetector())
-    assert tags.input_tags.one_d_array and not tags.input_tags.two_d_array
+    assert tags.input_tags.one_d_array and tags.input_tags.two_d_array and tags.input_tags.allow_nan
 
 
 def test_a_column_counts_as_a_row():
@@ -456,6 +457,7 @@ def test_number_of_models_that_a_level_needs(alpha, needed):
         ({"null": "gamma"}, r"null must be 'conformal', .* or 'normal'; got 'gamma'"),
         ({"correction": "bonferroni"}, "correction must be 'fdr' or None; got 'bonferroni'"),
         ({"threshold": 0}, "threshold must be positive, like a relative distance; got 0"),
+        ({"combine": "sum"}, "combine must be 'squares', 'minimum' or 'whitened'; got 'sum'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(params, message):

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Kinds of unrelated models, and how often a model of each would be called "reused"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from .._validation import check_models, counted
+from ..comparing import ShownAsTable, TableText, interval_text, number
+from ._null import SLACK, n_needed
+from ._rule import Settings
+from ._rules import called_reused
+from ._table import Table
+
+__all__ = ["FalsePositives", "by_kind", "check_kinds", "false_positives", "groups_of"]
+
+# Fewest models for a curve of their own.
+_FEWEST_FOR_CURVE = 5
+
+
+@dataclass(frozen=True, repr=False)
+class FalsePositives(ShownAsTable):
+    """False-positive rates by kind of unrelated model; ``print`` shows a table.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+    n_models : ndarray of int, shape (n_kinds,)
+        Unrelated models of each kind.
+    rate, low, high : ndarrays of shape (n_kinds,)
+        Share that would be called "reused" by one limit for all kinds, each model judged by all
+        others, and the ends of its 95 % interval (Clopper-Pearson).
+    unseen : ndarray of shape (n_kinds,)
+        The same share if no model of the kind calibrates; NaN if the other kinds are too few.
+    has_own_limit : ndarray of bool, shape (n_kinds,)
+        Whether there are enough models of the kind for a limit of its own: then suspects must be
+        below that limit, too, and the rate of the kind is at most ``alpha``.
+    alpha : float
+        The nominal rate.
+    """
+
+    kinds: tuple[str, ...]
+    n_models: np.ndarray
+    rate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    unseen: np.ndarray
+    has_own_limit: np.ndarray
+    alpha: float
+
+    def _frame(self) -> tuple[dict[str, object], Sequence[str]]:
+        names = ("n_models", "rate", "low", "high", "unseen", "has_own_limit")
+        return {name: getattr(self, name) for name in names}, self.kinds
+
+    def _text(self) -> TableText:
+        columns = ["kind", "models", "called reused (95%)", "if none calibrates", "own limit"]
+        rows = [
+            [
+                kind,
+                str(self.n_models[i]),
+                interval_text(self.rate[i], self.low[i], self.high[i]),
+                number(self.unseen[i]),
+                "yes" if self.has_own_limit[i] else "no",
+            ]
+            for i, kind in enumerate(self.kinds)
+        ]
+        note = f"Nominal rate: {self.alpha:g}. A kind with its own limit keeps it."
+        return TableText("How often unrelated models would be called reused", columns, rows, note)
+
+
+def by_kind(unrelated: object) -> tuple[list[object], list[str] | None]:
+    """Unrelated models as a list, and the kind of each if they are given by kind."""
+    if not isinstance(unrelated, Mapping):
+        return check_models(unrelated), None
+    of_kind = {str(kind): check_models(models) for kind, models in unrelated.items()}
+    kinds = [kind for kind, models in of_kind.items() for _ in models]
+    return [model for models in of_kind.values() for model in models], kinds
+
+
+def check_kinds(kinds: Sequence[object] | None, n_unrelated: int) -> np.ndarray | None:
+    """The kind of each unrelated model as text."""
+    if kinds is None:
+        return None
+    named = [str(kind) for kind in kinds]
+    if len(named) != n_unrelated:
+        models = counted(n_unrelated, "unrelated model")
+        raise ValueError(f"{counted(len(named), 'kind')} for {models}; pass one for each.")
+    return np.array(named)
+
+
+def groups_of(kinds: np.ndarray | None, n: int, settings: Settings) -> list[np.ndarray]:
+    """All unrelated models, then those of each kind that has enough for a limit of its own."""
+    groups = [np.arange(n)]
+    if kinds is not None:
+        fewest = _fewest(settings)
+        found = [np.flatnonzero(kinds == kind) for kind in _in_order(kinds)]
+        groups += [group for group in found if fewest <= len(group) < n]
+    return groups
+
+
+def false_positives(kinds: np.ndarray, table: Table, settings: Settings) -> FalsePositives:
+    """Judge each unrelated model by all others, and each kind by the other kinds."""
+    m, alpha = len(kinds), settings.alpha
+    # Without a suspect there is one model less: as many may be as near as with one.
+    level = int(alpha * SLACK * (m + 1)) / m if settings.null == "conformal" else alpha
+    everyone, called = np.arange(m), np.zeros(m, dtype=bool)
+    for j in everyone:
+        called[j] = called_reused(table, settings, np.delete(everyone, j), everyone[[j]], level)[0]
+    names = _in_order(kinds)
+    members = [np.flatnonzero(kinds == kind) for kind in names]
+    counts = np.array([len(group) for group in members])
+    hits = np.array([called[group].sum() for group in members])
+    ends = [stats.binomtest(int(k), int(n)).proportion_ci() for k, n in zip(hits, counts)]
+    return FalsePositives(
+        kinds=tuple(names),
+        n_models=counts,
+        rate=hits / counts,
+        low=np.array([interval.low for interval in ends]),
+        high=np.array([interval.high for interval in ends]),
+        unseen=np.array([_unseen(group, table, settings) for group in members]),
+        has_own_limit=(counts >= _fewest(settings)) & (counts < m),
+        alpha=alpha,
+    )
+
+
+def _unseen(group: np.ndarray, table: Table, settings: Settings) -> float:
+    others = np.setdiff1d(np.arange(len(table.distances)), group)
+    try:
+        return float(called_reused(table, settings, others, group, settings.alpha).mean())
+    except ValueError:  # too few are left to calibrate
+        return np.nan
+
+
+def _fewest(settings: Settings) -> int:
+    return n_needed(settings.alpha) if settings.null == "conformal" else _FEWEST_FOR_CURVE
+
+
+def _in_order(kinds: np.ndarray) -> list[str]:
+    return list(dict.fromkeys(kinds.tolist()))

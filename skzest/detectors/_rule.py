@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From distances to a verdict: what the rules for one distance and for several share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from .._validation import check_choice
+from ..comparing import check_level
+from ._decisions import REUSED, ReuseDecisions
+from ._ensemble import COMBINATIONS
+from ._null import Assumption, check_enough, n_needed
+from ._relative import check_n_unrelated, few_unrelated
+
+__all__ = ["Rule", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of a :class:`~skzest.ReuseDetector`."""
+
+    alpha: float
+    null: str
+    threshold: float | None
+    correction: str | None
+    level: float
+    combine: str
+
+    def check(self, n_unrelated: int) -> None:
+        """Refuse what cannot be, before any model is asked."""
+        if not 0 < self.alpha < 1:
+            hint = " For 5 %, pass 0.05." if self.alpha >= 1 else ""
+            raise ValueError(f"alpha must be between 0 and 1; got {self.alpha!r}.{hint}")
+        check_level(self.level)
+        check_choice(self.correction, "correction", ("fdr", None))
+        check_choice(self.combine, "combine", COMBINATIONS)
+        if self.threshold is not None and not self.threshold > 0:
+            raise ValueError(
+                f"threshold must be positive, like a relative distance; got {self.threshold!r}."
+            )
+        check_n_unrelated(n_unrelated)
+        check_enough(self.null, n_unrelated, self.alpha if self.threshold is None else None)
+
+    def adjusted(self, p: np.ndarray) -> np.ndarray:
+        """P-values corrected for the number of suspects; NaN is not one of them."""
+        known = ~np.isnan(p)
+        if self.correction is None or known.sum() < 2:
+            return p
+        adjusted = p.copy()
+        adjusted[known] = false_discovery_control(p[known])
+        return adjusted
+
+
+class Rule:
+    """Decides on suspects by their distances; fitted to those of unrelated models.
+
+    Attributes
+    ----------
+    settings : Settings
+    distances : ndarray of shape (n_unrelated,) or (n_unrelated, n_distances)
+        Of the unrelated models.
+    unit : float
+        Their mean; NaN for several.
+    assumption : Assumption or None
+        Of a parametric null.
+    critical, unrelated_from : float
+        Limits of the distance; NaN for several.
+    """
+
+    settings: Settings
+    distances: np.ndarray
+    unit: float = np.nan
+    assumption: Assumption | None = None
+    critical: float = np.nan
+    unrelated_from: float = np.nan
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Probability that an unrelated model is as near, for each suspect by itself."""
+        raise NotImplementedError
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The higher, the more like an unrelated model."""
+        raise NotImplementedError
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Negative for "reused"."""
+        raise NotImplementedError
+
+    def measure(self, X: Any) -> Any:
+        """What :meth:`decide` takes, from distances of suspects."""
+        raise NotImplementedError
+
+    def decide(self, measured: Any, labels: Sequence[str] | None) -> ReuseDecisions:
+        """Verdicts with everything that they rest on."""
+        raise NotImplementedError
+
+    def doubts(self) -> list[str]:
+        """Warnings about the unrelated models."""
+        doubts = few_unrelated(len(self.distances))
+        if self.assumption is not None and self.assumption.doubtful:
+            doubts.append(
+                f"{self.assumption}. The p-values depend on it; use null='conformal' with at "
+                f"least {n_needed(self.settings.alpha)} unrelated models, or the other curve."
+            )
+        return doubts
+
+    def doubts_about(self, found: ReuseDecisions) -> list[str]:
+        """A warning if the correction for several suspects leaves none that could be found."""
+        settings, p = self.settings, found.p_values[~np.isnan(found.p_values)]
+        by_rank = settings.null == "conformal" and settings.threshold is None
+        if not by_rank or settings.correction is None or len(p) < 2 or REUSED in found.decisions:
+            return []
+        n, needed = len(self.distances), n_needed(settings.alpha / len(p))
+        nearest = 1 / (n + 1) in p  # the smallest p-value there is
+        if not nearest or n >= needed:
+            return []
+        return [
+            f"a suspect is nearer than all {n} unrelated models, but finding a single one among "
+            f"{len(p)} suspects at alpha={settings.alpha} takes {needed} of these. Train more, or "
+            "use null='lognormal'."
+        ]

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The rule that suits the distances: one, or several together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ._decisions import REUSED
+from ._one import OneDistance
+from ._rule import Rule, Settings
+from ._several import SeveralDistances
+from ._table import Table
+
+__all__ = ["called_reused", "rule_of"]
+
+
+def rule_of(
+    table: Table, groups: Sequence[np.ndarray], settings: Settings, name: str = "X"
+) -> Rule:
+    """The rule, fitted; ``groups`` are the unrelated models that each need to be beaten."""
+    if table.names:
+        return SeveralDistances(table, groups, settings)
+    return OneDistance(table.distances, groups, settings, name)
+
+
+def called_reused(
+    table: Table, settings: Settings, known: np.ndarray, others: np.ndarray, alpha: float
+) -> np.ndarray:
+    """Which unrelated models would be called "reused" if some of the rest calibrate.
+
+    Parameters
+    ----------
+    table : Table
+    settings : Settings
+    known, others : ndarrays of int
+        Positions of the models that calibrate, and of those that are judged, each by itself.
+    alpha : float
+
+    Returns
+    -------
+    reused : ndarray of bool, shape (n_others,)
+    """
+    settings = replace(settings, alpha=alpha, correction=None)
+    settings.check(len(known))
+    rule = rule_of(table.rows(known), [np.arange(len(known))], settings)
+    suspects = rule.measure(table.distances[others])
+    return rule.decide(suspects, None).decisions == REUSED

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Decisions by several distances together, and which of them decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._validation import counted, listed
+from ..comparing import number, p_value
+from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._ensemble import Ranked, RankedNull, SmallestP, standardised
+from ._null import SLACK, check_enough, fit_curve
+from ._relative import from_distances
+from ._rule import Rule, Settings
+from ._table import Table, check_columns
+
+__all__ = ["SeveralDistances"]
+
+_TOO_FEW = "too few unrelated models have the distances that it has"
+
+
+class SeveralDistances(Rule):
+    """Compares a score of several distances with those of unrelated models.
+
+    Parameters
+    ----------
+    table : Table
+        Distances of the unrelated models.
+    groups : list of ndarray of int
+        Unrelated models that a suspect must be nearer than, each group by itself; the first
+        holds all.
+    settings : Settings
+    """
+
+    def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings):
+        if settings.threshold is not None:
+            raise ValueError(
+                f"threshold={settings.threshold} is a limit of one relative distance, but there "
+                f"are {len(table.names)}. Pass threshold=None to decide by alpha, or one column."
+            )
+        self.settings, (self.distances, self.names) = settings, table
+        self.nulls = [self._null(self.distances[group]) for group in groups]
+
+    def _null(self, distances: np.ndarray) -> RankedNull | SmallestP:
+        settings = self.settings
+        n_known = (~np.isnan(distances)).sum(axis=0)
+        if settings.null == "conformal":
+            check_enough(settings.null, int(n_known.max()), settings.alpha)
+            return RankedNull(distances, settings.combine, settings.alpha, settings.level)
+        nulls = []
+        for name, d in zip(self.names, distances.T):
+            known = d[~np.isnan(d)]
+            try:
+                check_enough(settings.null, len(known), settings.alpha)
+                nulls.append(fit_curve(settings.null, known))
+            except ValueError as error:
+                raise ValueError(f"{name!r}: {error}") from error
+        return SmallestP(nulls, settings.alpha, settings.level)
+
+    def judge(self, suspects: np.ndarray) -> Ranked:
+        """The verdict of the group that finds a suspect most like its own models."""
+        by_group = [null.judge(suspects) for null in self.nulls]
+        first = by_group[0]
+        if len(by_group) == 1:
+            return first
+        return first._replace(
+            p_values=np.max([found.p_values for found in by_group], axis=0),
+            margins=np.max([found.margins for found in by_group], axis=0),
+            ordinary=np.any([found.ordinary for found in by_group], axis=0),
+        )
+
+    def p_values(self, X: ArrayLike) -> np.ndarray:
+        return self.judge(self.measure(X)).p_values
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        return -self.judge(self.measure(X)).scores
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        return self.judge(self.measure(X)).margins
+
+    def measure(self, X: ArrayLike) -> np.ndarray:
+        return check_columns(X, "X", self.names)
+
+    def decide(self, measured: np.ndarray, labels: Sequence[str] | None) -> ReuseDecisions:
+        settings, found = self.settings, self.judge(measured)
+        adjusted = settings.adjusted(found.p_values)
+        reused = adjusted <= settings.alpha * SLACK
+        decisions = np.where(reused, REUSED, np.where(found.ordinary, UNRELATED, UNDECIDED))
+        decided_by = [
+            self._decided_by(shares) if is_reused else ()
+            for shares, is_reused in zip(found.shares, reused)
+        ]
+        relative, low, high = self._relative(measured)
+        return ReuseDecisions(
+            decisions=decisions,
+            reasons=tuple(self._reasons(measured, found, adjusted, decisions, decided_by)),
+            d_suspects=measured,
+            relative=relative,
+            low=low,
+            high=high,
+            p_values=found.p_values,
+            adjusted_p_values=adjusted,
+            null_distances=self.distances,
+            critical=np.nan,
+            unrelated_from=np.nan,
+            alpha=settings.alpha,
+            level=settings.level,
+            null=settings.null,
+            labels=check_labels(labels, len(measured)),
+            distances=self.names,
+            z=found.z,
+            null_z=self._null_z(),
+            decided_by=tuple(decided_by),
+        )
+
+    def _decided_by(self, shares: np.ndarray) -> tuple[str, ...]:
+        """The fewest distances that make up half of the score, the largest share first."""
+        shares = np.nan_to_num(shares)
+        order = np.argsort(-shares, kind="stable")
+        half = np.searchsorted(np.cumsum(shares[order]), shares.sum() / 2 * (1 - 1e-9)) + 1
+        return tuple(self.names[k] for k in order[:half])
+
+    def _relative(self, measured: np.ndarray) -> np.ndarray:
+        """Relative distances with the ends of their intervals, each (n_suspects, n_distances)."""
+        columns = []
+        for d, null in zip(measured.T, self.distances.T):
+            found = from_distances(d, null[~np.isnan(null)], self.settings.level)
+            columns.append([found.relative, found.low, found.high])
+        return np.transpose(columns, (1, 2, 0))
+
+    def _null_z(self) -> np.ndarray:
+        """Each unrelated model by the others."""
+        z = np.full(self.distances.shape, np.nan)
+        for of_one, d in zip(z.T, self.distances.T):
+            known = ~np.isnan(d)
+            of_one[known] = standardised(d[known, None])[:, 0]
+        return z
+
+    def _reasons(
+        self,
+        measured: np.ndarray,
+        found: Ranked,
+        adjusted: np.ndarray,
+        decisions: np.ndarray,
+        decided_by: Sequence[tuple[str, ...]],
+    ) -> Iterator[str]:
+        for i, decision in enumerate(decisions):
+            if np.isnan(found.p_values[i]):
+                yield NO_DISTANCE if np.isnan(measured[i]).all() else _TOO_FEW
+                continue
+            p = f"p {p_value(adjusted[i])}"
+            if decision == REUSED:
+                by = self._named(found.z[i], decided_by[i])
+                said = f"{p}, at most {self.settings.alpha:g}, by {by}"
+            elif decision == UNRELATED:
+                said = f"{p}, which is ordinary between unrelated models"
+            else:
+                said = f"{p}, and not certainly ordinary between unrelated models"
+            yield said + self._left_out(found, i)
+
+    def _named(self, z: np.ndarray, names: Sequence[str]) -> str:
+        return listed(f"{name} (z {number(z[self.names.index(name)])})" for name in names)
+
+    def _left_out(self, found: Ranked, i: int) -> str:
+        n_used = int((~np.isnan(found.z[i])).sum())
+        if n_used == len(self.names):
+            return ""
+        return (
+            f" (from {n_used} of {counted(len(self.names), 'distance')}, with "
+            f"{counted(int(found.n_compared[i]), 'unrelated model')})"
+        )
