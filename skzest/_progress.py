@@ -38,16 +38,17 @@ _LONGEST_SILENCE = 30.0
 Report = Callable[[int], None]
 
 
-def parallel_for(report: Report | None, **settings: Any) -> Parallel:
-    """Make joblib's Parallel, which yields outcomes one by one if someone follows the progress.
+def parallel_for(return_as: str, **settings: Any) -> Parallel:
+    """Make joblib's Parallel, which yields outcomes one by one where that is possible.
 
-    Some backends, such as Ray's, only return all outcomes at the end.
+    Some backends, such as Ray's, only return all outcomes at the end, and joblib 1.3 only yields
+    them in order.
     """
-    if report is not None:
+    for way in (return_as, "generator"):
         try:
-            return Parallel(return_as="generator", **settings)
-        except ValueError:  # such a backend
-            pass
+            return Parallel(return_as=way, **settings)
+        except ValueError:  # such a backend, or such a version
+            continue
     return Parallel(**settings)
 
 

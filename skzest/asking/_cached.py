@@ -15,7 +15,7 @@ from .._points import Points
 from ..exceptions import ModelChangedError, PartialAnswerError
 from ..plan import QueryPlan
 from ..queries import Array
-from ..store import AnswerStore, Connection, Identity, mask_keys
+from ..store import AnswerStore, Connection, Identity, Ledger, mask_keys
 from ..store import Piece as StoredPiece
 from ._asker import Asker
 from ._batches import Batch, Piece, Renderer
@@ -178,9 +178,11 @@ class CachedAnswers:
 
 
 class CachedTask:
-    """What one task needs of :class:`CachedAnswers`; it travels to other processes."""
+    """What one task needs of :class:`CachedAnswers`."""
 
-    def __init__(self, store: AnswerStore, identities: list[Identity], point_digests: list[bytes]):
+    def __init__(
+        self, store: AnswerStore | Ledger, identities: list[Identity], point_digests: list[bytes]
+    ):
         self.store, self.identities, self.point_digests = store, identities, point_digests
 
     @contextmanager
@@ -189,11 +191,18 @@ class CachedTask:
         with self.store.connect() as connection:
             yield CachingAsker(self, connection, *settings)
 
+    def with_ledger(self, plan: QueryPlan) -> CachedTask:
+        """The same for a worker, which may be out of reach of the store."""
+        questions = [(q, mask_keys(plan.questions(n))) for n, q in enumerate(self.point_digests)]
+        with self.store.connect() as connection:
+            ledger = Ledger.of(connection, self.identities, questions)
+        return CachedTask(ledger, self.identities, self.point_digests)
+
 
 class CachingAsker(Asker):
     """Asks for the answers that are missing, and stores them batch by batch, model by model."""
 
-    def __init__(self, task: CachedTask, connection: Connection, *settings: Any):
+    def __init__(self, task: CachedTask, connection: Connection | Ledger, *settings: Any):
         super().__init__(*settings)
         self._connection, self._point_digests = connection, task.point_digests
         self._identities = dict(zip(map(id, self.respondents), task.identities, strict=True))

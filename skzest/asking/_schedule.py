@@ -13,23 +13,32 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from joblib.externals.loky import BrokenProcessPool
 from joblib.externals.loky.backend.reduction import dumps
 from sklearn.utils.parallel import delayed
 
-from .._progress import parallel_for
 from .._validation import listed
 from ..plan import QueryPlan
 from ..queries import Space
+from ..store import Ledger
 from ._asker import Asker, PointCoefficients, tuned_rows
 from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
+from ._elsewhere import UnreadableError, opened, opened_once, outcomes_of, packer
 from ._guard import Respondent, sessions
 
 __all__ = ["Task", "answer_plan"]
+
+# Tasks for each worker; more where answers are stored, as a lost task loses its answers, but not
+# so many that they have no questions to ask again.
+_TASKS, _STORED_TASKS, _FEW_QUESTIONS = 2, 16, 128
+# Models that go to a worker together, at least.
+_SHARE = 64
+# What an error of a task carries: its answers before it.
+_LEDGER = "skzest_ledger"
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,9 @@ def answer_plan(
     -------
     coefficients : list of PointCoefficients, one per model
     """
-    here, elsewhere = _tasks(plan, respondents, batch_size, effective_n_jobs(n_jobs), keep_scores)
+    n_workers = effective_n_jobs(n_jobs)
+    for_each = _TASKS if cached is None else _STORED_TASKS
+    here, elsewhere = _tasks(plan, respondents, batch_size, n_workers, keep_scores, for_each)
     if cached is not None:
         here = [_looked_up_first(task, cached, offset) for task in here]
         elsewhere = [_looked_up_first(task, cached, offset) for task in elsewhere]
@@ -134,7 +145,7 @@ def answer_plan(
         with task.asker() as asker:
             for unit, found in zip(task.units, asker.coefficients(task.units), strict=True):
                 keep(task, *unit, found)
-    for task, found in _run_elsewhere(elsewhere, n_jobs, report):
+    for task, found in _run_elsewhere(elsewhere, n_jobs, cached):
         keep(task, task.start, task.stop, found)
     return [PointCoefficients.join([c for _, c in sorted(r, key=itemgetter(0))]) for r in runs]
 
@@ -150,6 +161,7 @@ def _tasks(
     batch_size: int | str | None,
     n_workers: int,
     keep_scores: bool,
+    for_each_worker: int = _TASKS,
 ) -> tuple[list[Task], list[Task]]:
     """Work of this process, whose sessions are open, and work for joblib."""
     here: list[Task] = []
@@ -163,25 +175,28 @@ def _tasks(
         if n_workers == 1 or getattr(space, "stays_here", False):
             here.append(task)
         else:
-            elsewhere += _spread(task, n_workers)
+            elsewhere += _spread(task, n_workers, for_each_worker)
     return here, elsewhere
 
 
-def _spread(task: Task, n_workers: int) -> Iterator[Task]:
-    """Cut a task into runs of units, and into shares of its models where units are few.
+def _spread(task: Task, n_workers: int, for_each_worker: int) -> Iterator[Task]:
+    """Cut a task into runs of units, and into shares of its models where these are many.
 
-    Each part pickles its models when it goes to another process, so there are few: two for each
-    worker.
+    Copies are rendered once for each share, so shares are large. Their runs take turns: a worker
+    can then keep to one share, and needs no other models.
     """
-    units = task.units
-    n_runs = min(len(units), 2 * n_workers)
-    n_shares = min(len(task.members), -(-n_workers // n_runs)) if n_runs < n_workers else 1
+    units, n_models = task.units, len(task.members)
+    n_shares = max(n_models // _SHARE, -(-n_workers // len(units)))
+    n_shares = max(min(n_shares, n_workers, n_models), 1)
+    fine = min(for_each_worker * n_workers, task.plan.n_queries // _FEW_QUESTIONS)
+    n_runs = min(-(-max(fine, _TASKS * n_workers) // n_shares), len(units))
     for run in np.array_split(np.array(units), n_runs):
         start, stop = int(run[0, 0]), int(run[-1, 1])
-        for share in np.array_split(np.arange(len(task.members)), n_shares):
+        plan = task.plan.slice(start, stop)
+        for share in np.array_split(np.arange(n_models), n_shares):
             yield replace(
                 task,
-                plan=task.plan.slice(start, stop),
+                plan=plan,
                 start=start,
                 stop=stop,
                 members=tuple(task.members[i] for i in share),
@@ -189,24 +204,85 @@ def _spread(task: Task, n_workers: int) -> Iterator[Task]:
             )
 
 
+# --- work for joblib ------------------------------------------------------------------------
+
+
 def _run_elsewhere(
-    tasks: list[Task], n_jobs: int | None, report: Callable[[int], None] | None
+    tasks: list[Task], n_jobs: int | None, cached: CachedAnswers | None
 ) -> Iterator[tuple[Task, list[PointCoefficients]]]:
-    """Tasks through joblib."""
+    """Tasks through joblib; this process alone opens the store."""
     if not tasks:
         return
-    parallel = parallel_for(report, n_jobs=n_jobs)
-    try:
-        outcomes = parallel(delayed(task.run)() for task in tasks)
-        yield from zip(tasks, outcomes, strict=True)
-    except (pickle.PicklingError, AttributeError, TypeError, BrokenProcessPool) as error:
-        respondents = {r.name: r for task in tasks for r in task.respondents}.values()
-        if isinstance(error, BrokenProcessPool):
-            stubborn, remedy = _local(respondents), "Define the class in a module, or ask"
-        else:
-            stubborn, remedy = _unpicklable(respondents), "Ask"
-        if not stubborn:
+    with nullcontext() if cached is None else cached.store.connect() as connection:
+
+        def enter(ledger: Ledger | None) -> None:
+            if ledger is not None and connection is not None:
+                ledger.enter_into(connection)
+
+        try:
+            call = _calls(tasks)
+            for number, (found, ledger) in outcomes_of(call, len(tasks), n_jobs, _is_final):
+                enter(ledger)
+                yield tasks[number], found
+        except Exception as error:
+            enter(getattr(error, _LEDGER, None))
+            _refuse_unsendable(tasks, error, n_jobs)
             raise
+
+
+def _calls(tasks: list[Task]) -> Callable[[int], tuple]:
+    """From the number of a task to its call; models and points are packed once."""
+    pack = packer()
+    respondents = {task.members: task.respondents for task in tasks}
+    models = {members: pack(some) for members, some in respondents.items()}
+    plans = {(task.start, task.stop): task.plan for task in tasks}
+    points = {run: pack(plan) for run, plan in plans.items()}
+
+    def call(number: int) -> tuple:
+        task = tasks[number]
+        cached = None if task.cached is None else task.cached.with_ledger(task.plan)
+        settings = (task.size, task.space, task.keep_scores, cached)
+        parcels = models[task.members], points[task.start, task.stop]
+        return delayed(_answer)(number, *parcels, settings)
+
+    return call
+
+
+def _answer(number: int, models: Any, points: Any, settings: tuple) -> tuple[int, tuple]:
+    """Run a task, whose models and points come in parcels; the ledger of its answers comes back.
+
+    An error brings the ledger, too.
+    """
+    cached = settings[-1]
+    try:
+        plan = opened(points)
+        task = Task(plan, 0, len(plan), (), opened_once(models), *settings)
+        return number, (task.run(), cached and cached.store.news())
+    except Exception as error:
+        setattr(error, _LEDGER, cached and cached.store.news())
+        raise
+
+
+def _is_final(error: Exception) -> bool:
+    return hasattr(error, _LEDGER)
+
+
+def _refuse_unsendable(tasks: list[Task], error: Exception, n_jobs: int | None) -> None:
+    """Name the models that cannot be pickled, or not be opened where they are sent.
+
+    Raises
+    ------
+    TypeError
+    """
+    every = {r.name: r for task in tasks for r in task.respondents}.values()
+    if isinstance(error, UnreadableError):
+        stubborn = _local(every) or ["a model"]
+        remedy = "Define its class in a module that every worker can import, or ask"
+    elif isinstance(error, (pickle.PicklingError, AttributeError, TypeError)):
+        stubborn, remedy = _unpicklable(every), "Ask"
+    else:
+        return
+    if stubborn:
         raise TypeError(
             f"{listed(stubborn)} cannot be sent to another process, as n_jobs={n_jobs} needs "
             f'({error}). {remedy} in threads, within joblib.parallel_config("threading"), or '

@@ -53,7 +53,7 @@ def build_plan(
     tasks = [(masker, key, points, n, int(index)) for n, index in enumerate(indices)]
     outcomes: Any = (_cut(*task) for task in tasks)
     if effective_n_jobs(n_jobs) > 1:
-        parallel = parallel_for(report, n_jobs=n_jobs, prefer="threads")
+        parallel = parallel_for("generator", n_jobs=n_jobs, prefer="threads")
         outcomes = parallel(delayed(_cut)(*task) for task in tasks)
     cut = []
     for outcome in outcomes:

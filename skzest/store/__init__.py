@@ -3,6 +3,7 @@
 
 from ._connection import Connection, StoreStats
 from ._identity import Identity
+from ._ledger import Ledger
 from ._rows import Piece, mask_keys
 from ._store import AnswerStore, check_cache
 
@@ -10,6 +11,7 @@ __all__ = [
     "AnswerStore",
     "Connection",
     "Identity",
+    "Ledger",
     "Piece",
     "StoreStats",
     "check_cache",

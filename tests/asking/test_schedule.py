@@ -40,7 +40,7 @@ def test_tasks_cover_every_model_and_point_once(n_models, n_workers, batch_size)
     for task in tasks:
         assert len(task.plan) == task.stop - task.start
         assert [r.name for r in task.respondents] == [str(i) for i in task.members]
-    # Models travel with their tasks, so there are few.
+    # Each has its session and its overhead, so there are few.
     assert len(elsewhere) <= max(2 * n_workers, n_workers + n_models)
 
 

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Work in other processes and on other machines: what is sent, and what survives a lost worker.
+
+joblib's backends recognise an argument by its identity: dask and Ray send it once to each worker
+that needs it, and loky maps a large array into the memory of all. Hence parcels: objects that are
+pickled once, into an array.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from joblib.externals.loky.backend.reduction import dumps, loads
+from joblib.parallel import get_active_backend
+
+from .._progress import parallel_for
+
+logger = logging.getLogger("skzest")
+
+__all__ = ["Parcel", "UnreadableError", "opened", "opened_once", "outcomes_of", "packer"]
+
+# Parcels that a process keeps open.
+_KEPT = 2
+# How many times in a row work is sent without a single outcome.
+_ATTEMPTS = 3
+
+_open: OrderedDict[bytes, Any] = OrderedDict()
+_opening = threading.Lock()
+
+
+class UnreadableError(Exception):
+    """A worker cannot make an object from its pickle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parcel:
+    """An object on its way to workers: its pickle, and a digest of that."""
+
+    content: np.ndarray
+    key: bytes
+
+    @classmethod
+    def of(cls, value: object) -> Parcel:
+        """Pickle an object."""
+        content = dumps(value)
+        key = blake2b(content, digest_size=16).digest()
+        return cls(np.frombuffer(content, dtype=np.uint8), key)
+
+    def __sizeof__(self) -> int:
+        # What dask takes for small goes with every task.
+        return self.content.nbytes
+
+
+def packer() -> Callable[[Any], Any]:
+    """What makes parcels for the workers of joblib's active backend; threads need none."""
+    backend, _ = get_active_backend()
+    return (lambda value: value) if getattr(backend, "supports_sharedmem", False) else Parcel.of
+
+
+def opened(parcel: Any) -> Any:
+    """What a parcel holds; anything else as it is.
+
+    Raises
+    ------
+    UnreadableError
+    """
+    if not isinstance(parcel, Parcel):
+        return parcel
+    try:
+        return loads(parcel.content)
+    except Exception as error:
+        raise UnreadableError(f"{type(error).__name__}: {error}") from error
+
+
+def opened_once(parcel: Any) -> Any:
+    """The same, but a process makes it once, and keeps the last few."""
+    if not isinstance(parcel, Parcel):
+        return parcel
+    with _opening:
+        if parcel.key not in _open:
+            if len(_open) == _KEPT:
+                _open.popitem(last=False)
+            _open[parcel.key] = opened(parcel)
+        _open.move_to_end(parcel.key)
+        return _open[parcel.key]
+
+
+def outcomes_of(
+    call: Callable[[int], tuple],
+    n_calls: int,
+    n_jobs: int | None,
+    is_final: Callable[[Exception], bool],
+) -> Iterator[tuple[int, Any]]:
+    """Outcomes of joblib's delayed calls, in any order; a call that was lost is made again.
+
+    Parameters
+    ----------
+    call : callable
+        From a number below ``n_calls`` to a delayed call, which returns that number and its
+        outcome.
+    n_calls : int
+    n_jobs : int or None
+    is_final : callable
+        Whether an error came from the call itself; any other means that a worker was lost, or
+        what had been sent to it.
+
+    Yields
+    ------
+    number, outcome
+    """
+    left, fruitless = set(range(n_calls)), 0
+    while left:
+        n_before = len(left)
+        try:
+            parallel = parallel_for("generator_unordered", n_jobs=n_jobs)
+            for number, outcome in parallel(map(call, sorted(left))):
+                left.remove(number)
+                yield number, outcome
+        except Exception as error:
+            fruitless = fruitless + 1 if len(left) == n_before else 0
+            if is_final(error) or fruitless == _ATTEMPTS:
+                raise
+            logger.warning("%d of %d tasks are sent again: %s", len(left), n_calls, error)

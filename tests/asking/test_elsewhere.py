@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Models are sent once, a lost worker is survived, and one process writes the store."""
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+from counting import Noted
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_iris
+from sklearn.utils.parallel import delayed
+
+from skzest import AnswerStore, LimeSignatureTransformer
+from skzest.asking._elsewhere import Parcel, UnreadableError, opened, opened_once, outcomes_of
+
+X = load_iris().data
+
+
+def _lime(n_jobs=2, **params):
+    params = {"n_reference": 64, "n_samples": 64, "n_jobs": n_jobs, "batch_size": 32} | params
+    return LimeSignatureTransformer(X, **params)
+
+
+def _assert_same(given, model):
+    expected = _lime(n_jobs=1).fit_transform([model.query()])
+    assert_allclose(given, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+# ---------------------------------------------------------------- parcels and lost work
+
+
+def test_a_parcel_is_opened_once_while_it_is_among_the_last(tmp_path):
+    model = Noted(tmp_path)
+    parcels = [Parcel.of([model, number]) for number in range(3)]
+    assert opened_once(parcels[0])[1] == 0
+    assert opened_once(parcels[0]) is opened_once(parcels[0])
+    for parcel in (parcels[1], parcels[0], parcels[2], parcels[0], parcels[1]):
+        opened_once(parcel)
+    assert (model.count("pickled"), model.count("opened")) == (3, 4)
+    assert opened(parcels[0]) is not opened(parcels[0])
+    assert opened_once(model) is model
+
+
+def _missing():
+    raise ModuleNotFoundError("No module named 'elsewhere'")
+
+
+class Unreadable:
+    def __reduce__(self):
+        return _missing, ()
+
+
+def test_a_pickle_that_cannot_be_read_says_why():
+    with pytest.raises(UnreadableError, match="ModuleNotFoundError: No module named 'elsewhere'"):
+        opened_once(Parcel.of(Unreadable()))
+
+
+def _lost_once(number, lost, error):
+    """Lose a call the first time it is made."""
+    if number == 3 and not lost:
+        lost.append(number)
+        raise error
+    return number, number**2
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_lost_calls_are_made_again_and_errors_of_the_call_are_not(is_final):
+    lost, error = [], OSError("a worker is gone")
+
+    def call(number):
+        return delayed(_lost_once)(number, lost, error)
+
+    with joblib.parallel_config("threading"):
+        outcomes = outcomes_of(call, 8, 2, lambda error: is_final)
+        if is_final:
+            with pytest.raises(OSError, match="gone"):
+                list(outcomes)
+        else:
+            assert sorted(outcomes) == [(n, n**2) for n in range(8)]
+    assert lost == [3]
+
+
+def test_calls_that_are_always_lost_end_in_the_error(caplog):
+    def call(number):
+        return delayed(_lost_once)(3, [], OSError("a worker is gone"))
+
+    with joblib.parallel_config("threading"), pytest.raises(OSError, match="gone"):
+        list(outcomes_of(call, 2, 2, lambda error: False))
+    assert caplog.text.count("2 of 2 tasks are sent again: a worker is gone") == 2
+
+
+# ---------------------------------------------------------------- processes of this machine
+
+
+def _kill_a_worker_of(model):
+    while not model.workers or model.count("rows") < 200:
+        time.sleep(0.01)
+    os.kill(model.workers[0], signal.SIGKILL)
+
+
+def _asked_while_a_worker_is_killed(model):
+    killer = threading.Thread(target=_kill_a_worker_of, args=[model])
+    killer.start()
+    given = _lime().fit_transform([model.query()])
+    killer.join()
+    return given
+
+
+def test_a_killed_process_is_survived(tmp_path, caplog):
+    model = Noted(tmp_path, seconds=0.05)
+    with joblib.parallel_config("loky"):
+        _assert_same(_asked_while_a_worker_is_killed(model), model)
+    assert "are sent again" in caplog.text
+
+
+def test_answers_before_an_error_are_stored(tmp_path):
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    lime = _lime(n_reference=32, cache=store)
+    plan = lime.fit([Noted(tmp_path).query()]).plan_
+    model = Noted(tmp_path, bad=plan.point(15))  # the last of a task of 8, in units of 2
+    with joblib.parallel_config("threading"), pytest.raises(RuntimeError, match="out of order"):
+        lime.transform([model.query()])
+    n_stored, n_asked = store.stats().rows_stored, model.count("rows")
+    assert sum(plan.n_questions[8:14]) <= n_stored < plan.n_queries
+    model.bad = None
+    lime.transform([model.query()])
+    n_missing, n_checks = plan.n_queries - n_stored, 24 + 0.02 * plan.n_queries
+    assert n_missing <= model.count("rows") - n_asked <= n_missing + n_checks
+
+
+# ---------------------------------------------------------------- a dask cluster
+
+
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config("dask"),
+    ):
+        yield client
+
+
+def _forbid():
+    sqlite3.kept, sqlite3.connect = sqlite3.connect, None
+
+
+def _allow():
+    sqlite3.connect = sqlite3.kept
+
+
+def test_models_are_sent_once_results_and_progress_are_the_same(client, tmp_path, capsys):
+    model = Noted(tmp_path)
+    given = _lime(verbose=1).fit_transform([model.query()])
+    assert model.count("pickled") == 1
+    assert model.count("opened") == len(model.workers) <= 2
+    shown = capsys.readouterr().err.split("questions answered")
+    assert len(shown) > 2 and "(100%)" in shown[-1]  # not at the end only
+    _assert_same(given, model)
+
+
+def test_workers_do_not_open_the_store(client, tmp_path):
+    model, store = Noted(tmp_path), AnswerStore(tmp_path / "answers.sqlite")
+    client.run(_forbid)
+    with pytest.raises(TypeError, match="not callable"):
+        client.submit(store.stats, pure=False).result()
+    _lime(n_reference=20, cache=store).fit_transform([model.query()])
+    n_asked = model.count("rows")
+    lime = _lime(cache=store)
+    given = lime.fit_transform([model.query()])
+    client.run(_allow)
+    assert store.stats().rows_stored == lime.plan_.n_queries
+    assert model.count("rows") - n_asked < lime.plan_.n_queries - 200
+    _assert_same(given, model)
+
+
+def test_a_killed_worker_is_survived(client, tmp_path):
+    model = Noted(tmp_path, seconds=0.05)
+    _assert_same(_asked_while_a_worker_is_killed(model), model)
+
+
+def test_threads_of_a_dask_cluster_serve(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    model = Noted(tmp_path)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        given = _lime(cache=tmp_path / "answers.sqlite").fit_transform([model.query()])
+    _assert_same(given, model)
