@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._progress import CallbackSupportMixin, Progress, with_callbacks
 from ._validation import check_choice, check_models, check_n_reference, check_whole, listed
-from .asking import Panel, PointCoefficients, queries_of
+from .asking import Extent, Panel, queries_of
 from .comparing import DISTANCES_FROM_SUMS, RunningProducts
 from .maskers import BaseMasker, masker_for
 from .plan import (
@@ -384,12 +384,13 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         columns = panel.class_columns(self.classes_, self._remedy_for_classes)
         if are_new and self.n_classes is None:
             panel.check_beside(self.classes_)
-        with progress.stage("questions answered", panel.n_questions) as report:
-            answers = panel.coefficients(self.n_jobs, report)
         signatures = np.full((len(panel), self.n_classes_, self.n_components_), np.nan)
-        for signature, answer, its_columns in zip(signatures, answers, columns, strict=True):
-            signature[its_columns] = 0.0 if answer.is_constant else answer.coef
-        panel.warn_of_constant(answers)
+        with progress.stage("questions answered", panel.n_questions) as report:
+            extents = panel.coefficients(signatures, columns, self.n_jobs, report)
+        for signature, extent, its_columns in zip(signatures, extents, columns, strict=True):
+            if extent.is_constant:
+                signature[its_columns] = 0.0
+        panel.warn_of_constant(extents)
         return signatures.reshape(len(panel), -1)
 
     def _distances(self, panel: Panel, progress: Progress, distance: str) -> np.ndarray:
@@ -398,20 +399,18 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         present = np.zeros((len(panel), self.n_classes_), dtype=bool)
         for of_one, its_columns in zip(present, columns, strict=True):
             of_one[its_columns] = True
-        sums, extents = RunningProducts(present), []
-        n_bytes = 8 * present.size * int(self.plan_.n_columns.max())
+        sums, runs = RunningProducts(present), []
+        n_points = max(_HELD_BYTES // (8 * present.size * int(self.plan_.n_columns.max())), 1)
         with progress.stage("questions answered", panel.n_questions) as report:
-            n_points = max(_HELD_BYTES // n_bytes, 1)
-            for answers in panel.coefficients_by_points(n_points, self.n_jobs, report):
-                W = np.zeros((*present.shape, answers[0].coef.shape[1]))
-                for of_one, answer, its_columns in zip(W, answers, columns, strict=True):
-                    of_one[its_columns] = answer.coef
+            for W, extents in panel.coefficients_by_points(
+                n_points, self.n_classes_, columns, self.n_jobs, report
+            ):
                 sums.add(W)
-                extents.append([replace(a, coef=a.coef[:, :0]) for a in answers])
-        whole = [PointCoefficients.join(of_one) for of_one in zip(*extents, strict=True)]
+                runs.append(extents)
+        whole = [reduce(Extent.joined, of_one) for of_one in zip(*runs, strict=True)]
         panel.warn_of_constant(whole)
         D = sums.distances(distance)
-        constant = np.array([answer.is_constant for answer in whole])
+        constant = np.array([extent.is_constant for extent in whole])
         D[constant] = D[:, constant] = np.nan
         return D
 

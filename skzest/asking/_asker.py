@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import array_api_compat
@@ -32,12 +33,42 @@ from ._guard import Respondent, Witness, guarded_scores, rounding
 
 logger = logging.getLogger("skzest")
 
-__all__ = ["Asker", "PointCoefficients", "tuned_rows"]
+__all__ = ["Asker", "Extent", "PointCoefficients", "tuned_rows"]
 
 # Questions that are asked again as a run goes on: at most this share of a plan.
 _AGAIN = 0.02
 # Where batches may not grow, a batch is cut shorter once so many are due.
 _WORTH_A_CALL = 4
+
+
+@dataclass
+class Extent:
+    """How far one model's scores move.
+
+    Attributes
+    ----------
+    first : ndarray of shape (n_classes,)
+        Scores of one question.
+    deviation : float
+        No score is farther from these.
+    eps : float
+        Rounding unit of the scores.
+    """
+
+    first: np.ndarray
+    deviation: float
+    eps: float
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the scores move no more than rounding does."""
+        return self.deviation <= rounding(self.eps, float(np.max(np.abs(self.first))))
+
+    def joined(self, other: Extent) -> Extent:
+        """Of the scores of both."""
+        between = float(np.max(np.abs(other.first - self.first)))
+        deviation = max(self.deviation, other.deviation + between)
+        return Extent(self.first, deviation, max(self.eps, other.eps))
 
 
 @dataclass
@@ -48,34 +79,17 @@ class PointCoefficients:
     ----------
     coef : ndarray of shape (n_classes, n_columns of these points)
         Coefficients, or the scores themselves where they are kept.
-    first : ndarray of shape (n_classes,)
-        Scores of the first question.
-    deviation : float
-        No score is farther from those of the first question.
-    eps : float
-        Rounding unit of the scores.
+    extent : Extent
     """
 
     coef: np.ndarray
-    first: np.ndarray
-    deviation: float
-    eps: float
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the scores move no more than rounding does."""
-        return self.deviation <= rounding(self.eps, float(np.max(np.abs(self.first))))
+    extent: Extent
 
     @classmethod
     def join(cls, runs: Sequence[PointCoefficients]) -> PointCoefficients:
         """Those of consecutive runs of points as one."""
-        first = runs[0].first
-        return cls(
-            coef=np.concatenate([run.coef for run in runs], axis=1),
-            first=first,
-            deviation=max(r.deviation + float(np.max(np.abs(r.first - first))) for r in runs),
-            eps=max(run.eps for run in runs),
-        )
+        coef = np.concatenate([run.coef for run in runs], axis=1)
+        return cls(coef, reduce(Extent.joined, [run.extent for run in runs]))
 
 
 def _n_known(respondents: list[Respondent]) -> int:
@@ -123,12 +137,12 @@ class Asker:
     def coefficients(self, units: Sequence[tuple[int, int]]) -> Iterator[list[PointCoefficients]]:
         """Unit by unit, what the answers of each model come down to."""
         # A device works on the next unit while the scores of the last are brought to the host.
-        ahead = 0 if self.space.is_host else 1
-        waiting: deque[tuple[int, list[list[Array]], list[Check]]] = deque()
+        ahead = 1 if self.space.is_device else 0
+        waiting: deque[tuple[int, int, Iterator[list[Array]], list[Check]]] = deque()
         for start, stop in units:
             self._checks = []
             scores = self.scores(start, stop)
-            waiting.append((start, scores, self._checks))
+            waiting.append((start, stop, scores, self._checks))
             if len(waiting) > ahead:
                 yield self._settle(*waiting.popleft())
         while waiting:
@@ -136,15 +150,17 @@ class Asker:
 
     # --- asking ---------------------------------------------------------------------------
 
-    def scores(self, start: int, stop: int) -> list[list[Array]]:
-        """Per point and model, scores of shape (n_questions, n_classes)."""
-        pieces = whole_points(self.plan.n_questions[start:stop], start)
-        answers = []
-        for _, answer in self.answers(pieces, self.respondents):
-            answers.append(answer)
-        per_model = [_points.concatenate(list(of_one)) for of_one in zip(*answers, strict=True)]
-        by_point = (Batch(tuple(pieces)).by_piece(Z) for Z in per_model)
-        return [[Z for _, Z in of_point] for of_point in zip(*by_point, strict=True)]
+    def scores(self, start: int, stop: int) -> Iterator[list[Array]]:
+        """Per model, scores of shape (n_questions, n_classes) for each point.
+
+        All models are asked at once; the answers of each are let go when the next one's are taken.
+        """
+        unit = Batch(tuple(whole_points(self.plan.n_questions[start:stop], start)))
+        answers: list[list[Array]] = [[] for _ in self.respondents]
+        for _, scores in self.answers(unit.pieces, self.respondents):
+            for of_one, Z in zip(answers, scores, strict=True):
+                of_one.append(Z)
+        return ([Z for _, Z in unit.by_piece(_points.concatenate(of))] for of in _taken(answers))
 
     def answers(
         self, pieces: Sequence[Piece], respondents: list[Respondent]
@@ -268,18 +284,19 @@ class Asker:
     # --- from scores to coefficients ------------------------------------------------------
 
     def _settle(
-        self, start: int, scores: list[list[Array]], checks: list[Check]
+        self, start: int, stop: int, scores: Iterator[list[Array]], checks: list[Check]
     ) -> list[PointCoefficients]:
-        """From the scores of a unit, whose first point is ``start``, to coefficients."""
+        """From the scores of a unit, points ``start:stop``, to coefficients."""
         for check in checks:
             scores_again = self.space.to_numpy(check.scores)
             check_witness(check.asked, check.start, scores_again, check.n_rows)
-        per_point = []
-        for n, of_point in enumerate(scores, start):
-            fit = self._fit_at(n)
-            each = zip(self.respondents, of_point, strict=True)
-            per_point.append([self._of_point(n, r.name, Z, fit) for r, Z in each])
-        return [PointCoefficients.join(of_one) for of_one in zip(*per_point, strict=True)]
+        fits = [(n, self._fit_at(n)) for n in range(start, stop)]
+        return [
+            PointCoefficients.join(
+                [self._of_point(n, r.name, Z, fit) for (n, fit), Z in zip(fits, of_points)]
+            )
+            for r, of_points in zip(self.respondents, scores, strict=True)
+        ]
 
     def _fit_at(self, n: int) -> Callable[[Array], Array] | None:
         """From scores to coefficients at a point, in the space where the scores are.
@@ -313,7 +330,8 @@ class Asker:
         first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
         Z = xp.astype(self.plan.for_each_mask(n, Z), xp.float64, copy=False)
         coef = self._without_fit(n, space.to_numpy(Z)) if fit is None else space.to_numpy(fit(Z))
-        return PointCoefficients(np.asarray(coef.T, dtype=np.float64), first, deviation, eps)
+        extent = Extent(first, deviation, eps)
+        return PointCoefficients(np.asarray(coef.T, dtype=np.float64), extent)
 
     def _without_fit(self, n: int, Z: np.ndarray) -> np.ndarray:
         """Scores kept or centred, or the coefficients of a regressor that has no closed form."""
@@ -333,6 +351,13 @@ class Asker:
             f"{int(self.plan.indices[n])}. Is an input outside the range it was trained for, or "
             "a weight NaN? Scores are never imputed."
         )
+
+
+def _taken(answers: list[list[Array]]) -> Iterator[list[Array]]:
+    """Answers of each model, which are no longer held here."""
+    answers.reverse()
+    while answers:
+        yield answers.pop()
 
 
 def tuned_rows(plan: QueryPlan, respondents: list[Respondent], space: Space) -> int:

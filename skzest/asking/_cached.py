@@ -18,8 +18,8 @@ from ..queries import Array
 from ..store import AnswerStore, Connection, Identity, Ledger, mask_keys
 from ..store import Piece as StoredPiece
 from ._asker import Asker
-from ._batches import Batch, Piece, Renderer
-from ._first_look import Gap, by_halves_of, look_at, tolerance_of
+from ._batches import Batch, Piece
+from ._first_look import Gap, SharedCopies, by_halves_of, look_at, tolerance_of
 from ._guard import Respondent, Witness, guarded_scores, own
 
 __all__ = ["CachedAnswers", "CachedTask"]
@@ -37,6 +37,7 @@ class CachedAnswers:
 
     def __init__(self, store: AnswerStore, plan: QueryPlan, respondents: list[Respondent]):
         self.store, self._plan, self._respondents = store, plan, respondents
+        self._copies = SharedCopies(plan)
 
     @cached_property
     def identities(self) -> list[Identity]:
@@ -48,6 +49,11 @@ class CachedAnswers:
             except TypeError as error:
                 raise TypeError(f"{asked.name}: {error}") from error
         return found
+
+    @cached_property
+    def _first_of(self) -> dict[bytes, int]:
+        """The first model of each identity."""
+        return {who.key: i for i, who in reversed(list(enumerate(self.identities)))}
 
     @cached_property
     def point_digests(self) -> list[bytes]:
@@ -77,7 +83,7 @@ class CachedAnswers:
         with self.store.connect() as connection:
             stored_questions, stored = self._sample(connection, i, n_rows)
             if stored is None:
-                look_at(asked, questions, Renderer(self._plan, asked.query.space))
+                look_at(asked, questions, self._copies.of(questions, asked.query.space))
             elif not asked.query.deterministic:
                 asked.n_columns = stored.shape[1]
             else:
@@ -111,16 +117,13 @@ class CachedAnswers:
     def _answers(self, asked: Respondent, questions: Batch) -> tuple[np.ndarray, Points]:
         """Scores of a model for a few questions, and the copies."""
         space = asked.query.space
-        copies = Renderer(self._plan, space)(questions)
-        kept = own(copies)
-        raw, _ = guarded_scores(asked, copies, questions.n_rows)
-        return np.array(space.to_numpy(asked.scores_from(raw))), kept
+        copies = self._copies.of(questions, space)
+        raw, _ = guarded_scores(asked, own(copies), questions.n_rows)
+        return np.array(space.to_numpy(asked.scores_from(raw))), copies
 
     def _refuse_double(self, i: int, n_rows: int) -> None:
         """Two models of one zoo with one identity would be given each other's answers."""
-        keys = [identity.key for identity in self.identities]
-        first = keys.index(keys[i])
-        a, b = self._respondents[first], self._respondents[i]
+        a, b = self._respondents[self._first_of[self.identities[i].key]], self._respondents[i]
         if a.query is b.query or not (a.query.deterministic and b.query.deterministic):
             return
         n_points = min(len(self._plan), n_rows)
@@ -185,6 +188,10 @@ class CachedTask:
     ):
         self.store, self.identities, self.point_digests = store, identities, point_digests
 
+    def of_models(self, part: slice) -> CachedTask:
+        """What is needed for some of the models."""
+        return CachedTask(self.store, self.identities[part], self.point_digests)
+
     @contextmanager
     def asker(self, *settings: Any) -> Iterator[CachingAsker]:
         """What asks the models of the task, and looks up answers first."""
@@ -208,7 +215,7 @@ class CachingAsker(Asker):
         self._identities = dict(zip(map(id, self.respondents), task.identities, strict=True))
         self._keys: dict[int, np.ndarray] = {}
 
-    def scores(self, start: int, stop: int) -> list[list[Array]]:
+    def scores(self, start: int, stop: int) -> Iterator[list[Array]]:
         """As those of :class:`Asker`, looked up first."""
         points = range(start, stop)
         self._keys = {n: mask_keys(self.plan.questions(n)) for n in points}
@@ -223,10 +230,10 @@ class CachingAsker(Asker):
                     for piece, rows in batch.by_piece(Z):
                         n, a, b = piece
                         found[n, i] = _filled(*found[n, i], a, b, rows)
-        return [
-            [self._response(found[n, i][0], r) for i, r in enumerate(self.respondents)]
-            for n in points
-        ]
+        return (
+            [self._response(found.pop((n, i))[0], r) for n in points]
+            for i, r in enumerate(self.respondents)
+        )
 
     def _find(self, n: int, i: int) -> tuple[np.ndarray | None, np.ndarray]:
         asked = self.respondents[i]

@@ -10,12 +10,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import _points
+from .._points import Points
 from ..exceptions import QueryError
-from ..queries import Array
+from ..plan import QueryPlan
+from ..queries import Array, Space
 from ._batches import Batch, Renderer
 from ._guard import OF_BATCH, Respondent, Witness, guarded_scores, own, rounding
 
-__all__ = ["FIRST_LOOK_ROWS", "Gap", "by_halves_of", "check_witness", "look_at", "tolerance_of"]
+__all__ = [
+    "FIRST_LOOK_ROWS",
+    "Gap",
+    "SharedCopies",
+    "by_halves_of",
+    "check_witness",
+    "look_at",
+    "tolerance_of",
+]
 
 FIRST_LOOK_ROWS = 8
 
@@ -54,10 +64,34 @@ class Gap:
 # --- the first look -------------------------------------------------------------------------
 
 
-def look_at(asked: Respondent, questions: Batch, render: Renderer) -> None:
+class SharedCopies:
+    """Copies of the questions of first looks; models that get the same questions share them.
+
+    Every model keeps a few as its witness: 8 photographs each would be gigabytes in a large zoo.
+    """
+
+    def __init__(self, plan: QueryPlan):
+        self._plan = plan
+        self._latest: dict[Space, tuple[Batch, Points]] = {}
+
+    def of(self, questions: Batch, space: Space) -> Points:
+        """Copies in a space, which nobody may change."""
+        if space not in self._latest or self._latest[space][0] != questions:
+            self._latest[space] = questions, Renderer(self._plan, space)(questions)
+        return self._latest[space][1]
+
+
+def look_at(asked: Respondent, questions: Batch, kept: Points) -> None:
     """Ask a few questions twice: what the model answers with, and whether answers repeat.
 
     Sets ``given``, ``n_columns`` and ``witness`` of the model.
+
+    Parameters
+    ----------
+    asked : Respondent
+    questions : Batch
+    kept : array, DataFrame or list
+        Their copies; the model gets copies of these.
 
     Raises
     ------
@@ -69,9 +103,7 @@ def look_at(asked: Respondent, questions: Batch, render: Renderer) -> None:
     UserWarning
         If the answer to a copy depends on the rest of the batch.
     """
-    copies = render(questions)
-    kept = own(copies)
-    raw, _ = guarded_scores(asked, copies, questions.n_rows)
+    raw, _ = guarded_scores(asked, own(kept), questions.n_rows)
     asked.recognise(raw)
     first = _as_numpy(asked, asked.scores_from(raw))
     asked.n_columns = first.shape[1]

@@ -151,12 +151,12 @@ _ENTERED: ContextVar[frozenset[int]] = ContextVar("queries in session", default=
 def sessions(queries: Sequence[Query]) -> Iterator[None]:
     """Enter the session of every query that is not in one: once around a whole run."""
     with ExitStack() as stack:
-        entered = _ENTERED.get()
+        entered = set(_ENTERED.get())
         for query in queries:
             if id(query) not in entered:
                 stack.enter_context(query.session())
-                entered |= {id(query)}
-        token = _ENTERED.set(entered)
+                entered.add(id(query))
+        token = _ENTERED.set(frozenset(entered))
         stack.callback(_ENTERED.reset, token)
         yield
 

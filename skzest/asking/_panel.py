@@ -16,10 +16,10 @@ from ..exceptions import QueryError, UndefinedSignatureWarning
 from ..plan import QueryPlan
 from ..queries import Query, as_query, check_comparable_columns, choose_output
 from ..store import AnswerStore
-from ._asker import PointCoefficients
-from ._batches import Renderer, spaced_questions
+from ._asker import Extent
+from ._batches import spaced_questions
 from ._cached import CachedAnswers
-from ._first_look import FIRST_LOOK_ROWS, look_at
+from ._first_look import FIRST_LOOK_ROWS, SharedCopies, look_at
 from ._guard import Respondent, sessions
 from ._schedule import answer_plan
 
@@ -94,6 +94,7 @@ class Panel:
             )
             for name, query in zip(names, queries, strict=True)
         ]
+        self._copies = SharedCopies(plan)
         self._cached = None if store is None else CachedAnswers(store, plan, self.respondents)
         self._stack = ExitStack()
 
@@ -145,7 +146,7 @@ class Panel:
             self._cached.look(i, questions, n_rows)
             return
         asked = self.respondents[i]
-        look_at(asked, questions, Renderer(self.plan, asked.query.space))
+        look_at(asked, questions, self._copies.of(questions, asked.query.space))
 
     def classes(self, n_classes: int | None = None) -> np.ndarray:
         """The labels of all models together, sorted; or 0 to ``n_classes - 1``.
@@ -201,41 +202,67 @@ class Panel:
 
     def coefficients(
         self,
+        out: np.ndarray,
+        columns: Sequence[np.ndarray],
         n_jobs: int | None = None,
         report: Callable[[int], None] | None = None,
         *,
+        points: range | None = None,
         keep_scores: bool = False,
-    ) -> list[PointCoefficients]:
-        """Ask the whole plan; per model, its coefficients at all points.
+    ) -> list[Extent]:
+        """Ask the plan, and write the coefficients of each model into its rows of ``out``.
 
-        With ``keep_scores`` its scores for all masks take their place.
+        Parameters
+        ----------
+        out : ndarray of shape (n_models, n_classes, n_columns of these points)
+        columns : sequence of ndarray of int
+            Which class each column of a model's scores is, as :meth:`class_columns` says.
+        n_jobs : int, optional
+        report : callable, optional
+            Told the number of questions answered.
+        points : range, optional
+            Positions of the points to ask about, one after another; None is the whole plan.
+        keep_scores : bool, default=False
+            Scores for all masks take the place of coefficients.
+
+        Returns
+        -------
+        extents : list of Extent, one per model
         """
-        return answer_plan(
-            self.plan,
+        plan = self.plan if points is None else self.plan.slice(points.start, points.stop)
+        widths = plan.masks.n_masks if keep_scores else plan.n_columns
+        edges = np.concatenate([[0], np.cumsum(widths)])
+        extents: dict[int, Extent] = {}
+        for members, start, stop, found in answer_plan(
+            plan,
             [self.look(i) for i in range(len(self))],
             batch_size=self._batch_size,
             n_jobs=n_jobs,
-            report=report,
             keep_scores=keep_scores,
             cached=self._cached,
-        )
+            offset=0 if points is None else points.start,
+        ):
+            for i, one in zip(members, found, strict=True):
+                out[i, columns[i], edges[start] : edges[stop]] = one.coef
+                extents[i] = extents[i].joined(one.extent) if i in extents else one.extent
+            if report is not None:
+                report(sum(plan.n_questions[start:stop]) * len(members))
+        return [extents[i] for i in range(len(self))]
 
     def coefficients_by_points(
-        self, n_points: int, n_jobs: int | None = None, report: Callable[[int], None] | None = None
-    ) -> Iterator[list[PointCoefficients]]:
-        """Ask the plan, ``n_points`` at a time; per model, its coefficients at these points."""
-        respondents = [self.look(i) for i in range(len(self))]
+        self,
+        n_points: int,
+        n_classes: int,
+        columns: Sequence[np.ndarray],
+        n_jobs: int | None = None,
+        report: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[np.ndarray, list[Extent]]]:
+        """As :meth:`coefficients`, ``n_points`` at a time; 0 for classes that a model lacks."""
         for start in range(0, len(self.plan), n_points):
-            stop = min(start + n_points, len(self.plan))
-            yield answer_plan(
-                self.plan.slice(start, stop),
-                respondents,
-                batch_size=self._batch_size,
-                n_jobs=n_jobs,
-                report=report,
-                cached=self._cached,
-                offset=start,
-            )
+            points = range(start, min(start + n_points, len(self.plan)))
+            width = int(self.plan.n_columns[points.start : points.stop].sum())
+            out = np.zeros((len(self), n_classes, width))
+            yield out, self.coefficients(out, columns, n_jobs, report, points=points)
 
     def scores(self, classes: np.ndarray, remedy: str) -> tuple[np.ndarray, np.ndarray]:
         """Ask the whole plan; scores for all masks, and which models are constant.
@@ -248,20 +275,18 @@ class Panel:
             Models whose scores move no more than rounding does.
         """
         columns = self.class_columns(classes, remedy)
-        answers = self.coefficients(keep_scores=True)
         scores = np.full((len(self), sum(self.plan.masks.n_masks), len(classes)), np.nan)
-        for of_one, answer, its_columns in zip(scores, answers, columns, strict=True):
-            of_one[:, its_columns] = answer.coef.T
-        return scores, np.array([answer.is_constant for answer in answers])
+        extents = self.coefficients(scores.transpose(0, 2, 1), columns, keep_scores=True)
+        return scores, np.array([extent.is_constant for extent in extents])
 
-    def warn_of_constant(self, answers: Sequence[PointCoefficients]) -> None:
+    def warn_of_constant(self, extents: Sequence[Extent]) -> None:
         """Name the models that gave the same scores to every question.
 
         Warns
         -----
         UndefinedSignatureWarning
         """
-        constant = [r.name for r, a in zip(self.respondents, answers) if a.is_constant]
+        constant = [r.name for r, e in zip(self.respondents, extents) if e.is_constant]
         if constant:
             warnings.warn(
                 f"{listed(constant)} gave the same scores to every question; the signature is a "

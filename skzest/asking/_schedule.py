@@ -12,8 +12,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -30,8 +29,10 @@ from ._cached import CachedAnswers, CachedTask
 from ._elsewhere import UnreadableError, opened, opened_once, outcomes_of, packer
 from ._guard import Respondent, sessions
 
-__all__ = ["Task", "answer_plan"]
+__all__ = ["Found", "Task", "answer_plan"]
 
+# Of scores that wait until a unit has been answered.
+_HELD_BYTES = 128 * 2**20
 # Tasks for each worker; more where answers are stored, as a lost task loses its answers, but not
 # so many that they have no questions to ask again.
 _TASKS, _STORED_TASKS, _FEW_QUESTIONS = 2, 16, 128
@@ -39,6 +40,15 @@ _TASKS, _STORED_TASKS, _FEW_QUESTIONS = 2, 16, 128
 _SHARE = 64
 # What an error of a task carries: its answers before it.
 _LEDGER = "skzest_ledger"
+
+
+class Found(NamedTuple):
+    """The coefficients of some models of a panel at points ``start:stop`` of a plan."""
+
+    members: tuple[int, ...]
+    start: int
+    stop: int
+    coefficients: list[PointCoefficients]
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,21 @@ class Task:
         """Runs of points of ``plan`` that fit in a batch."""
         return list(units_of(self.plan.n_questions, self.size.wanted))
 
+    def groups(self) -> Iterator[Task]:
+        """The same points for some models at a time, whose answers to a unit fit into memory."""
+        n_rows = max(sum(self.plan.n_questions[start:stop]) for start, stop in self.units)
+        n_columns = max(asked.n_columns or 0 for asked in self.respondents)
+        n_groups = -(-len(self.respondents) * n_rows * n_columns * 8 // _HELD_BYTES)
+        for some in np.array_split(np.arange(len(self.respondents)), max(n_groups, 1)):
+            if len(some):
+                part = slice(int(some[0]), int(some[-1]) + 1)
+                yield replace(
+                    self,
+                    members=self.members[part],
+                    respondents=self.respondents[part],
+                    cached=self.cached and self.cached.of_models(part),
+                )
+
     def asker(self) -> AbstractContextManager[Asker]:
         """What asks the models, or looks up first what they have answered before."""
         settings = (self.plan, self.respondents, self.size, self.space, self.keep_scores)
@@ -87,9 +112,13 @@ class Task:
 
     def run(self) -> list[PointCoefficients]:
         """The coefficients of each model over all points of the task."""
-        with sessions([r.query for r in self.respondents]), self.asker() as asker:
-            found = list(asker.coefficients(self.units))
-        return [PointCoefficients.join(of_one) for of_one in zip(*found, strict=True)]
+        joined = []
+        with sessions([r.query for r in self.respondents]):
+            for group in self.groups():
+                with group.asker() as asker:
+                    found = list(asker.coefficients(self.units))
+                joined += [PointCoefficients.join(of_one) for of_one in zip(*found, strict=True)]
+        return joined
 
 
 def answer_plan(
@@ -98,12 +127,11 @@ def answer_plan(
     *,
     batch_size: int | str | None = None,
     n_jobs: int | None = None,
-    report: Callable[[int], None] | None = None,
     keep_scores: bool = False,
     cached: CachedAnswers | None = None,
     offset: int = 0,
-) -> list[PointCoefficients]:
-    """Put a plan to all models.
+) -> Iterator[Found]:
+    """Put a plan to all models; coefficients are yielded as they come, in any order.
 
     Parameters
     ----------
@@ -114,18 +142,12 @@ def answer_plan(
         Copies per batch; None takes it from the size of a copy and the device, "tune" tries.
     n_jobs : int, optional
         Tasks at a time, in joblib's terms; the active backend decides what runs them.
-    report : callable, optional
-        Told the number of questions answered, unit by unit.
     keep_scores : bool, default=False
         Keep the scores of all masks in place of coefficients.
     cached : CachedAnswers, optional
         Knows what has been answered before, and stores what is new.
     offset : int, default=0
         Position of the first point in the plan that ``cached`` knows.
-
-    Returns
-    -------
-    coefficients : list of PointCoefficients, one per model
     """
     n_workers = effective_n_jobs(n_jobs)
     for_each = _TASKS if cached is None else _STORED_TASKS
@@ -133,21 +155,12 @@ def answer_plan(
     if cached is not None:
         here = [_looked_up_first(task, cached, offset) for task in here]
         elsewhere = [_looked_up_first(task, cached, offset) for task in elsewhere]
-    runs: list[list[tuple[int, PointCoefficients]]] = [[] for _ in respondents]
-
-    def keep(task: Task, start: int, stop: int, found: list[PointCoefficients]) -> None:
-        for i, coefficients in zip(task.members, found, strict=True):
-            runs[i].append((start, coefficients))
-        if report is not None:
-            report(sum(plan.n_questions[start:stop]) * len(task.members))
-
-    for task in here:
-        with task.asker() as asker:
-            for unit, found in zip(task.units, asker.coefficients(task.units), strict=True):
-                keep(task, *unit, found)
-    for task, found in _run_elsewhere(elsewhere, n_jobs, cached):
-        keep(task, task.start, task.stop, found)
-    return [PointCoefficients.join([c for _, c in sorted(r, key=itemgetter(0))]) for r in runs]
+    for group in (group for task in here for group in task.groups()):
+        with group.asker() as asker:
+            found = asker.coefficients(group.units)
+            for (start, stop), coefficients in zip(group.units, found, strict=True):
+                yield Found(group.members, start, stop, coefficients)
+    yield from _run_elsewhere(elsewhere, n_jobs, cached)
 
 
 def _looked_up_first(task: Task, cached: CachedAnswers, offset: int) -> Task:
@@ -209,7 +222,7 @@ def _spread(task: Task, n_workers: int, for_each_worker: int) -> Iterator[Task]:
 
 def _run_elsewhere(
     tasks: list[Task], n_jobs: int | None, cached: CachedAnswers | None
-) -> Iterator[tuple[Task, list[PointCoefficients]]]:
+) -> Iterator[Found]:
     """Tasks through joblib; this process alone opens the store."""
     if not tasks:
         return
@@ -223,7 +236,8 @@ def _run_elsewhere(
             call = _calls(tasks)
             for number, (found, ledger) in outcomes_of(call, len(tasks), n_jobs, _is_final):
                 enter(ledger)
-                yield tasks[number], found
+                task = tasks[number]
+                yield Found(task.members, task.start, task.stop, found)
         except Exception as error:
             enter(getattr(error, _LEDGER, None))
             _refuse_unsendable(tasks, error, n_jobs)

@@ -97,6 +97,11 @@ class Space:
         """Whether arrays here can hold, and compute in, float64."""
         return True
 
+    @property
+    def is_device(self) -> bool:
+        """Whether a device of its own computes here, while the host goes on."""
+        return not self.is_host
+
     def rendering(self) -> AbstractContextManager[object]:
         """Context in which batches are made here."""
         return nullcontext()

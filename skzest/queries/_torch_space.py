@@ -68,9 +68,14 @@ class TorchSpace(Space):
         return self.device.type != "mps"
 
     @property
+    def is_device(self) -> bool:
+        """Whether a device of its own computes here, while the host goes on."""
+        return self.device.type != "cpu"
+
+    @property
     def stays_here(self) -> bool:
         """Whether models are asked in this process only: processes do not share a device."""
-        return self.device.type != "cpu"
+        return self.is_device
 
     def auto_rows(self, n_numbers: int) -> int:
         """Copies per batch, from the numbers in one copy and the device alone."""

@@ -8,15 +8,18 @@ import traceback
 import joblib
 import numpy as np
 import pytest
+from counting import Counted
 from hypothesis import given
 from hypothesis import strategies as st
 from joblib.parallel import ThreadingBackend
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from skzest import LimeSignatureTransformer
+from skzest.asking import Panel
+from skzest.asking import _schedule as schedule
 from skzest.asking._guard import Respondent
 from skzest.asking._schedule import _tasks
 from skzest.queries import as_query
@@ -50,6 +53,34 @@ def test_jobs_change_nothing_but_rounding(backend):
     with joblib.parallel_config(backend):
         given = LimeSignatureTransformer.from_plan(PLAN, n_jobs=2, batch_size=40).fit_transform(ZOO)
     assert_allclose(given, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+def test_models_whose_answers_do_not_fit_together_are_asked_in_groups(monkeypatch, tmp_path):
+    counted = [Counted(model.predict_proba) for model in 3 * ZOO]
+    zoo = [c.query("predict_proba", model_id=str(i)) for i, c in enumerate(counted)]
+    expected = LimeSignatureTransformer.from_plan(PLAN).fit_transform(zoo)
+    n_together = [c.n_rows for c in counted]
+    monkeypatch.setattr(schedule, "_HELD_BYTES", 2 * PLAN.n_queries * 3 * 8)
+    n_groups, groups = [], schedule.Task.groups
+
+    def counted_groups(task):
+        found = list(groups(task))
+        n_groups.append(len(found))
+        return iter(found)
+
+    monkeypatch.setattr(schedule.Task, "groups", counted_groups)
+    for store in (None, tmp_path / "answers.sqlite"):
+        lime = LimeSignatureTransformer.from_plan(PLAN, cache=store)
+        assert_array_equal(lime.fit_transform(zoo), expected)
+    assert n_groups == [3, 3]
+    assert [c.n_rows for c in counted] == [3 * n for n in n_together]
+
+
+def test_models_share_the_copies_of_their_first_look():
+    panel = Panel(PLAN, [as_query(model) for model in ZOO], ["a", "b"])
+    first, second = (panel.look(i).witness for i in range(2))
+    assert first.copies is second.copies
+    assert not np.array_equal(first.scores, second.scores)
 
 
 class Locked:
