@@ -214,8 +214,7 @@ def test_each_batch_is_rendered_once_for_a_zoo_and_each_point_moved_once(monkeyp
     lime = image_lime(batch_size=25, n_classes=4).fit(zoo[:1])
     rendered.clear(), moved.clear()
     lime.transform(zoo)
-    first_looks, batches = rendered[:3], rendered[3:]
-    assert first_looks == [first_looks[0]] * 3
+    _first_look, *batches = rendered
     assert len(batches) == sum(-(-n // 25) for n in lime.plan_.n_questions) > 5
     assert moved[-5:] == [0, 1, 2, 3, 4]
 
