@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The public names of skzest, each imported when it is first used; see __init__.py.
-from . import exceptions, fingerprints, loading, maskers, queries, testing
+from . import exceptions, fingerprints, loading, maskers, queries, rehearsal, testing
 from .comparing import (
     ClassAligner,
     ZestDistanceTransformer,
@@ -83,6 +83,7 @@ __all__ = [
     "model_distances",
     "queries",
     "reference_curve",
+    "rehearsal",
     "relative_distances",
     "sequential_distance",
     "split_half_plans",

@@ -17,6 +17,7 @@ __all__ = [
     "Point",
     "Points",
     "concatenate",
+    "in_dtype",
     "is_frame",
     "little_endian",
     "rows",
@@ -93,3 +94,11 @@ def little_endian(array: ArrayLike) -> np.ndarray:
     """The array in C order and little-endian, so that its bytes mean the same everywhere."""
     array = np.ascontiguousarray(array)
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
+
+
+def in_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floats cast to the dtype of the points they came from; rounded for integers."""
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return np.clip(np.rint(values), low, high).astype(dtype)

@@ -14,7 +14,7 @@ from ._mistakes import mistake_distances, victim_mistakes
 from ._modeldiff import ddv_distances, ddv_pairs
 from ._predictions import prediction_distances
 from ._registry import BASELINES, Baseline, baseline_distances
-from ._scores import Scores, ask_copies, ask_points
+from ._scores import Scores, ask_copies, ask_points, plan_of_points
 from ._weights import weight_distances
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "ddv_pairs",
     "mistake_distances",
     "passthrough_distances",
+    "plan_of_points",
     "prediction_distances",
     "victim_mistakes",
     "weight_distances",

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _points
+from .._points import in_dtype
 from .._validation import check_models, check_whole
 from ..maskers import numeric_points
 from ..plan import QueryPlan
 from ._copies import disagreement
 from ._scores import Points, ask_points, check_victim
 
-__all__ = ["as_array_of_points", "boundary_distances", "boundary_points", "in_dtype"]
+__all__ = ["as_array_of_points", "boundary_distances", "boundary_points"]
 
 
 def boundary_distances(
@@ -187,11 +188,3 @@ def as_array_of_points(points: Points, caller: str) -> np.ndarray:
             "about unchanged points or masked copies, such as 'predictions' or 'copy labels'."
         )
     return numeric_points(points, caller)
-
-
-def in_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Floats cast to the dtype of the points they came from; rounded for integers."""
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return np.clip(np.rint(values), low, high).astype(dtype)

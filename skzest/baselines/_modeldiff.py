@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._points import in_dtype
 from .._validation import check_choice, check_models, check_whole
 from ..comparing import zest_distances
 from ..plan import QueryPlan
 from ..queries import TorchQuery, as_query
-from ._boundary import as_array_of_points, in_dtype
+from ._boundary import as_array_of_points
 from ._scores import Scores, ask_points, check_victim
 
 __all__ = ["ddv_distances", "ddv_pairs", "decision_distances", "reaction_distances"]

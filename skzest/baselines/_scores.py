@@ -11,14 +11,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from .. import _points
 from .._validation import check_choice, check_models, check_whole
 from ..asking import Panel, queries_of
 from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning
-from ..maskers import BaseMasker, numeric_points
+from ..maskers import WholeMasker, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
 from ..queries import Query, as_query, check_comparable_columns
 from ..store import AnswerStore, check_cache
@@ -30,7 +29,7 @@ __all__ = [
     "ask_points",
     "check_victim",
     "plan_of",
-    "plan_of_whole",
+    "plan_of_points",
     "scores_at",
     "scores_of_copies",
     "some_points",
@@ -237,12 +236,31 @@ def ask_points(
     >>> scores.values.shape, scores.labels[0, [0, 55]].tolist()
     ((1, 60, 3), [0, 1])
     """
-    plan = plan_of_whole(points, response, clip)
+    plan = plan_of_points(points, response, clip)
     return ask_copies(models, plan, n_classes=n_classes, adapter=adapter, cache=cache)
 
 
-def plan_of_whole(points: Points, response: str, clip: float = 1e-6) -> QueryPlan:
-    """A plan with one copy of each point, in which nothing is hidden."""
+def plan_of_points(points: Points, response: str = "logit", clip: float = 1e-6) -> QueryPlan:
+    """A plan of whole points: :func:`ask_copies` asks each of them, with nothing hidden.
+
+    Parameters
+    ----------
+    points : array-like, DataFrame, list of str or QueryPlan
+        A plan stands for its reference points.
+    response, clip
+        As in :func:`ask_points`.
+
+    Returns
+    -------
+    plan : QueryPlan
+        With ``surrogate="passthrough"``; it can be saved, loaded and exchanged.
+
+    Examples
+    --------
+    >>> from skzest.baselines import plan_of_points
+    >>> plan_of_points([[0.0, 1.0], [2.0, 3.0]], "label").n_queries
+    2
+    """
     if isinstance(points, QueryPlan):
         points = points.reference
     elif not _points.is_frame(points) and not _are_texts(points):
@@ -250,15 +268,15 @@ def plan_of_whole(points: Points, response: str, clip: float = 1e-6) -> QueryPla
     n = len(points)
     if n == 0:
         raise ValueError("points is empty; at least one point is needed.")
-    is_array = isinstance(points, np.ndarray)
+    masker = WholeMasker(isinstance(points, np.ndarray))
     one = np.ones((1, 1), dtype=bool)
     return QueryPlan(
         indices=np.arange(n),
         reference=points,
         parts=(np.zeros(1, dtype=np.uint8),) * n,
         masks=PackedMasks.pack([one] * n),
-        fills=(np.zeros(1) if is_array else "",) * n,
-        masker=_Whole(is_array),
+        fills=tuple(masker.point(points, i) for i in range(n)),
+        masker=masker,
         surrogate=PASSTHROUGH,
         response=response,
         clip=clip,
@@ -267,23 +285,6 @@ def plan_of_whole(points: Points, response: str, clip: float = 1e-6) -> QueryPla
 
 def _are_texts(points: object) -> bool:
     return isinstance(points, (list, tuple)) and all(isinstance(point, str) for point in points)
-
-
-class _Whole(BaseMasker):
-    """Hides nothing: a copy of a point is the point itself."""
-
-    def __init__(self, array_points: bool = True):
-        self.array_points = array_points
-
-    def point(self, points: Points, n: int) -> Points:
-        """One point; for a DataFrame, a DataFrame of one row."""
-        return points.iloc[[n]] if _points.is_frame(points) else points[n]
-
-    def render(self, point: Any, parts: Any, fill: Any, masks: Any) -> Points:
-        """As many copies as there are masks."""
-        if _points.is_frame(point) or isinstance(point, str):
-            return _points.concatenate([point if _points.is_frame(point) else [point]] * len(masks))
-        return array_namespace(point).stack([point] * len(masks))
 
 
 # ---------------------------------------------------------------- what baselines are given

@@ -13,6 +13,9 @@ from ._image import ImageMasker
 from ._tabular import TabularMasker
 from ._text import TextMasker
 
+# Not for users: makes plans of plain points, and is found here when such a plan is loaded.
+from ._whole import WholeMasker as WholeMasker
+
 __all__ = [
     "AudioMasker",
     "BaseMasker",

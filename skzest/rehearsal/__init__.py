@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rehearsal: the owner steals their own model, and learns which questions find copies.
+
+:func:`rehearse` and :func:`rehearse_weights` make copies, :func:`candidate_questions` makes a
+pool of questions, and :func:`choose_questions` keeps those that tell copies from other models.
+"""
+
+from ._candidates import Candidates, candidate_questions
+from ._copies import rehearse
+from ._pool import PoolAnswers, ask_pool, choose_questions
+from ._questions import RehearsedQuestions
+from ._weights import rehearse_weights
+
+__all__ = [
+    "Candidates",
+    "PoolAnswers",
+    "RehearsedQuestions",
+    "ask_pool",
+    "candidate_questions",
+    "choose_questions",
+    "rehearse",
+    "rehearse_weights",
+]

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The questions that a rehearsal has chosen, and the distances that they measure."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..baselines import Scores, ask_copies
+from ..exceptions import DesignMismatchError, UndefinedSignatureWarning
+from ..plan import QueryPlan
+from ..queries import Query
+from ..store import AnswerStore
+from ._separation import distances_from
+
+__all__ = ["RehearsedQuestions", "agreement_with", "has_classes"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RehearsedQuestions:
+    """A few questions that tell copies of one model from other models.
+
+    Made by :func:`choose_questions`. The plan may be given away, so that somebody else asks their
+    model; the weights and the owner's answers decide and should be kept.
+
+    Attributes
+    ----------
+    plan : QueryPlan
+        The questions, each a whole point.
+    weights : ndarray of shape (n_questions,)
+        How much each question counts; positive, with sum 1.
+    owner_scores : ndarray of shape (n_questions, n_classes)
+        The owner's answers: probabilities, or one-hot labels.
+    classes : ndarray of shape (n_classes,)
+        Labels of the columns.
+    indices : ndarray of int, shape (n_questions,)
+        Position of each question among the candidates.
+    """
+
+    plan: QueryPlan
+    weights: np.ndarray
+    owner_scores: np.ndarray
+    classes: np.ndarray
+    indices: np.ndarray
+
+    def __repr__(self) -> str:
+        return (
+            f"<RehearsedQuestions: {len(self)} questions, response {self.plan.response!r}, digest "
+            f"{self.plan.digest[:8]}>"
+        )
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def distances(
+        self,
+        models: Sequence[object] | Scores,
+        *,
+        adapter: str | Callable[[object], Query] = "auto",
+        cache: str | os.PathLike[str] | AnswerStore | None = None,
+    ) -> np.ndarray:
+        """How far models are from the owner's, from ``len(self)`` questions to each.
+
+        Parameters
+        ----------
+        models : list of models, or Scores
+            With the answers of somebody else, ``ask_copies(models, questions.plan)``, nothing is
+            asked.
+        adapter, cache
+            As in :func:`~skzest.baselines.ask_copies`.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_models,)
+            Weighted share of the questions that are answered unlike the owner: from 0 to 1, and
+            NaN for a model without any of the owner's classes. With probabilities, an answer
+            counts by the share of probability that is not the owner's.
+
+        Raises
+        ------
+        DesignMismatchError
+            If the scores answer other questions.
+
+        Warns
+        -----
+        UndefinedSignatureWarning
+            If a distance is NaN.
+        """
+        if not isinstance(models, Scores):
+            models = ask_copies(models, self.plan, adapter=adapter, cache=cache)
+        elif models.plan.digest != self.plan.digest:
+            raise DesignMismatchError(
+                f"the scores answer other questions ({models.plan.digest[:8]}) than those chosen "
+                f"here ({self.plan.digest[:8]}). Ask with ask_copies(models, questions.plan)."
+            )
+        known = has_classes(models, self.classes)
+        if not known.all():
+            warnings.warn(
+                f"models {np.flatnonzero(~known).tolist()} have none of the owner's classes "
+                f"({self.classes[:5].tolist()}, ...); their distances are NaN.",
+                UndefinedSignatureWarning,
+                stacklevel=2,
+            )
+        agreement = agreement_with(self.owner_scores, self.classes, models)
+        return np.where(known, distances_from(agreement, self.weights), np.nan)
+
+    # --- files ----------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write questions, weights and the owner's answers as ``.npz``, without pickle."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.plan.save(Path(folder) / "plan.npz")
+            plan = np.frombuffer((Path(folder) / "plan.npz").read_bytes(), dtype=np.uint8)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        with open(path, "wb") as file:  # np.savez would append .npz to the name
+            np.savez_compressed(file, plan=plan, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RehearsedQuestions:
+        """Read questions that :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or its fields do not fit each other.
+        OSError
+            If the file cannot be opened.
+        """
+        name = repr(os.fspath(path))
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    arrays = {key: archive[key] for key in ("plan", *_ARRAYS)}
+            except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+                raise ValueError(
+                    f"{name} does not hold rehearsed questions: {error}. "
+                    "RehearsedQuestions.save writes them."
+                ) from error
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "plan.npz").write_bytes(arrays.pop("plan").tobytes())
+            try:
+                plan = QueryPlan.load(Path(folder) / "plan.npz")
+                _check_fields(len(plan), **arrays)
+            except ValueError as error:
+                raise ValueError(f"{name} is damaged: {error}") from error
+        return cls(plan, **arrays)
+
+
+_ARRAYS = ("weights", "owner_scores", "classes", "indices")
+
+
+def _check_fields(
+    n: int, weights: np.ndarray, owner_scores: np.ndarray, classes: np.ndarray, indices: np.ndarray
+) -> None:
+    found = weights.shape, owner_scores.shape, classes.ndim, indices.shape
+    if found != ((n,), (n, classes.size), 1, (n,)):
+        raise ValueError(
+            f"weights, answers and indices of shape {weights.shape}, {owner_scores.shape} and "
+            f"{indices.shape} for {n} questions and {classes.size} classes."
+        )
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError("weights that are not positive.")
+
+
+# --- agreement ------------------------------------------------------------------------------
+
+
+def has_classes(scores: Scores, classes: np.ndarray) -> np.ndarray:
+    """Which models have any of these classes, shape (n_models,)."""
+    columns = np.isin(scores.classes.astype(str), classes.astype(str))
+    return np.any(~np.isnan(scores.values[:, 0, columns]), axis=1)
+
+
+def agreement_with(owner_scores: np.ndarray, classes: np.ndarray, scores: Scores) -> np.ndarray:
+    """How much each answer is the owner's, (n_models, n_questions), from 0 to 1.
+
+    The probability that both have in common; with labels, whether they are equal.
+    """
+    position = {str(label): i for i, label in enumerate(classes.tolist())}
+    agreement = np.zeros(scores.values.shape[:2])
+    for column, label in enumerate(scores.classes.tolist()):
+        if str(label) in position:
+            owned = owner_scores[:, position[str(label)]]
+            agreement += np.fmin(np.nan_to_num(scores.values[:, :, column]), owned)
+    return agreement

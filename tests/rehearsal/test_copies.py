@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Copies are trained on the owner's answers, in every way that is asked for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skzest import CallableQuery
+from skzest.rehearsal import rehearse
+from skzest.rehearsal._inputs import INPUTS, noise
+
+X, y = load_iris(return_X_y=True)
+TREE = DecisionTreeClassifier(max_depth=3)
+
+
+@pytest.fixture(scope="module")
+def owner():
+    return LogisticRegression(max_iter=500).fit(X[::2], y[::2])
+
+
+class Lessons:
+    """A learner that remembers what it was taught."""
+
+    def __init__(self):
+        self.taught = []
+
+    def __call__(self, points, targets, seed):
+        self.taught.append((points, targets, seed))
+        return TREE
+
+
+def test_default_is_the_owners_own_estimator(owner):
+    copies = rehearse(owner, X[1::2], n_copies=3)
+    assert [type(copy) for copy in copies] == [LogisticRegression] * 3
+    assert all(copy is not owner and copy.coef_ is not owner.coef_ for copy in copies)
+
+
+def test_copies_agree_with_the_owner_more_than_chance_and_differ_from_each_other(owner):
+    copies = rehearse(owner, X[1::2], learners=TREE, n_copies=6)
+    said = np.array([copy.predict(X) for copy in copies])
+    assert np.mean(said == owner.predict(X), axis=1).min() > 0.6
+    assert len(np.unique(said, axis=0)) > 1
+
+
+def test_every_way_is_used_equally_often(owner):
+    learners = [Lessons(), Lessons()]
+    rehearse(owner, X, learners=learners, answers=["label", "soft"], n_copies=8, n_queries=20)
+    assert [len(learner.taught) for learner in learners] == [4, 4]
+    targets = [targets for learner in learners for _, targets, _ in learner.taught]
+    assert sorted(target.ndim for target in targets) == [1] * 4 + [2] * 4
+
+
+def test_a_function_is_taught_points_and_the_owners_answers(owner):
+    for answer in ("label", "soft"):
+        rehearse(owner, X, learners=(taught := Lessons()), answers=[answer], n_copies=4)
+        for points, targets, seed in taught.taught:
+            said = owner.predict(points) if answer == "label" else owner.predict_proba(points)
+            np.testing.assert_allclose(targets, said)
+            assert points.shape == X.shape and isinstance(seed, int)
+
+
+def test_sampled_labels_follow_the_probabilities(owner):
+    taught = Lessons()
+    how = {"inputs": ["clean"], "answers": ["sampled"], "n_copies": 1, "n_queries": 4000}
+    rehearse(owner, X[50:51].repeat(2, axis=0), learners=taught, **how)
+    [(_, labels, _)] = taught.taught
+    shares = np.mean(labels[:, None] == owner.classes_, axis=0)
+    np.testing.assert_allclose(shares, owner.predict_proba(X[50:51])[0], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [TREE, KNeighborsClassifier(), make_pipeline(StandardScaler(), LogisticRegression())],
+    ids=["weighted", "drawn", "pipeline"],
+)
+def test_probabilities_reach_classifiers_that_cannot_learn_them(owner, learner):
+    [copy] = rehearse(owner, X, learners=learner, inputs=["clean"], answers=["soft"], n_copies=1)
+    gap = np.abs(copy.predict_proba(X) - owner.predict_proba(X)).mean()
+    hard = np.abs(np.eye(3)[owner.predict(X)] - owner.predict_proba(X)).mean()
+    assert gap < hard
+
+
+def test_results_repeat_whatever_the_number_of_jobs(owner):
+    def said(**how):
+        copies = rehearse(owner, X, learners=[TREE, owner], n_copies=4, **how)
+        return np.array([copy.predict_proba(X) for copy in copies])
+
+    with parallel_config("threading"):
+        np.testing.assert_array_equal(said(), said(n_jobs=2))
+    assert np.any(said() != said(random_state=1))
+
+
+def test_progress_is_shown_where_it_is_asked_for(owner, capsys):
+    rehearse(owner, X, n_copies=2, n_queries=30, verbose=1)
+    assert "copies: 2 of 2" in capsys.readouterr().err
+
+
+def test_frames_and_texts_are_asked_as_they_are():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = DecisionTreeClassifier().fit(frame, y)
+    copies = rehearse(model, frame, n_copies=3)
+    assert [list(copy.feature_names_in_) for copy in copies] == [list("abcd")] * 3
+    taught = Lessons()
+    lengths = CallableQuery(
+        lambda texts: [len(text) % 2 for text in texts], output="predict", classes=[0, 1]
+    )
+    rehearse(lengths, ["to", "be", "not"] * 5, learners=taught, n_copies=1)
+    [(texts, labels, _)] = taught.taught
+    assert [len(text) % 2 for text in texts] == labels.tolist()
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("shape", [(5,), (4, 4), (4, 4, 3)])
+def test_inputs_keep_shape_dtype_and_range(name, dtype, shape):
+    points = (np.random.default_rng(0).random((20, *shape)) * 99).astype(dtype)
+    made = INPUTS[name](points, 30, np.random.default_rng(1))
+    assert made.shape == (30, *shape) and made.dtype == dtype
+    assert made.min() >= points.min() and made.max() <= points.max()
+    known = {point.tobytes() for point in points}
+    assert (name == "clean") == all(point.tobytes() in known for point in made)
+
+
+def test_mixtures_are_of_two_points():
+    points = np.eye(12)
+    made = INPUTS["mixed"](points, 200, np.random.default_rng(0))
+    assert (np.sum(made > 0, axis=1) <= 2).all()
+    assert np.isclose(made, 1).sum() > 0 < np.sum((made > 0.1) & (made < 0.9))
+
+
+def test_noise_has_the_range_of_each_column():
+    points = np.array([[0.0, 100.0], [1.0, 300.0]])
+    made = noise(points, 200, np.random.default_rng(0))
+    assert (made >= [0, 100]).all() and (made <= [1, 300]).all()
+    assert made[:, 1].max() > 290
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "match"),
+    [
+        ({"inputs": ["cleen"]}, ValueError, "Did you mean 'clean'"),
+        ({"answers": ["hard"]}, ValueError, "each of answers must be 'label', 'soft' or"),
+        ({"learners": 3}, TypeError, "a classifier or a function train"),
+        ({"n_copies": 0}, ValueError, "n_copies must be at least 1"),
+    ],
+)
+def test_what_is_refused(owner, params, error, match):
+    with pytest.raises(error, match=match):
+        rehearse(owner, X, **params)
+
+
+def test_remedies_are_right(owner):
+    query = CallableQuery(owner.predict_proba, classes=[0, 1, 2])
+    with pytest.raises(TypeError, match=r"cannot be trained anew.*Pass learners="):
+        rehearse(query, X, n_copies=1)
+    rehearse(query, X, learners=TREE, n_copies=1)
+    labels_only = LinearSVC().fit(X, y)
+    with pytest.raises(ValueError, match=r"gives probabilities. Pass answers=\['label'\]"):
+        rehearse(labels_only, X, answers=["soft"])
+    rehearse(labels_only, X, answers=["label"], n_copies=1)
+    frame = pd.DataFrame(X)
+    with pytest.raises(TypeError, match=r"moves points.*Pass inputs=\['clean'\]"):
+        rehearse(owner, frame, inputs=["mixed"])
+    with pytest.raises(ValueError, match=r"gives 0 for all 50 clean questions.*several classes"):
+        rehearse(owner, X[:50], answers=["label"], inputs=["clean"], n_copies=1)
+    rehearse(owner, X, answers=["label"], inputs=["clean"], n_copies=1)
