@@ -116,16 +116,17 @@ def rehearse(
     n_copies = check_whole(n_copies, "n_copies")
     n_queries = len(X) if n_queries is None else check_whole(n_queries, "n_queries")
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
-    plans = list(zip(*(_balanced(options, n_copies, rng) for options in ways.values())))
+    chosen = list(zip(*(_balanced(options, n_copies, rng) for options in ways.values())))
     seeds = rng.integers(2**31, size=n_copies).tolist()
     points = np.asarray(X) if are_numbers(np.asarray(X)) and not hasattr(X, "iloc") else X
     tasks = (
-        _lesson(query, points, n_queries, *plan, seed)
-        for plan, seed in zip(plans, seeds, strict=True)
+        _lesson(query, points, n_queries, way, seed)
+        for way, seed in zip(chosen, seeds, strict=True)
     )
     copies = []
     with Progress(verbose) as progress, progress.stage("copies", n_copies) as report:
-        for model in parallel_for(report, n_jobs=n_jobs)(delayed(_train)(*task) for task in tasks):
+        parallel = parallel_for("generator", n_jobs=n_jobs)
+        for model in parallel(delayed(_train)(*task) for task in tasks):
             copies.append(model)
             if report:
                 report(1)
@@ -191,10 +192,9 @@ def _answers(query: Query, answers: Sequence[str] | None) -> list[str]:
 # --- one copy -------------------------------------------------------------------------------
 
 
-def _lesson(
-    owner: Query, X: Points, n: int, learner: Learner, inputs: str, answer: str, seed: int
-) -> tuple:
+def _lesson(owner: Query, X: Points, n: int, way: tuple[Learner, str, str], seed: int) -> tuple:
     """What one copy learns from: learner, points, targets, classes, seed."""
+    learner, inputs, answer = way
     rng = np.random.default_rng(seed)
     points = INPUTS[inputs](X, n, rng)
     response = "label" if answer == "label" else "predict_proba"
