@@ -14,6 +14,7 @@ from ._explanation import (
 )
 from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
 from ._metrics import slices
+from ._nearest import nearest_models
 from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
 from ._running import DISTANCES_FROM_SUMS, RunningProducts
 from ._signatures import Signatures, check_plan
@@ -44,6 +45,7 @@ __all__ = [
     "jackknife_error",
     "jackknife_t",
     "leave_one_out",
+    "nearest_models",
     "number",
     "p_value",
     "point_sums",

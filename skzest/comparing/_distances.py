@@ -157,13 +157,14 @@ def zest_distances(
             "row as an array of one model is row[None, :]."
         )
     check_distance(distance)
-    checked = partial(Signatures.of, n_classes=n_classes, needed=_needed(alignment))
+    checked = partial(Signatures.of, n_classes=n_classes, needed=needed_by(alignment))
     names_X, names_Y = names_of(X), names_of(Y)
     A, B = checked(X, "X", names=names_Y if names_X is None else names_X), None
     if Y is not None and Y is not X:
         B = checked(Y, "Y", names=names_X if names_Y is None else names_Y)
         A.check_comparable(B)
-    D = _distances(A, B, distance, alignment, check_points(points, alignment, A), n_jobs)
+    D = between_models(A, B, distance, alignment, check_points(points, alignment, A), n_jobs)
+    _warn_of_lost(D, A, B)
     return D if n_dim == 2 else float(D[0, 0])
 
 
@@ -259,7 +260,7 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             As :func:`zest_distances`.
         """
         check_distance(self.distance)
-        needed = _needed(self.alignment)
+        needed = needed_by(self.alignment)
         self._fitted, _ = validated(self, X, "signatures_", reset=True, needed=needed)
         self._points = check_points(self.points, self.alignment, self._fitted)
         self.n_classes_ = self._fitted.n_classes
@@ -314,10 +315,13 @@ class ZestDistanceTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return tags
 
     def _to_fitted(self, X: Signatures, Y: Signatures | None) -> np.ndarray:
-        return _distances(X, Y, self.distance, self.alignment, self._points, self.n_jobs)
+        params = self.distance, self.alignment, self._points, self.n_jobs
+        D = between_models(X, Y, *params)
+        _warn_of_lost(D, X, Y)
+        return D
 
 
-def _needed(alignment: str | None) -> str | None:
+def needed_by(alignment: str | None) -> str | None:
     """What cannot work without class blocks."""
     check_alignment(alignment)
     return None if alignment is None else f"alignment={alignment!r}"
@@ -347,7 +351,7 @@ def _quick_pair(x: np.ndarray, y: np.ndarray, distance: Distance) -> float:
     return 1 - cos if distance == "cosine" else math.acos(cos) / math.pi
 
 
-def _distances(
+def between_models(
     X: Signatures,
     Y: Signatures | None,
     distance: Distance,
@@ -368,8 +372,14 @@ def _distances(
                 A, None if Y is None else B, distance, alignment, points, n_jobs=n_jobs
             )
         D[np.ix_(X.defined, to.defined)] = some
+    return D
+
+
+def _warn_of_lost(D: np.ndarray, X: Signatures, Y: Signatures | None) -> None:
+    """Say which pairs of models have no class in common."""
+    to = X if Y is None else Y
     if X.complete and to.complete:
-        return D
+        return
     lost = np.isnan(D) & ~X.constant[:, None] & ~to.constant
     pairs = np.argwhere(np.triu(lost) if Y is None else lost)
     if len(pairs):
@@ -379,4 +389,3 @@ def _distances(
             UserWarning,
             stacklevel=3,
         )
-    return D
