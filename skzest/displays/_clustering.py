@@ -77,9 +77,14 @@ def complete_subset(D):
     """Models among which every distance is known; those with most gaps are left out first."""
     gaps = np.isnan(D)
     np.fill_diagonal(gaps, False)
+    counts = gaps.sum(axis=1)
     kept = np.ones(len(D), dtype=bool)
-    while gaps[np.ix_(kept, kept)].any():
-        kept[np.argmax(np.where(kept, gaps[:, kept].sum(axis=1), -1))] = False
+    while counts.any():
+        worst = np.argmax(counts)
+        kept[worst] = False
+        counts -= gaps[worst]
+        gaps[worst] = gaps[:, worst] = False
+        counts[worst] = 0
     return np.flatnonzero(kept)
 
 

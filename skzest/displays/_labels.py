@@ -9,6 +9,7 @@ import numpy as np
 _ANGLES = np.deg2rad([0, 180, 90, 270, 45, 315, 135, 225, 22, 338, 158, 202, 67, 293, 113, 247])
 _RADII = (6.0, 10.0, 16.0, 24.0, 34.0, 46.0, 60.0, 78.0, 100.0, 126.0, 156.0, 190.0)
 _N_ROUNDS = 6
+_COVERED = 0.5  # cost of covering a point without a name
 
 
 def candidates(point, size):
@@ -31,8 +32,8 @@ def overlap(boxes, others):
     return np.prod(np.maximum(high - low, 0.0), axis=2)
 
 
-def label_boxes(points, sizes, paper, marker=7.0):
-    """A box for each name near its point that covers no other name and no point.
+def label_boxes(points, sizes, paper, marker=7.0, others=None, n_first=0):
+    """A box for each name near its point that covers no other name, and no point if it can.
 
     Parameters
     ----------
@@ -43,6 +44,10 @@ def label_boxes(points, sizes, paper, marker=7.0):
         Width and height of the drawing area.
     marker : float
         Side of a point.
+    others : ndarray of shape (m, 2), default=None
+        Points without a name. A name may cover some of them.
+    n_first : int, default=0
+        The first names choose their places before all others.
 
     Returns
     -------
@@ -51,23 +56,27 @@ def label_boxes(points, sizes, paper, marker=7.0):
     """
     n = len(points)
     points, sizes = np.asarray(points, dtype=float), np.asarray(sizes, dtype=float)
-    markers = np.concatenate([points - marker / 2, points + marker / 2], axis=1)
+    markers, unnamed = (
+        np.concatenate([at - marker / 2, at + marker / 2], axis=1)
+        for at in (points, np.empty((0, 2)) if others is None else others)
+    )
     options, costs = [], []
     for point, size in zip(points, sizes):
         boxes = candidates(point, size)
         inside = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= paper).all(axis=1)
-        # Distance costs; covering a marker costs more than any distance.
+        # Distance costs; covering the marker of a name costs more than any distance.
         cost = np.repeat(np.arange(len(_RADII)), len(_ANGLES)) + np.tile(
             np.linspace(0, 0.5, len(_ANGLES)), len(_RADII)
         )
         cost = cost + 40.0 * (overlap(boxes, markers) > 0).sum(axis=1)
+        cost = cost + _COVERED * (overlap(boxes, unnamed) > 0).sum(axis=1)
         options.append(boxes[inside])
         costs.append(cost[inside])
 
     # Crowded points choose first; then all choose again, given the others' choices.
     crowd = [(np.abs(points - point).sum(axis=1) < 60).sum() for point in points]
     chosen = np.full((n, 4), np.nan)
-    order = np.argsort([-c for c in crowd], kind="stable")
+    order = np.lexsort([-np.array(crowd, dtype=int), np.arange(n) >= n_first])
     for _ in range(_N_ROUNDS):
         before = chosen.copy()
         for i in order:

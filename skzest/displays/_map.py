@@ -9,19 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice, check_whole
+from .._validation import check_choice, check_whole, counted
 from ..comparing import zest_distances
-from ..drawing import POINTS_PER_INCH, SIDE_FONT, new_axes, plain, shorten, text_width
-from ._clustering import check_distances, check_names, is_missing, names_or_numbers
-from ._heatmap import GROUP_COLORS
-from ._labels import label_boxes
+from ..drawing import SIDE_FONT, new_axes, plain, shorten
+from ._clustering import check_distances, check_names, names_or_numbers
+from ._families import representatives
+from ._map_drawing import (
+    draw_legend,
+    draw_lines,
+    draw_names,
+    draw_points,
+    draw_scale,
+    draw_suspects,
+    known_groups,
+    legend_width,
+)
 from ._scaling import largest_connected, nearest_tree, positions, stress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-METHODS = ("smacof", "classical")
-_MARKERS = "os^DvPX"  # with the colours, 49 groups that differ in both or in one
+METHODS = {"stress": "positions of least stress", "classical": "classical scaling"}
 _LISTED = 5
 
 
@@ -45,6 +53,12 @@ class ZooMapDisplay:
     groups : array-like of shape (n_models,), default=None
         The family that each model is known to belong to; None or NaN where it is not known.
 
+    suspects : array-like of shape (n_suspects,), default=None
+        Indices of models that are ringed and always named.
+
+    method : {"stress", "classical"}, default=None
+        How the positions were computed, for the caption.
+
     Attributes
     ----------
     stress_ : float
@@ -58,7 +72,7 @@ class ZooMapDisplay:
         Figure containing the map.
 
     points_ : list of matplotlib PathCollection
-        The models of each group.
+        The models of each group, and the rings of suspects.
 
     text_ : list of matplotlib Annotation
         The names, none over another.
@@ -86,11 +100,15 @@ class ZooMapDisplay:
         distances: np.ndarray,
         labels: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        suspects: ArrayLike | None = None,
+        method: str | None = None,
     ):
         self.positions = positions
         self.distances = distances
         self.labels = labels
         self.groups = groups
+        self.suspects = suspects
+        self.method = method
 
     @classmethod
     def from_distances(
@@ -99,7 +117,8 @@ class ZooMapDisplay:
         *,
         labels: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-        method: str = "smacof",
+        suspects: ArrayLike | None = None,
+        method: str = "stress",
         random_state: int = 0,
         ax: Axes | None = None,
         **plot_params: Any,
@@ -119,10 +138,14 @@ class ZooMapDisplay:
         groups : array-like of shape (n_models,), default=None
             The family that each model is known to belong to; None or NaN where it is not known.
 
-        method : {"smacof", "classical"}, default="smacof"
-            ``"smacof"`` [1]_ minimises the errors of distances, starting from the classical
-            positions and from eight random ones, and keeps the best result. ``"classical"`` is
-            Torgerson's scaling, the principal components of points with these distances.
+        suspects : array-like of shape (n_suspects,), default=None
+            Indices of models that are ringed and always named.
+
+        method : {"stress", "classical"}, default="stress"
+            ``"stress"`` minimises Kruskal's stress [1]_ with L-BFGS, starting from the classical
+            positions and from random ones (eight of them up to 353 models, one for 1,000, none
+            for more), and keeps the best result. ``"classical"`` is Torgerson's scaling, the
+            principal components of points with these distances.
 
         random_state : int, default=0
             Seed of the random positions.
@@ -141,12 +164,13 @@ class ZooMapDisplay:
         ------
         ValueError
             If `D` is not square and symmetric, holds negative or infinite values, or does not
-            match `labels` or `groups` in length; or if `method` is unknown.
+            match `labels` or `groups` in length; if a suspect is not one of the models; or if
+            `method` is unknown.
 
         References
         ----------
-        .. [1] J. de Leeuw, "Applications of convex analysis to multidimensional scaling", Recent
-           Developments in Statistics, 1977.
+        .. [1] J. B. Kruskal, "Multidimensional scaling by optimizing goodness of fit to a
+           nonmetric hypothesis", Psychometrika 29, 1964.
         """
         distances = check_distances(D)
         np.fill_diagonal(distances, 0.0)
@@ -154,10 +178,13 @@ class ZooMapDisplay:
         groups = check_names(groups, len(distances), "groups")
         check_choice(method, "method", METHODS)
         seed = check_whole(random_state, "random_state", minimum=0)
+        suspects = check_suspects(suspects, len(distances))
         X = np.full((len(distances), 2), np.nan)
         chosen = largest_connected(distances)
         X[chosen] = positions(distances[np.ix_(chosen, chosen)], method, seed)
-        display = cls(X, distances=distances, labels=labels, groups=groups)
+        display = cls(
+            X, distances=distances, labels=labels, groups=groups, suspects=suspects, method=method
+        )
         return display.plot(ax=ax, **plot_params)
 
     @classmethod
@@ -167,7 +194,8 @@ class ZooMapDisplay:
         *,
         labels: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-        method: str = "smacof",
+        suspects: ArrayLike | None = None,
+        method: str = "stress",
         random_state: int = 0,
         distance: str | Callable = "cosine",
         n_classes: int | None = None,
@@ -183,7 +211,7 @@ class ZooMapDisplay:
         S : array-like of shape (n_models, n_classes * n_components)
             Signatures, one row per model.
 
-        labels, groups, method, random_state
+        labels, groups, suspects, method, random_state
             As in :meth:`from_distances`.
 
         distance, n_classes, alignment, points
@@ -206,6 +234,7 @@ class ZooMapDisplay:
             D,
             labels=labels,
             groups=groups,
+            suspects=suspects,
             method=method,
             random_state=random_state,
             ax=ax,
@@ -217,6 +246,7 @@ class ZooMapDisplay:
         *,
         ax: Axes | None = None,
         include_labels: bool = True,
+        max_labels: int = 60,
         label_length: int = 24,
         tree: bool = True,
     ) -> ZooMapDisplay:
@@ -231,6 +261,12 @@ class ZooMapDisplay:
 
         include_labels : bool, default=True
             Whether to write the names. Those without room are left out and counted below the map.
+
+        max_labels : int, default=60
+            With more models than this, names are those of the suspects and of one model of each
+            cluster, the largest clusters first: the medoid, whose distances to the others of its
+            cluster have the least sum. Clusters are those of average linkage, cut at two thirds
+            of the height at which the last two merge.
 
         label_length : int, default=24
             Longer names lose their middle; at least 3.
@@ -247,126 +283,80 @@ class ZooMapDisplay:
         labels = names_or_numbers(self.labels, len(X), "model")
         groups = check_names(self.groups, len(X), "groups")
         shown = np.flatnonzero(~np.isnan(X).any(axis=1))
-        known = D[np.ix_(shown, shown)]
-        self.stress_ = stress(known, X[shown])
+        suspects = np.flatnonzero(np.isin(shown, check_suspects(self.suspects, len(X))))
+        X_shown, known = X[shown], D if len(shown) == len(X) else D[np.ix_(shown, shown)]
+        self.stress_ = stress(known, X_shown)
 
         side = float(np.clip(6.0 + 0.03 * (len(X) - 20), 6.0, 9.0))
-        self.ax_ = new_axes(side + 1.0, side) if ax is None else ax
+        beside = max(1.0, legend_width(known_groups([] if groups is None else groups)))
+        self.ax_ = new_axes(side + beside, side) if ax is None else ax
         self.figure_ = self.ax_.figure
         self.ax_.set(aspect="equal", adjustable="datalim", xticks=[], yticks=[])
         self.ax_.margins(0.12)
         self.ax_.spines[:].set_color("0.8")
-        if tree:
-            for i, j in shown[nearest_tree(known)]:
-                self.ax_.plot(*X[[i, j]].T, color="0.8", linewidth=0.8, zorder=1)
-        self.points_ = _draw_points(self.ax_, X, groups)
-        self.legend_ = _draw_legend(self.ax_, self.points_) if groups is not None else None
-        caption = [f"distances on the map are off by {self.stress_:.0%} (stress-1)"]
+        if tree and len(shown) > 1:
+            draw_lines(self.ax_, X_shown, nearest_tree(known))
+        self.points_ = draw_points(self.ax_, X, groups)
+        if len(suspects):
+            self.points_.append(draw_suspects(self.ax_, X_shown[suspects], len(X)))
+        explained = groups is not None or len(suspects) > 0
+        self.legend_ = draw_legend(self.ax_, self.points_, len(X)) if explained else None
+        caption = self._caption(labels, shown, tree, label_length)
+        self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
+        # The layout engine moves the axes, and the aspect its limits, when the figure is drawn.
+        self.figure_.figure.draw_without_rendering()
+        if np.ptp(X_shown, axis=0).any():
+            draw_scale(self.ax_)
+        self.text_ = []
+        if include_labels:
+            named = representatives(known, check_whole(max_labels, "max_labels"), suspects)
+            names = [shorten(labels[i], label_length) for i in shown[named]]
+            self.text_ = draw_names(self.ax_, X_shown, named, names, len(suspects))
+            caption += _names_left_out(len(shown), len(named), len(suspects), len(self.text_))
+            self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
+        return self
+
+    def _caption(
+        self, labels: np.ndarray, shown: np.ndarray, tree: bool, label_length: int
+    ) -> list[str]:
+        """Lines below the map."""
+        off = f"distances on the map are off by {self.stress_:.0%} (stress-1)"
+        method = METHODS.get(self.method or "")
+        caption = [f"{method}: {off}" if method else off]
         if tree and len(shown) > 1:
             caption.append("grey lines: minimum spanning tree of the true distances")
-        left_out = [str(labels[i]) for i in np.setdiff1d(np.arange(len(X)), shown)]
+        left_out = [str(labels[i]) for i in np.setdiff1d(np.arange(len(labels)), shown)]
         if left_out:
             names = ", ".join(shorten(name, label_length) for name in left_out[:_LISTED])
             names += ", ..." if len(left_out) > _LISTED else ""
             caption.append(f"not shown, as their distances to these are not known: {plain(names)}")
-        self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
-        # The layout engine moves the axes, and the aspect its limits, when the figure is drawn.
-        self.figure_.figure.draw_without_rendering()
-        if np.ptp(X[shown], axis=0).any():
-            _draw_scale(self.ax_)
-        self.text_ = []
-        if include_labels:
-            names_shown = [shorten(labels[i], label_length) for i in shown]
-            self.text_, n_lost = _draw_names(self.ax_, X[shown], names_shown)
-            if n_lost:
-                caption[-1] += f"; no room for {n_lost} names"
-                self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
-        return self
+        return caption
 
 
-def _draw_points(ax, X, groups):
-    if groups is None:
-        return [ax.scatter(*X.T, s=36, color="black", zorder=2)]
-    found = []
-    known = [group for group in dict.fromkeys(groups) if not is_missing(group)]
-    for k, group in enumerate(known):
-        chosen = np.array([other == group for other in groups])
-        style = {
-            "color": GROUP_COLORS[k % len(GROUP_COLORS)],
-            "marker": _MARKERS[(k + k // len(GROUP_COLORS)) % len(_MARKERS)],
-            "edgecolor": "0.15",
-            "linewidth": 0.6,
-        }
-        found.append(ax.scatter(*X[chosen].T, s=42, zorder=2, label=plain(group), **style))
-    unknown = np.array([is_missing(group) for group in groups])
-    if unknown.any():
-        found.append(ax.scatter(*X[unknown].T, s=20, color="0.4", zorder=2, label="not known"))
-    return found
+def _names_left_out(n_models: int, n_named: int, n_suspects: int, n_written: int) -> list[str]:
+    """A line of the caption on the names that are not on the map."""
+    parts = []
+    if n_named < n_models:
+        which = "the suspects and one of each cluster" if n_suspects else "one of each cluster"
+        parts.append(f"named: {n_named:,} of {n_models:,} models, {which}")
+    if n_written < n_named:
+        parts.append(f"no room for {counted(n_named - n_written, 'name')}")
+    return ["; ".join(parts)] if parts else []
 
 
-def _draw_legend(ax, points):
-    return ax.legend(
-        handles=points,
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1),
-        borderaxespad=0.0,
-        frameon=False,
-        fontsize=SIDE_FONT,
-        ncols=int(np.ceil(len(points) / 25)),
-    )
-
-
-def _draw_scale(ax):
-    """A bar below the map, as long as a round distance."""
-    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
-
-    low, high = ax.get_xlim()
-    power = 10.0 ** np.floor(np.log10(0.25 * (high - low)))
-    length = power * max(m for m in (1, 2, 5) if m * power <= 0.25 * (high - low))
-    bar = AnchoredSizeBar(
-        ax.transData,
-        length,
-        f"distance {length:g}",
-        loc="upper left",
-        pad=0.2,
-        sep=2,
-        frameon=False,
-        bbox_to_anchor=(0, 0),
-        bbox_transform=ax.transAxes,
-        fontproperties={"size": SIDE_FONT},
-    )
-    ax.add_artist(bar)
-
-
-def _draw_names(ax, X, names):
-    """Annotations, with a line to a point farther away; and the number of names without room."""
-    font = float(np.clip(11 - 0.1 * len(names), 6.0, 9.0))
-    scale = POINTS_PER_INCH / ax.figure.dpi
-    box = ax.get_window_extent()
-    at = (ax.transData.transform(X) - [box.x0, box.y0]) * scale
-    sizes = np.array([[1.05 * text_width(name, font) + 2, 1.3 * font] for name in names])
-    boxes = label_boxes(at, sizes, (box.width * scale, box.height * scale))
-    texts = []
-    for position, point, size, name, found in zip(X, at, sizes, names, boxes):
-        if np.isnan(found[0]):
-            continue
-        nearest = np.clip(point, found[:2], found[2:])
-        line = None
-        if np.hypot(*(nearest - point)) > 8:
-            line = {"arrowstyle": "-", "color": "0.55", "linewidth": 0.5, "shrinkA": 0}
-            line |= {"shrinkB": 3, "relpos": tuple((nearest - found[:2]) / size)}
-        texts.append(
-            ax.annotate(
-                name,
-                position,
-                xytext=found[:2] + [1, 0.2 * font] - point,
-                textcoords="offset points",
-                fontsize=font,
-                va="bottom",
-                ha="left",
-                arrowprops=line,
-                parse_math=False,
-                zorder=3,
-            )
+def check_suspects(suspects: ArrayLike | None, n_models: int) -> np.ndarray:
+    """Indices of models, each once."""
+    found = np.atleast_1d(np.asarray([] if suspects is None else suspects))
+    if not found.size:
+        return np.array([], dtype=int)
+    if found.dtype.kind not in "iu" or found.ndim > 1:
+        raise TypeError(
+            "suspects must be indices of models, such as [0, 3]; the index of a name is "
+            "labels.index(name)."
         )
-    return texts, len(names) - len(texts)
+    if found.min() < 0 or found.max() >= n_models:
+        raise ValueError(
+            f"suspects must be indices from 0 to {n_models - 1}, as there are "
+            f"{counted(n_models, 'model')}; got {found[(found < 0) | (found >= n_models)][0]}."
+        )
+    return np.unique(found)

@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import check_grad
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import cdist
 
 from skzest.displays import ZooMapDisplay
 from skzest.displays._labels import label_boxes, overlap
 from skzest.displays._scaling import (
-    between,
     classical,
     largest_connected,
+    least_stress,
     nearest_tree,
     positions,
-    smacof,
+    squared_error,
     stress,
 )
 
@@ -34,12 +37,16 @@ def zoo(n_models, n_families=4, seed=0, spread=0.4):
     return (D + D.T) / 2, families
 
 
+def between(X):
+    return cdist(X, X)
+
+
 # ---------------------------------------------------------------- positions
 
 
 @settings(max_examples=30)
 @given(
-    seed=st.integers(0, 1000), n=st.integers(1, 12), method=st.sampled_from(["smacof", "classical"])
+    seed=st.integers(0, 1000), n=st.integers(1, 12), method=st.sampled_from(["stress", "classical"])
 )
 def test_points_of_a_plane_are_found_again(seed, n, method):
     D = between(np.random.default_rng(seed).normal(size=(n, 2)))
@@ -59,23 +66,41 @@ def test_stress_is_that_of_sklearn(n_models, spread):
         X, _ = of_sklearn(
             D, n_components=2, n_init=8, eps=1e-8, random_state=0, normalized_stress=False
         )
-    ours = stress(D, positions(D, "smacof", 0))
+    ours = stress(D, positions(D, "stress", 0))
     assert ours < 0.97 * stress(D, classical(D))  # there was something to gain
     assert ours <= 1.01 * stress(D, X)
 
 
-@settings(max_examples=30)
-@given(seed=st.integers(0, 1000), n_gaps=st.integers(0, 10))
-def test_a_step_never_raises_the_stress(seed, n_gaps):
+def zoo_with_unknown_distances(seed, n_gaps):
     rng = np.random.default_rng(seed)
     D, _ = zoo(8, seed=seed, spread=1.0)
     for i, j in rng.integers(8, size=(n_gaps, 2)):
         if i != j:
             D[i, j] = D[j, i] = np.nan
-    if len(largest_connected(D)) < 8:
-        return
-    start = rng.normal(size=(8, 2))
-    assert stress(D, smacof(D, start)) <= stress(D, start) + 1e-12
+    return D, rng.normal(size=(8, 2))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 1000), n_gaps=st.integers(0, 10))
+def test_the_stress_of_the_map_is_not_above_that_of_its_start(seed, n_gaps):
+    D, start = zoo_with_unknown_distances(seed, n_gaps)
+    X, error = least_stress(D, start)
+    assert stress(D, X) < stress(D, start)
+    assert_allclose(error, squared_error(D, X)[0])
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 1000), n_gaps=st.integers(0, 10))
+def test_gradient_is_that_of_the_error(seed, n_gaps):
+    D, start = zoo_with_unknown_distances(seed, n_gaps)
+
+    def error(flat):
+        return squared_error(D, flat.reshape(-1, 2))[0]
+
+    def gradient(flat):
+        return squared_error(D, flat.reshape(-1, 2))[1].ravel()
+
+    assert check_grad(error, gradient, start.ravel()) < 1e-4 * np.abs(gradient(start.ravel())).max()
 
 
 def test_stress_by_hand():
@@ -91,7 +116,7 @@ def test_unknown_distances_do_not_pull():
     D = truth.copy()
     for i, j in [(0, 1), (2, 5), (3, 8), (4, 7)]:
         D[i, j] = D[j, i] = np.nan
-    assert_allclose(between(positions(D, "smacof", 0)), truth, atol=0.01)
+    assert_allclose(between(positions(D, "stress", 0)), truth, atol=0.01)
 
 
 def test_models_without_distances_are_left_out():
@@ -109,6 +134,16 @@ def test_tree_is_the_shortest():
     twins = 1e-12 * D  # copies are this near
     assert_array_equal(nearest_tree(twins), nearest_tree(D))
     assert len(nearest_tree(np.zeros((3, 3)))) == 2
+    D[0, 1] = D[1, 0] = np.nan  # not known
+    assert sorted(map(sorted, nearest_tree(D).tolist())) == [[0, 2], [1, 2], [2, 3]]
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 1000), n=st.integers(2, 30))
+def test_tree_is_that_of_scipy(seed, n):
+    D = between(np.random.default_rng(seed).normal(size=(n, 3)))
+    expected = np.argwhere(minimum_spanning_tree(D).toarray() > 0)
+    assert sorted(map(sorted, nearest_tree(D).tolist())) == sorted(map(sorted, expected.tolist()))
 
 
 def test_unknown_distances_between_copies_go_by_way_of_others():
@@ -116,7 +151,7 @@ def test_unknown_distances_between_copies_go_by_way_of_others():
     np.fill_diagonal(D, 0)
     D[3, :3] = D[:3, 3] = 1.0
     D[0, 1] = D[1, 0] = np.nan
-    for method in ("classical", "smacof"):
+    for method in ("classical", "stress"):
         assert stress(D, positions(D, method, 0)) < 0.01
 
 
@@ -172,6 +207,49 @@ def test_names_are_written_apart_and_nothing_is_cut_off(n_models, spread):
     paper, drawn = display.figure_.bbox, display.figure_.get_tightbbox()
     assert drawn.x1 * display.figure_.dpi <= paper.x1 + 1
     assert drawn.y0 >= -0.02
+
+
+def test_a_name_that_is_first_takes_the_place_of_another():
+    points, sizes = [[50.0, 25.0]] * 40, [[60.0, 12.0]] * 40
+    boxes = label_boxes(points, sizes, (100, 50))
+    assert np.isnan(boxes[[30, 39]]).any()
+    boxes = label_boxes(points, sizes, (100, 50), n_first=2)
+    assert not np.isnan(boxes[:2]).any()
+    assert not overlap(boxes[:1], boxes[1:2]).any()
+
+
+def test_of_many_models_one_of_each_cluster_is_named():
+    D, families = zoo(90, n_families=5)
+    labels = [f"{family} {i}" for i, family in enumerate(families)]
+    display = ZooMapDisplay.from_distances(D, labels=labels, suspects=[7, 3])
+    named = {text.get_text() for text in display.text_}
+    assert {labels[3], labels[7]} <= named
+    medoids = named - {labels[3], labels[7]}
+    assert sorted(name[0] for name in medoids) == sorted(map(str, np.unique(families)))
+    caption = display.ax_.get_xlabel()
+    assert f"named: {len(named)} of 90 models, the suspects and one of each cluster" in caption
+    assert "positions of least stress" in caption
+    assert len(display.points_[-1].get_offsets()) == 2
+    assert [text.get_text() for text in display.legend_.get_texts()][-1] == "suspects"
+    everyone = ZooMapDisplay.from_distances(D[:60, :60], labels=labels[:60])
+    assert len(everyone.text_) == 60 and "named" not in everyone.ax_.get_xlabel()
+
+
+def test_suspects_without_a_known_distance_are_listed():
+    D, _ = zoo(6)
+    D[2], D[:, 2] = np.nan, np.nan
+    display = ZooMapDisplay.from_distances(D, suspects=[2])
+    assert display.legend_ is None
+    assert "not shown" in display.ax_.get_xlabel()
+
+
+def test_groups_beyond_the_markers_look_alike():
+    D, _ = zoo(60)
+    display = ZooMapDisplay.from_distances(D, groups=range(60), include_labels=False)
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts == [*map(str, range(49)), "other groups"]
+    assert len(display.points_[-1].get_offsets()) == 11
+    assert display.legend_.get_window_extent().x1 <= display.figure_.bbox.x1 + 1
 
 
 def test_one_unit_is_as_long_across_as_upwards():
@@ -230,9 +308,16 @@ def test_zoos_without_extent_are_drawn(D):
 
 def test_bad_input_is_refused():
     D, _ = zoo(4)
-    with pytest.raises(ValueError, match="method must be 'smacof' or 'classical'; got 'tsne'"):
+    with pytest.raises(ValueError, match="method must be 'stress' or 'classical'; got 'tsne'"):
         ZooMapDisplay.from_distances(D, method="tsne")
     with pytest.raises(ValueError, match="labels has 2 entries for 4 models"):
         ZooMapDisplay.from_distances(D, labels=["a", "b"])
     with pytest.raises(ValueError, match="D is not symmetric"):
         ZooMapDisplay.from_distances(np.triu(D))
+    with pytest.raises(ValueError, match=r"suspects must be indices from 0 to 3, .* got 4"):
+        ZooMapDisplay.from_distances(D, suspects=[0, 4])
+    labels = ["a", "b", "c", "d"]
+    with pytest.raises(TypeError, match=r"indices of models, .* labels\.index\(name\)"):
+        ZooMapDisplay.from_distances(D, labels=labels, suspects=["b"])
+    display = ZooMapDisplay.from_distances(D, labels=labels, suspects=[labels.index("b")])
+    assert_array_equal(display.suspects, [1])
