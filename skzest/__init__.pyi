@@ -37,8 +37,9 @@ from .maskers import AudioMasker, ImageMasker, TabularMasker, TextMasker
 from .plan import QueryPlan
 from .queries import CallableQuery, LiteRTQuery, OnnxQuery, SklearnQuery, TorchQuery, as_query
 from .report import html_report
-from .signature import LimeSignatureTransformer, model_distances
+from .signature import LimeSignatureTransformer
 from .store import AnswerStore
+from .without_signatures import model_distances
 
 __version__: str
 

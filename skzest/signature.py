@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._progress import CallbackSupportMixin, Progress, with_callbacks
 from ._validation import check_choice, check_models, check_n_reference, check_whole, listed
-from .asking import Extent, Panel, queries_of
-from .comparing import DISTANCES_FROM_SUMS, RunningProducts
+from .asking import Panel, queries_of
 from .maskers import BaseMasker, masker_for
 from .plan import (
     QueryPlan,
@@ -28,10 +26,7 @@ from .plan import (
 from .queries import Query, as_query, check_response
 from .store import check_cache
 
-__all__ = ["LimeSignatureTransformer", "model_distances"]
-
-# Of coefficients that model_distances holds at a time.
-_HELD_BYTES = 32 * 2**20
+__all__ = ["LimeSignatureTransformer"]
 
 
 class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -100,6 +95,9 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         arrives, so an interrupted run resumes, and a search over ``n_reference``, ``n_samples``,
         the surrogate or the distance asks each model about each point once. See
         :class:`~skzest.AnswerStore`. None stores nothing.
+    dtype : {"float64", "float32"}, default="float64"
+        Of the signatures. ``"float32"`` takes half the memory; coefficients are computed in float64
+        and rounded at the end, and so are distances of float32 signatures.
     n_jobs : int, default=None
         Number of parallel tasks, through joblib and its active backend.
     verbose : int, default=0
@@ -165,6 +163,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         batch_size="auto",
         random_state=0,
         cache=None,
+        dtype="float64",
         n_jobs=None,
         verbose=0,
     ):
@@ -182,6 +181,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         self.batch_size = batch_size
         self.random_state = random_state
         self.cache = cache
+        self.dtype = dtype
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -200,7 +200,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             Such as ``plan_`` of another transformer, or one read by :meth:`QueryPlan.load`.
         **params
             Any of ``n_reference`` (a prefix of the plan), ``n_classes``, ``adapter``,
-            ``batch_size``, ``cache``, ``n_jobs``, ``verbose``.
+            ``batch_size``, ``cache``, ``dtype``, ``n_jobs``, ``verbose``.
 
         Raises
         ------
@@ -209,8 +209,9 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         """
         if not isinstance(plan, QueryPlan):
             raise TypeError(f"plan must be a QueryPlan; got {type(plan).__name__}.")
-        free = {"n_reference", "n_classes", "adapter", "batch_size", "cache", "n_jobs", "verbose"}
-        settled = sorted(set(params) - free)
+        of_plan = ("n_reference", "n_classes", "adapter")
+        of_run = ("batch_size", "cache", "dtype", "n_jobs", "verbose")
+        settled = sorted(set(params) - {*of_plan, *of_run})
         if settled:
             raise TypeError(
                 f"{listed(settled)} cannot be given: the plan determines it. Leave it out, or make "
@@ -355,7 +356,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
         Returns
         -------
-        signatures : ndarray of shape (n_models, n_classes * n_components)
+        signatures : ndarray of shape (n_models, n_classes * n_components), of ``dtype``
             One class after another. A class that a model lacks is a block of NaN; a model that
             gives every question the same answer is a row of zeros.
 
@@ -384,7 +385,8 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         columns = panel.class_columns(self.classes_, self._remedy_for_classes)
         if are_new and self.n_classes is None:
             panel.check_beside(self.classes_)
-        signatures = np.full((len(panel), self.n_classes_, self.n_components_), np.nan)
+        shape = len(panel), self.n_classes_, self.n_components_
+        signatures = np.full(shape, np.nan, dtype=self._dtype())
         with progress.stage("questions answered", panel.n_questions) as report:
             extents = panel.coefficients(signatures, columns, self.n_jobs, report)
         for signature, extent, its_columns in zip(signatures, extents, columns, strict=True):
@@ -392,27 +394,6 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
                 signature[its_columns] = 0.0
         panel.warn_of_constant(extents)
         return signatures.reshape(len(panel), -1)
-
-    def _distances(self, panel: Panel, progress: Progress, distance: str) -> np.ndarray:
-        """Distances between the models of a panel, point by point."""
-        columns = panel.class_columns(self.classes_, self._remedy_for_classes)
-        present = np.zeros((len(panel), self.n_classes_), dtype=bool)
-        for of_one, its_columns in zip(present, columns, strict=True):
-            of_one[its_columns] = True
-        sums, runs = RunningProducts(present), []
-        n_points = max(_HELD_BYTES // (8 * present.size * int(self.plan_.n_columns.max())), 1)
-        with progress.stage("questions answered", panel.n_questions) as report:
-            for W, extents in panel.coefficients_by_points(
-                n_points, self.n_classes_, columns, self.n_jobs, report
-            ):
-                sums.add(W)
-                runs.append(extents)
-        whole = [reduce(Extent.joined, of_one) for of_one in zip(*runs, strict=True)]
-        panel.warn_of_constant(whole)
-        D = sums.distances(distance)
-        constant = np.array([extent.is_constant for extent in whole])
-        D[constant] = D[:, constant] = np.nan
-        return D
 
     @property
     def _remedy_for_classes(self) -> str:
@@ -426,6 +407,12 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             f'here, and pass alignment="greedy", n_classes={n} to zest_distances. If all models '
             "use the same labels, leave n_classes= out."
         )
+
+    def _dtype(self) -> np.dtype:
+        # NumPy's own types are as good as their names.
+        name = getattr(self.dtype, "name", getattr(self.dtype, "__name__", self.dtype))
+        check_choice(name, "dtype", ("float64", "float32"))
+        return np.dtype(name)
 
     def _batch_size(self) -> int | str | None:
         if _is_auto(self.batch_size):
@@ -448,6 +435,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         if not callable(adapter):
             raise TypeError(f"adapter must be 'auto' or a callable; got {adapter!r}.")
         check_response(self.response, self.clip)
+        self._dtype()
         settled = isinstance(self.reference, QueryPlan)
         return queries_of(zoo, self.reference.response if settled else self.response, adapter)
 
@@ -518,66 +506,3 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
 
 def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def model_distances(
-    models: Sequence[object], transformer: LimeSignatureTransformer, *, distance: str = "cosine"
-) -> np.ndarray:
-    """Distances between models without their signatures, which may not fit into memory.
-
-    The same as :func:`~skzest.zest_distances` of the signatures, up to rounding: sums of
-    products are kept while one reference point after another is asked about. A zoo of networks
-    with a thousand classes, or of thousands of models, takes the memory of its distance matrix.
-
-    Parameters
-    ----------
-    models : list, tuple, 1-D object array or Series of fitted classifiers
-    transformer : LimeSignatureTransformer
-        The questions. It is cloned and fitted to the models; a fitted one asks its own plan.
-    distance : {"cosine", "angular", "euclidean"}, default="cosine"
-
-    Returns
-    -------
-    D : ndarray of shape (n_models, n_models)
-        Symmetric, with zeros on the diagonal. NaN for constant models, and for pairs of models
-        without a common class. A cosine distance below about 1e-14 is rounding, and so are
-        angular and Euclidean distances below about 1e-7 of the largest.
-
-    Raises
-    ------
-    TypeError
-        If ``transformer`` is not a LimeSignatureTransformer.
-    ValueError
-        If ``distance`` is unknown. As :meth:`LimeSignatureTransformer.fit_transform` otherwise.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from skzest import LimeSignatureTransformer, model_distances
-    >>> X, y = load_iris(return_X_y=True)
-    >>> zoo = [LogisticRegression(C=C, max_iter=1000).fit(X, y) for C in (1, 2)]
-    >>> zoo.append(GaussianNB().fit(X, y))
-    >>> D = model_distances(zoo, LimeSignatureTransformer(X, n_reference=16, n_samples=64))
-    >>> bool(D[0, 1] < D[0, 2])
-    True
-    """
-    if not isinstance(transformer, LimeSignatureTransformer):
-        raise TypeError(
-            "transformer must be a LimeSignatureTransformer; got "
-            f"{type(transformer).__name__}. Pass LimeSignatureTransformer(reference, ...)."
-        )
-    check_choice(distance, "distance", DISTANCES_FROM_SUMS)
-    is_fitted = hasattr(transformer, "plan_")
-    lime = transformer if is_fitted else clone(transformer)
-    queries, names = lime._queries(models, reset=not is_fitted)
-    progress = Progress(lime.verbose)
-    if not is_fitted:
-        lime.plan_ = lime._plan(progress)
-    with lime._panel(queries, names) as panel:
-        if not is_fitted:
-            lime._set_classes(panel)
-        elif lime.n_classes is None:
-            panel.check_beside(lime.classes_)
-        return lime._distances(panel, progress, distance)

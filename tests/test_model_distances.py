@@ -14,8 +14,9 @@ from skzest import (
     ImageMasker,
     LimeSignatureTransformer,
     UndefinedSignatureWarning,
+    distance_interval,
     model_distances,
-    signature,
+    without_signatures,
     zest_distances,
 )
 
@@ -31,13 +32,14 @@ ZOO = [
 
 def _lime(**params):
     masker = ImageMasker(image_shape=(8, 8))
-    return LimeSignatureTransformer(X, n_reference=12, n_samples=64, masker=masker, **params)
+    params = {"n_reference": 12, "n_samples": 64, "masker": masker} | params
+    return LimeSignatureTransformer(X, **params)
 
 
 @pytest.mark.parametrize("distance", ["cosine", "angular", "euclidean"])
 @pytest.mark.parametrize("held", [1, 2**26])
 def test_they_are_those_of_the_signatures(distance, held, monkeypatch):
-    monkeypatch.setattr(signature, "_HELD_BYTES", held)  # one point at a time, or all
+    monkeypatch.setattr(without_signatures, "_HELD_BYTES", held)  # one point at a time, or all
     lime = _lime()
     D = model_distances(ZOO, lime, distance=distance)
     assert not hasattr(lime, "plan_"), "a transformer that is not fitted is cloned"
@@ -50,6 +52,31 @@ def test_they_are_those_of_the_signatures(distance, held, monkeypatch):
     assert_allclose(model_distances(ZOO[::-1], lime, distance=distance), D[::-1, ::-1], atol=small)
 
 
+@pytest.mark.parametrize("held", [1, 2**26])
+def test_sums_give_the_intervals_of_the_signatures(held, monkeypatch):
+    monkeypatch.setattr(without_signatures, "_HELD_BYTES", held)
+    lime = _lime().fit(ZOO)
+    S = lime.transform(ZOO)
+    D, sums = model_distances(ZOO, lime, return_sums=True)
+    assert_allclose(D, model_distances(ZOO, lime), atol=1e-14)
+    for i, j in [(0, 1), (1, 2), (2, 0)]:
+        expected = distance_interval(S[i], S[j], lime.plan_, n_classes=10, level=0.9)
+        interval = sums.interval(i, j, level=0.9)
+        assert 0.01 < expected.low < expected.high < 1
+        assert_allclose(list(vars(interval).values()), list(vars(expected).values()), rtol=1e-9)
+    same = sums.interval(0, 3)
+    assert same.estimate == same.low == same.high == 0.0
+
+
+def test_a_constant_model_has_no_interval_and_one_point_gives_none():
+    zoo = [*ZOO[:2], DummyClassifier().fit(X, Y)]
+    with pytest.warns(UndefinedSignatureWarning):
+        _, sums = model_distances(zoo, _lime(), return_sums=True)
+    assert np.isnan(sums.interval(0, 2).estimate) and sums.interval(0, 1).estimate > 0.01
+    with pytest.raises(ValueError, match=r"at least 2 reference points; got 1\. .*n_reference="):
+        model_distances(ZOO, _lime(n_reference=1), return_sums=True)[1].interval(0, 1)
+
+
 def test_constant_models_have_no_distance():
     zoo = [*ZOO[:2], DummyClassifier().fit(X, Y)]
     with pytest.warns(UndefinedSignatureWarning, match=r"models\[2\] \(DummyClassifier\)"):
@@ -58,7 +85,7 @@ def test_constant_models_have_no_distance():
 
 
 def test_a_store_is_used_point_by_point(tmp_path, monkeypatch):
-    monkeypatch.setattr(signature, "_HELD_BYTES", 1)
+    monkeypatch.setattr(without_signatures, "_HELD_BYTES", 1)
     store = AnswerStore(tmp_path / "answers.sqlite")
     expected = zest_distances(_lime(cache=store).fit_transform(ZOO), n_classes=10)
     before = store.stats()

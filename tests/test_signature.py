@@ -24,6 +24,9 @@ from skzest import (
     LimeSignatureTransformer,
     TabularMasker,
     UndefinedSignatureWarning,
+    ZestDistanceTransformer,
+    distance_interval,
+    model_distances,
     zest_distances,
 )
 from skzest.queries import CallableQuery
@@ -291,6 +294,40 @@ def test_copies_of_all_points_are_never_held_at_once():
 
 
 # --- manners of scikit-learn ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("f4")])
+def test_float32_signatures_are_those_of_float64_rounded_once(zoo, dtype):
+    exact, rounded = (_lime(dtype=t).fit_transform(zoo) for t in ("float64", dtype))
+    assert (exact.dtype, rounded.dtype) == (np.float64, np.float32)
+    assert_array_equal(rounded, exact.astype(np.float32))
+    assert np.abs(rounded - exact).max() > 1e-8
+
+
+def test_everything_takes_float32_signatures(zoo, tmp_path):
+    lime = _lime(dtype="float32", cache=tmp_path / "answers.sqlite")
+    S = lime.fit_transform(zoo)
+    D = zest_distances(_lime().fit_transform(zoo))
+    assert_allclose(zest_distances(S), D, atol=1e-8)
+    assert_array_equal(lime.fit_transform(zoo), S)  # from the store
+    copy = LimeSignatureTransformer.from_plan(lime.plan_, dtype="float32").fit(zoo)
+    assert_array_equal(copy.transform(zoo), S)
+    pipeline = make_pipeline(lime, ZestDistanceTransformer())
+    assert_allclose(pipeline.fit_transform(zoo), D, atol=1e-8)
+    assert distance_interval(S[0], S[1], lime.plan_).estimate == pytest.approx(D[0, 1], abs=1e-8)
+    assert model_distances(zoo, lime)[0, 1] == pytest.approx(D[0, 1], abs=1e-12)
+    pytest.importorskip("pandas")
+    frame = lime.set_output(transform="pandas").fit_transform(zoo)
+    assert set(frame.dtypes) == {np.dtype("float32")}
+    assert list(frame.columns) == list(lime.get_feature_names_out())
+    assert_allclose(zest_distances(frame), D, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int64", np.int8, None, 32])
+def test_another_dtype_is_refused_before_anything_is_asked(dtype):
+    untouchable = CallableQuery(lambda batch: 1 / 0, output="logits")
+    with pytest.raises(ValueError, match="dtype must be 'float64' or 'float32'; got"):
+        _lime(dtype=dtype).fit_transform([untouchable])
 
 
 def test_clone_shares_the_reference(zoo):

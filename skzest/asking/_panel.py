@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -207,7 +207,7 @@ class Panel:
         n_jobs: int | None = None,
         report: Callable[[int], None] | None = None,
         *,
-        points: range | None = None,
+        points: slice | None = None,
         keep_scores: bool = False,
     ) -> list[Extent]:
         """Ask the plan, and write the coefficients of each model into its rows of ``out``.
@@ -220,8 +220,8 @@ class Panel:
         n_jobs : int, optional
         report : callable, optional
             Told the number of questions answered.
-        points : range, optional
-            Positions of the points to ask about, one after another; None is the whole plan.
+        points : slice, optional
+            Which points to ask about; None is the whole plan.
         keep_scores : bool, default=False
             Scores for all masks take the place of coefficients.
 
@@ -248,21 +248,6 @@ class Panel:
             if report is not None:
                 report(sum(plan.n_questions[start:stop]) * len(members))
         return [extents[i] for i in range(len(self))]
-
-    def coefficients_by_points(
-        self,
-        n_points: int,
-        n_classes: int,
-        columns: Sequence[np.ndarray],
-        n_jobs: int | None = None,
-        report: Callable[[int], None] | None = None,
-    ) -> Iterator[tuple[np.ndarray, list[Extent]]]:
-        """As :meth:`coefficients`, ``n_points`` at a time; 0 for classes that a model lacks."""
-        for start in range(0, len(self.plan), n_points):
-            points = range(start, min(start + n_points, len(self.plan)))
-            width = int(self.plan.n_columns[points.start : points.stop].sum())
-            out = np.zeros((len(self), n_classes, width))
-            yield out, self.coefficients(out, columns, n_jobs, report, points=points)
 
     def scores(self, classes: np.ndarray, remedy: str) -> tuple[np.ndarray, np.ndarray]:
         """Ask the whole plan; scores for all masks, and which models are constant.

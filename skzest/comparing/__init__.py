@@ -16,7 +16,7 @@ from ._interval import DistanceInterval, check_level, distance_interval, jackkni
 from ._metrics import slices
 from ._nearest import nearest_models
 from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
-from ._running import DISTANCES_FROM_SUMS, RunningProducts
+from ._running import DISTANCES_FROM_SUMS, PointSums, RunningProducts
 from ._signatures import Signatures, check_plan
 from ._tables import ShownAsTable, TableText, escape, interval_text, number, p_value
 
@@ -27,6 +27,7 @@ __all__ = [
     "DistanceExplanation",
     "DistanceInterval",
     "DistanceShare",
+    "PointSums",
     "ReferenceCurve",
     "RunningProducts",
     "ShownAsTable",
