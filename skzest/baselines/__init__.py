@@ -10,9 +10,11 @@ from ._boundary import boundary_distances, boundary_points
 from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
 from ._correlation import correlation_distances
+from ._fixed import FixedQuestions
 from ._mistakes import mistake_distances, victim_mistakes
 from ._modeldiff import ddv_distances, ddv_pairs
 from ._predictions import prediction_distances
+from ._prepared import prepare_questions
 from ._registry import BASELINES, Baseline, baseline_distances
 from ._scores import Scores, ask_copies, ask_points, plan_of_points
 from ._weights import weight_distances
@@ -20,6 +22,7 @@ from ._weights import weight_distances
 __all__ = [
     "BASELINES",
     "Baseline",
+    "FixedQuestions",
     "Scores",
     "ask_copies",
     "ask_points",
@@ -35,6 +38,7 @@ __all__ = [
     "passthrough_distances",
     "plan_of_points",
     "prediction_distances",
+    "prepare_questions",
     "victim_mistakes",
     "weight_distances",
 ]

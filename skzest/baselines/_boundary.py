@@ -13,10 +13,15 @@ from .._points import in_dtype
 from .._validation import check_models, check_whole
 from ..maskers import numeric_points
 from ..plan import QueryPlan
-from ._copies import disagreement
-from ._scores import Points, ask_points, check_victim
+from ._copies import label_distances
+from ._scores import Compare, Points, ask_copies, ask_points, check_victim, plan_of_points
 
-__all__ = ["as_array_of_points", "boundary_distances", "boundary_points"]
+__all__ = [
+    "as_array_of_points",
+    "boundary_distances",
+    "boundary_points",
+    "boundary_questions",
+]
 
 
 def boundary_distances(
@@ -46,7 +51,7 @@ def boundary_distances(
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        In [0, 1], symmetric, zeros on the diagonal.
+        In [0, 1], symmetric, zeros on the diagonal; NaN without a class in common.
 
     Notes
     -----
@@ -77,16 +82,24 @@ def boundary_distances(
     [0.0, 0.5, 0.0]
     """
     zoo = check_models(models)
-    points = as_array_of_points(points, "boundary_distances")
-    n_points = len(points) if n_points is None else n_points
-    near = boundary_points(
+    plan, compare = boundary_questions(
         zoo[check_victim(victim, len(zoo))],
         points,
-        n_points,
+        n_points=n_points,
         n_steps=n_steps,
         random_state=random_state,
     )
-    return disagreement(ask_points(zoo, near, response="label").labels)
+    return compare(ask_copies(zoo, plan))
+
+
+def boundary_questions(
+    owner: object, points: Points, *, n_points: int | None, n_steps: int, random_state: int
+) -> tuple[QueryPlan, Compare]:
+    """Points near the boundary of a model, and how answers to them are compared."""
+    points = as_array_of_points(points, "boundary_distances")
+    n_points = len(points) if n_points is None else n_points
+    near = boundary_points(owner, points, n_points, n_steps=n_steps, random_state=random_state)
+    return plan_of_points(near, "label"), label_distances
 
 
 def boundary_points(

@@ -16,6 +16,7 @@ __all__ = [
     "check_several_copies",
     "copy_label_distances",
     "disagreement",
+    "label_distances",
     "passthrough_distances",
 ]
 
@@ -111,7 +112,7 @@ def copy_label_distances(models: Models, plan: QueryPlan | None = None) -> np.nd
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        In [0, 1], symmetric, zeros on the diagonal.
+        In [0, 1], symmetric, zeros on the diagonal; NaN without a class in common.
 
     See Also
     --------
@@ -133,7 +134,7 @@ def copy_label_distances(models: Models, plan: QueryPlan | None = None) -> np.nd
     >>> bool(D[0, 1] == 0 < D[0, 2])
     True
     """
-    return disagreement(scores_of_copies(models, plan).labels)
+    return label_distances(scores_of_copies(models, plan))
 
 
 def check_several_copies(plan: QueryPlan) -> None:
@@ -144,6 +145,14 @@ def check_several_copies(plan: QueryPlan) -> None:
             "least 2 are needed. Pass the plan_ of a LimeSignatureTransformer, or Scores from "
             "ask_copies."
         )
+
+
+def label_distances(scores: Scores) -> np.ndarray:
+    """Share of the questions with different labels; NaN for models without a class in common."""
+    has = ~np.isnan(scores.values[:, 0])
+    D = disagreement(scores.labels)
+    D[~(has[:, None] & has).any(axis=2)] = np.nan
+    return D
 
 
 def disagreement(labels: np.ndarray) -> np.ndarray:

@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..plan import QueryPlan
 from ..store import AnswerStore
-from ._scores import Scores, ask_copies, ask_more
+from ._scores import Compare, ask_copies, ask_more
 from ._weights import weight_distances
 
-__all__ = ["AskedSet", "Compare", "FixedQuestions", "WeightSet"]
+__all__ = ["AskedSet", "Cache", "FixedQuestions", "WeightSet"]
 
-# From the scores of several models to the distances between them.
-Compare = Callable[[Scores], np.ndarray]
 Cache = str | os.PathLike[str] | AnswerStore | None
 
 
@@ -48,7 +47,9 @@ class AskedSet:
     def distances(self, models: Sequence[object]) -> dict[str, np.ndarray]:
         """Distances of models to the owner's by name, each of shape (n_models,)."""
         scores = ask_more(self._owner, models, cache=self._cache)
-        return {name: compare(scores)[0, 1:] for name, compare in self._compare.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what is undefined is NaN
+            return {name: compare(scores)[0, 1:] for name, compare in self._compare.items()}
 
 
 class WeightSet:
@@ -56,7 +57,7 @@ class WeightSet:
 
     n_questions = 0
 
-    def __init__(self, name: str, owner: object):
+    def __init__(self, owner: object, name: str):
         weight_distances([owner, owner])  # refuses an owner without weights
         self._name, self._owner = name, owner
 

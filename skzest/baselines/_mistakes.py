@@ -7,10 +7,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_models, check_whole
-from ._copies import disagreement
-from ._scores import Models, Points, Scores, ask_points, check_victim, some_points
+from ..plan import QueryPlan
+from ._copies import disagreement, label_distances
+from ._scores import (
+    Compare,
+    Models,
+    Points,
+    Scores,
+    ask_copies,
+    ask_points,
+    check_victim,
+    plan_of_points,
+    some_points,
+)
 
-__all__ = ["check_truth", "mistake_distances", "victim_mistakes"]
+__all__ = ["check_truth", "mistake_distances", "mistake_questions", "victim_mistakes"]
 
 
 def mistake_distances(
@@ -44,7 +55,7 @@ def mistake_distances(
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        In [0, 1], symmetric, zeros on the diagonal.
+        In [0, 1], symmetric, zeros on the diagonal; NaN without a class in common.
 
     Raises
     ------
@@ -83,9 +94,16 @@ def mistake_distances(
         wrong = _wrong(models, check_victim(victim, len(models)), y)
         return disagreement(models.labels[:, _first(wrong, n_points)])
     zoo = check_models(models)
-    wrong = victim_mistakes(zoo[check_victim(victim, len(zoo))], points, y)
-    chosen = some_points(points, _first(wrong, n_points))
-    return disagreement(ask_points(zoo, chosen, response="label").labels)
+    plan, compare = mistake_questions(zoo[check_victim(victim, len(zoo))], points, y, n_points)
+    return compare(ask_copies(zoo, plan))
+
+
+def mistake_questions(
+    owner: object, points: Points, y: ArrayLike | None, n_points: int | None = None
+) -> tuple[QueryPlan, Compare]:
+    """The points that a model gets wrong, and how answers to them are compared."""
+    wrong = _first(victim_mistakes(owner, points, y), n_points)
+    return plan_of_points(some_points(points, wrong), "label"), label_distances
 
 
 def victim_mistakes(victim: object, points: Points, y: ArrayLike | None) -> np.ndarray:

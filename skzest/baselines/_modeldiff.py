@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,9 +15,17 @@ from ..comparing import zest_distances
 from ..plan import QueryPlan
 from ..queries import TorchQuery, as_query
 from ._boundary import as_array_of_points
-from ._scores import Scores, ask_points, check_victim
+from ._scores import (
+    Compare,
+    Points,
+    Scores,
+    ask_copies,
+    ask_points,
+    check_victim,
+    plan_of_points,
+)
 
-__all__ = ["ddv_distances", "ddv_pairs", "decision_distances", "reaction_distances"]
+__all__ = ["ddv_distances", "ddv_pairs", "ddv_questions", "decision_distances"]
 
 
 def ddv_distances(
@@ -84,20 +93,33 @@ def ddv_distances(
     True
     """
     zoo = check_models(models)
-    points = as_array_of_points(points, "ddv_distances")
-    if n_pairs is not None:
-        points = points[: check_whole(n_pairs, "n_pairs")]
-    query = as_query(zoo[check_victim(victim, len(zoo))])
-    moved = ddv_pairs(
-        query,
+    plan, compare = ddv_questions(
+        zoo[check_victim(victim, len(zoo))],
         points,
+        n_pairs=n_pairs,
         search=search,
         radius=radius,
         n_steps=n_steps,
         random_state=random_state,
         response=response,
     )
-    return reaction_distances(ask_points(zoo, np.concatenate([points, moved]), response=response))
+    return compare(ask_copies(zoo, plan))
+
+
+def ddv_questions(
+    owner: object,
+    points: Points,
+    *,
+    n_pairs: int | None = None,
+    response: str = "logit",
+    **search: Any,
+) -> tuple[QueryPlan, Compare]:
+    """Both points of each pair, and how answers to them are compared."""
+    points = as_array_of_points(points, "ddv_distances")
+    if n_pairs is not None:
+        points = points[: check_whole(n_pairs, "n_pairs")]
+    moved = ddv_pairs(as_query(owner), points, response=response, **search)
+    return plan_of_points(np.concatenate([points, moved]), response), reaction_distances
 
 
 def reaction_distances(scores: Scores) -> np.ndarray:

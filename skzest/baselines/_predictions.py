@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._copies import disagreement
+from ._copies import label_distances
 from ._scores import Models, Points, scores_at
 
 __all__ = ["prediction_distances"]
@@ -27,7 +27,7 @@ def prediction_distances(models: Models, points: Points | None = None) -> np.nda
     Returns
     -------
     D : ndarray of shape (n_models, n_models)
-        In [0, 1], symmetric, zeros on the diagonal.
+        In [0, 1], symmetric, zeros on the diagonal; NaN without a class in common.
 
     Notes
     -----
@@ -49,4 +49,4 @@ def prediction_distances(models: Models, points: Points | None = None) -> np.nda
     >>> float(D[0, 1].round(2))  # one class of three is right
     0.67
     """
-    return disagreement(scores_at(models, points, "label").labels)
+    return label_distances(scores_at(models, points, "label"))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,17 +14,26 @@ from .. import _points
 from .._validation import check_choice, check_models, check_whole
 from ..comparing import check_plan
 from ..plan import QueryPlan
-from ._boundary import boundary_distances
+from ._boundary import boundary_distances, boundary_questions
 from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
 from ._correlation import correlation_distances
-from ._mistakes import check_truth, mistake_distances
-from ._modeldiff import ddv_distances
+from ._mistakes import check_truth, mistake_distances, mistake_questions
+from ._modeldiff import ddv_distances, ddv_questions
 from ._predictions import prediction_distances
-from ._scores import Points, Scores, ask_copies, ask_points, check_victim, some_points
+from ._scores import (
+    Compare,
+    Points,
+    Scores,
+    ask_copies,
+    ask_points,
+    check_victim,
+    first_questions,
+    some_points,
+)
 from ._weights import weight_distances
 
-__all__ = ["BASELINES", "Baseline", "baseline_distances"]
+__all__ = ["BASELINES", "Baseline", "baseline_distances", "fixed_by"]
 
 _BOUNDARY_STEPS, _DDV_STEPS = 4, 20
 _SAC_POINTS = 1024
@@ -32,6 +41,7 @@ _SAC_POINTS = 1024
 _Distances = Callable[..., np.ndarray]
 _Arguments = dict[str, Any]
 _Count = Callable[[QueryPlan, int], int]
+_Fix = Callable[..., tuple[QueryPlan, Compare]]
 
 
 class _Given(NamedTuple):
@@ -122,6 +132,9 @@ class Baseline:
         From a plan and a number of points to the number of questions for each model.
     search : callable
         The same for the extra questions to the victim alone.
+    fix : callable or None
+        From the victim and the arguments to a plan of questions that others can be asked later,
+        and a function from scores to distances; None where the victim does not matter.
 
     Examples
     --------
@@ -151,6 +164,7 @@ class Baseline:
     arguments: Callable[[_Given], _Arguments]
     questions: _Count
     search: _Count = _no_questions
+    fix: _Fix | None = None
 
     def n_queries(self, plan: QueryPlan, n_points: int | None = None) -> int:
         """Questions for each model, given `n_points` points (None: those of the plan).
@@ -213,11 +227,11 @@ _ALL = (
     Baseline("combined", combined_distances, _OURS, *_COPIES),
     Baseline("predictions", prediction_distances, _JIA_43, "points", _first_points, _one_a_point),
     Baseline("boundary", boundary_distances, _CAO, "made points", _boundary_search, _budget,
-             lambda plan, n: n + -(-plan.n_queries // 2) * _BOUNDARY_STEPS),
+             lambda plan, n: n + -(-plan.n_queries // 2) * _BOUNDARY_STEPS, boundary_questions),
     Baseline("ddv", ddv_distances, "Li et al., ISSTA 2021", "made points", _pair_search,
-             _two_a_pair, lambda plan, n: _n_pairs(plan, n) * (_DDV_STEPS + 1)),
+             _two_a_pair, lambda plan, n: _n_pairs(plan, n) * (_DDV_STEPS + 1), ddv_questions),
     Baseline("mistakes", mistake_distances, "Godinot et al., AAAI 2025", "mistakes",
-             _points_and_truth, _one_a_point, lambda plan, n: n),
+             _points_and_truth, _one_a_point, lambda plan, n: n, mistake_questions),
     Baseline("correlation", correlation_distances, "Guan et al., NeurIPS 2022", "points",
              _first_points, lambda plan, n: min(_one_a_point(plan, n), _SAC_POINTS)),
     Baseline("weights", weight_distances, "Jia et al., IEEE S&P 2021", "weights",
@@ -297,11 +311,27 @@ def baseline_distances(
         if b.asks in shared:
             scores = shared[b.asks]
             if b.asks == "points":
-                scores = _first(scores, b.n_queries(plan, len(points)))
+                scores = first_questions(scores, b.n_queries(plan, len(points)))
             distances[b.name] = b.function(scores)
         else:
             distances[b.name] = b(zoo, plan, points, y, victim=victim, random_state=random_state)
     return distances
+
+
+def fixed_by(
+    owner: object,
+    baseline: Baseline,
+    plan: QueryPlan,
+    points: Points,
+    y: ArrayLike | None,
+    random_state: int,
+) -> tuple[QueryPlan, Compare]:
+    """The questions of a baseline that one model fixes, and how their answers are compared."""
+    if baseline.fix is None:
+        raise ValueError(f"{baseline.name!r} has no questions that depend on a model.")
+    n = baseline.n_queries(plan, len(points))
+    arguments = baseline.arguments(_Given(plan, points, y, n, 0, random_state))
+    return baseline.fix(owner, **{k: v for k, v in arguments.items() if k != "victim"})
 
 
 def _names(names: Sequence[str] | None, points: Points, y: ArrayLike | None) -> list[str]:
@@ -327,11 +357,3 @@ def _shared_scores(
         first = some_points(points, np.arange(max(of_points)))
         shared["points"] = ask_points(zoo, first, response=plan.response, clip=plan.clip)
     return shared
-
-
-def _first(scores: Scores, n_questions: int) -> Scores:
-    """The answers to the first questions; each point is one question."""
-    if n_questions >= scores.values.shape[1]:
-        return scores
-    values = scores.values[:, :n_questions]
-    return replace(scores, values=values, plan=scores.plan.take(n_questions))

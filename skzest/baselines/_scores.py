@@ -23,11 +23,13 @@ from ..queries import Query, as_query, check_comparable_columns
 from ..store import AnswerStore, check_cache
 
 __all__ = [
+    "Compare",
     "Scores",
     "ask_copies",
     "ask_more",
     "ask_points",
     "check_victim",
+    "first_questions",
     "plan_of",
     "plan_of_points",
     "scores_at",
@@ -95,6 +97,9 @@ class Scores:
 # A list of models, or the answers that they have given.
 Models = Sequence[object] | Scores
 
+# From the scores of several models to the distances between them.
+Compare = Callable[[Scores], np.ndarray]
+
 # ---------------------------------------------------------------- asking
 
 
@@ -157,28 +162,28 @@ def ask_copies(
 
 
 def ask_more(
-    before: Scores,
+    owner: Scores,
     models: Sequence[object],
     *,
     cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> Scores:
-    """Ask further models what others have answered: the scores of all, the earlier ones first."""
-    with _panel(models, before.plan, as_query, cache) as panel:
+    """Ask other models what the owner's has answered: the scores of all, the owner's first."""
+    with _panel(models, owner.plan, as_query, cache) as panel:
         asked = [panel.look(i) for i in range(len(panel))]
         check_comparable_columns(
-            ["the models asked before", *(r.name for r in asked)],
-            [before.classes, *(r.query.classes_ for r in asked)],
-            [len(before.classes), *(r.n_columns or 0 for r in asked)],
+            ["the owner's model", *(r.name for r in asked)],
+            [owner.classes, *(r.query.classes_ for r in asked)],
+            [len(owner.classes), *(r.n_columns or 0 for r in asked)],
         )
-        classes = np.unique(np.concatenate([before.classes, panel.classes()]))
+        classes = np.unique(np.concatenate([owner.classes, *(r.labels for r in asked)]))
         more = _asked(panel, classes)
-    values = np.full((len(before), *more.values.shape[1:]), np.nan)
-    values[:, :, np.searchsorted(classes, before.classes)] = before.values
+    values = np.full((len(owner), *more.values.shape[1:]), np.nan)
+    values[:, :, np.searchsorted(classes, owner.classes)] = owner.values
     return Scores(
         np.concatenate([values, more.values]),
         classes,
-        before.plan,
-        np.concatenate([before.constant, more.constant]),
+        owner.plan,
+        np.concatenate([owner.constant, more.constant]),
     )
 
 
@@ -317,6 +322,14 @@ def scores_at(models: Models, points: Points, response: str) -> Scores:
     if points is not None:
         raise TypeError("Scores already hold the answers: omit points.")
     return models
+
+
+def first_questions(scores: Scores, n_questions: int) -> Scores:
+    """The answers to the first questions; each point is one question."""
+    if n_questions >= scores.values.shape[1]:
+        return scores
+    values = scores.values[:, :n_questions]
+    return replace(scores, values=values, plan=scores.plan.take(n_questions))
 
 
 def some_points(points: Points, which: np.ndarray) -> Points:

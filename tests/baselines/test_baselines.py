@@ -85,13 +85,6 @@ def _counted_zoo():
     return counted, [c.query("predict_proba", classes=m.classes_) for c, m in zip(counted, ZOO)]
 
 
-@pytest.fixture
-def one_row_is_looked_at_first(monkeypatch):
-    """Nor are questions asked again later, so that all others can be counted."""
-    monkeypatch.setattr("skzest.asking._panel.FIRST_LOOK_ROWS", 1)
-    monkeypatch.setattr("skzest.asking._asker._AGAIN", 0.0)
-
-
 @each
 @pytest.mark.parametrize("n_points", [11, 150])
 def test_the_stated_number_of_questions_is_asked(baseline, n_points, one_row_is_looked_at_first):
