@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,21 @@ from ._weights import weight_distances
 __all__ = ["AskedSet", "Cache", "FixedQuestions", "WeightSet"]
 
 Cache = str | os.PathLike[str] | AnswerStore | None
+
+
+class SetAnswers(NamedTuple):
+    """What models answered to a set of questions.
+
+    Attributes
+    ----------
+    distances : dict of str to ndarray of shape (n_models,)
+        To the owner's model, by name.
+    labels : ndarray of shape (n_models, n_questions) or None
+        The predicted classes.
+    """
+
+    distances: dict[str, np.ndarray]
+    labels: np.ndarray | None = None
 
 
 class AskedSet:
@@ -44,12 +60,13 @@ class AskedSet:
         )
         self.n_questions = plan.n_queries
 
-    def distances(self, models: Sequence[object]) -> dict[str, np.ndarray]:
-        """Distances of models to the owner's by name, each of shape (n_models,)."""
+    def ask(self, models: Sequence[object]) -> SetAnswers:
+        """Ask models, and compare their answers with the owner's."""
         scores = ask_more(self._owner, models, cache=self._cache)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what is undefined is NaN
-            return {name: compare(scores)[0, 1:] for name, compare in self._compare.items()}
+            found = {name: compare(scores)[0, 1:] for name, compare in self._compare.items()}
+        return SetAnswers(found, scores.classes[scores.labels[1:]])
 
 
 class WeightSet:
@@ -61,9 +78,9 @@ class WeightSet:
         weight_distances([owner, owner])  # refuses an owner without weights
         self._name, self._owner = name, owner
 
-    def distances(self, models: Sequence[object]) -> dict[str, np.ndarray]:
-        """Distances of models to the owner's by name, each of shape (n_models,)."""
-        return {self._name: np.array([self._distance(model) for model in models])}
+    def ask(self, models: Sequence[object]) -> SetAnswers:
+        """Compare the weights of models with the owner's."""
+        return SetAnswers({self._name: np.array([self._distance(model) for model in models])})
 
     def _distance(self, model: object) -> float:
         try:
@@ -91,6 +108,13 @@ class FixedQuestions:
     def __repr__(self) -> str:
         return f"<FixedQuestions for {', '.join(self.names)}: {self.n_questions} for each model>"
 
+    def ask(self, models: Sequence[object]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The distances, and the labels that the models gave to each set of questions."""
+        answers = [one.ask(models) for one in self._sets]
+        found = {name: d for one in answers for name, d in one.distances.items()}
+        labels = [one.labels for one in answers if one.labels is not None]
+        return np.stack([found[name] for name in self.names], axis=1), labels
+
     def distances(self, models: Sequence[object]) -> np.ndarray:
         """Ask models, and compare their answers with the owner's.
 
@@ -104,7 +128,4 @@ class FixedQuestions:
             NaN where a distance is undefined: for a constant model, one without a class in
             common, or, for ``"weights"``, one of another architecture.
         """
-        found: dict[str, np.ndarray] = {}
-        for one in self._sets:
-            found |= one.distances(models)
-        return np.stack([found[name] for name in self.names], axis=1)
+        return self.ask(models)[0]

@@ -4,6 +4,7 @@
 from ._decisions import Decisions, ReuseDecisions, UnlearningDecisions
 from ._kinds import FalsePositives
 from ._null import Assumption
+from ._questions import SuspectQuestions
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
 from ._sequential import SequentialDistance, sequential_distance
@@ -17,6 +18,7 @@ __all__ = [
     "ReuseDecisions",
     "ReuseDetector",
     "SequentialDistance",
+    "SuspectQuestions",
     "UnlearningDecisions",
     "UnlearningVerifier",
     "relative_distances",

@@ -13,7 +13,7 @@ from ..comparing import check_plan
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 
-__all__ = ["Asker", "ask_first"]
+__all__ = ["Asker", "as_transformer", "ask_first"]
 
 # A transformer, or the reference data or plan of one.
 Asker = LimeSignatureTransformer | QueryPlan | ArrayLike | Sequence[str]
@@ -23,16 +23,22 @@ def ask_first(
     transformer: Asker, models: list[object]
 ) -> tuple[LimeSignatureTransformer, np.ndarray]:
     """The fitted transformer, and the signatures of the first models that it asks."""
-    if isinstance(transformer, QueryPlan):
-        transformer = LimeSignatureTransformer.from_plan(transformer)
-    elif not isinstance(transformer, LimeSignatureTransformer):
-        transformer = LimeSignatureTransformer(transformer, sampling="fractional", n_samples="auto")
+    transformer = as_transformer(transformer)
     if hasattr(transformer, "plan_"):
         check_plan(transformer.plan_, minimum=2)
         return transformer, np.asarray(transformer.transform(models))
     lime = clone(transformer)
     _check_several_points(lime)
     return lime, np.asarray(lime.fit_transform(models))
+
+
+def as_transformer(asker: Asker) -> LimeSignatureTransformer:
+    """A transformer that asks a plan, or about data with a design that needs few questions."""
+    if isinstance(asker, QueryPlan):
+        return LimeSignatureTransformer.from_plan(asker)
+    if isinstance(asker, LimeSignatureTransformer):
+        return asker
+    return LimeSignatureTransformer(asker, sampling="fractional", n_samples="auto")
 
 
 def _check_several_points(lime: LimeSignatureTransformer) -> None:

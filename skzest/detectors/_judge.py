@@ -45,8 +45,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     # --- fitting --------------------------------------------------------------------------
 
     def _fit_distances(self: _Judge, X: ArrayLike) -> _Judge:
-        for name in ("transformer_", "plan_"):
-            self.__dict__.pop(name, None)
+        self._forget_questions()
         kind = type(self).__name__
         refuse_models(X, "X", f"Pass distances, or ask models with {kind}.from_models.")
         self._learn(X)
@@ -61,7 +60,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         if others is not None and np.size(others):
             blocks = check_blocks(others, self._other, plan, one)
         self._check_params(len(blocks))
-        self.__dict__.pop("transformer_", None)
+        self._forget_questions()
         self.plan_, self._signature = plan, one
         self._learn_signatures(one.blocks[0], blocks)
         return self
@@ -79,6 +78,10 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     def _names(self, n: int) -> list[str]:
         """What errors call the known models."""
         return [f"{self._other} model {i}" for i in range(n)]
+
+    def _forget_questions(self) -> None:
+        for name in ("transformer_", "plan_", "questions_"):
+            self.__dict__.pop(name, None)
 
     # --- judging --------------------------------------------------------------------------
 
@@ -155,7 +158,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     def judge_models(
         self, models: Sequence[object], *, labels: Sequence[str] | None = None
     ) -> Found:
-        """Ask models the questions of ``transformer_``, and judge them.
+        """Ask models the fixed questions, and judge them.
 
         Parameters
         ----------
@@ -174,16 +177,20 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
             If this was not made by ``from_models``, so that it has no questions to ask.
         """
         check_is_fitted(self)
-        if not hasattr(self, "transformer_"):
+        if not hasattr(self, "transformer_") and not hasattr(self, "questions_"):
             kind = type(self).__name__
             raise AttributeError(
                 f"this {kind} has no questions to ask: make it with {kind}.from_models, or judge "
                 "distances or signatures."
             )
-        check_labels(labels, len(check_models(models)))  # before the first question
-        found, doubts = self._judge_signatures(self.transformer_.transform(models), labels)
+        zoo = check_models(models)
+        check_labels(labels, len(zoo))  # before the first question
+        found, doubts = self._ask(zoo, labels)
         warn_each(doubts)
         return found
+
+    def _ask(self, models: list[object], labels: Sequence[str] | None) -> tuple[Found, list[str]]:
+        return self._judge_signatures(self.transformer_.transform(models), labels)
 
     def _measured(self, X: ArrayLike) -> Measured:
         kind = type(self).__name__

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from .._points import Points
 from ..comparing import cosine_distance, zest_distances
 from ..plan import QueryPlan
+from ..rehearsal import Candidates
 from ._decisions import ReuseDecisions
 from ._from_models import Asker
 from ._judge import Judge, warn_each
 from ._kinds import FalsePositives, by_kind, check_kinds, false_positives, groups_of
 from ._null import Assumption
+from ._questions import REHEARSAL, Material, SuspectQuestions, check_names, choosing_models, prepare
 from ._relative import RelativeDistances, from_sums, sums_with
 from ._rule import Settings
 from ._rules import rule_of
-from ._same import SAME, check_not_the_same
+from ._same import SAME, check_not_the_same, check_objects
 from ._table import Table
 
 __all__ = ["ReuseDetector"]
@@ -114,6 +117,10 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
 
     plan_ : QueryPlan
         The questions; only after :meth:`from_models` and :meth:`from_signatures`.
+
+    questions_ : SuspectQuestions
+        What suspects are asked, ``questions_.n_questions`` each; only after :meth:`from_models`
+        with `distances` or `copies`, in place of `transformer_` and `plan_`.
 
     See Also
     --------
@@ -214,6 +221,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
 
     _first, _other = "owner", "unrelated"
 
+    questions_: SuspectQuestions
     assumption_: Assumption | None
     false_positives_: FalsePositives | None
 
@@ -300,7 +308,20 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
 
     @classmethod
     def from_models(
-        cls, owner: object, unrelated: Sequence[object], transformer: Asker, **params: Any
+        cls,
+        owner: object,
+        unrelated: Sequence[object] | Mapping[str, Sequence[object]],
+        transformer: Asker | Candidates,
+        *,
+        distances: Sequence[str] | None = None,
+        points: Points | None = None,
+        y: ArrayLike | None = None,
+        copies: Sequence[object] = (),
+        foreign: Sequence[object] = (),
+        n_questions: int | None = None,
+        choosing: float = 0.3,
+        random_state: int = 0,
+        **params: Any,
     ) -> ReuseDetector:
         """Ask the owner's model and unrelated models, and make a detector from their answers.
 
@@ -308,13 +329,34 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         ----------
         owner : fitted classifier or query
             The owner's model.
-        unrelated : list of fitted classifiers or queries
-            Models that share only the task with it.
-        transformer : LimeSignatureTransformer, QueryPlan or array-like
+        unrelated : list of fitted classifiers or queries, or dict of lists
+            Models that share only the task with it. A dict names their kinds, as `kinds` of
+            :meth:`fit` does.
+        transformer : LimeSignatureTransformer, QueryPlan, Candidates or array-like
             What to ask. A fitted transformer asks its own plan; an unfitted one is cloned, and
             the clone fitted to the owner's and the unrelated models. Anything else is the
             reference data of a transformer with ``sampling="fractional"`` and
-            ``n_samples="auto"``.
+            ``n_samples="auto"``. With `copies` and no `distances`, it may be the points to choose
+            questions from, or candidate questions.
+        distances : list of str, default=None
+            Distances to decide by: ``"zest"``, names of ``skzest.baselines.BASELINES``, and
+            ``"rehearsal"``. None is Zest, or rehearsal if there are `copies`. Each suspect is
+            asked the same questions, which the owner's model fixes here.
+        points, y : points of the task and their labels, default=None
+            For distances at whole points, boundaries and pairs, and for `candidates` of a
+            rehearsal. None is the reference data. ``"mistakes"`` needs `y`.
+        copies, foreign : lists of models, default=()
+            For ``"rehearsal"``: copies of the owner's model, and copies of other models; see
+            :func:`skzest.rehearsal.rehearse`.
+        n_questions : int, default=None
+            Number of questions for each suspect. None is that of the plan, or 64 for a rehearsal
+            alone. Distances that are computed from the same questions share them, and each set of
+            questions has an equal part, after the 64 of a rehearsal.
+        choosing : float, default=0.3
+            For ``"rehearsal"``: the share of the unrelated models, drawn at random, that help to
+            choose the questions. They do not calibrate.
+        random_state : int, default=0
+            Seed of searches and of that draw.
         **params
             Parameters of :class:`~skzest.ReuseDetector`.
 
@@ -331,9 +373,37 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         """
         detector = cls(**params)
         models, detector._kinds = by_kind(unrelated)
-        detector._fit_models(owner, models, transformer)
+        material = Material(transformer, points, y, copies, foreign, n_questions, random_state)
+        if distances is None and not len(copies) and not isinstance(transformer, Candidates):
+            detector._fit_models(owner, models, transformer)
+        else:
+            names = check_names((REHEARSAL,) if distances is None else distances, material)
+            detector._fit_answers(owner, models, names, material, choosing)
         warn_each(detector._rule.doubts())
         return detector
+
+    def _fit_answers(
+        self,
+        owner: object,
+        unrelated: list[object],
+        names: tuple[str, ...],
+        material: Material,
+        choosing: float,
+    ) -> None:
+        settings, n = self._settings(), len(unrelated)
+        chosen = np.zeros(n, dtype=bool)
+        if REHEARSAL in names:
+            chosen = choosing_models(n, choosing, settings, material.random_state)
+        settings.check(n - int(chosen.sum()))
+        check_objects([owner, *unrelated], ["the owner", *self._names(n)])
+        questions = prepare(owner, names, material, [unrelated[i] for i in np.flatnonzero(chosen)])
+        kept = np.flatnonzero(~chosen)
+        answered = questions.ask([unrelated[i] for i in kept])
+        self._forget_questions()
+        if self._kinds is not None:
+            self._kinds = np.asarray(self._kinds)[kept].tolist()
+        self._learn_table(Table.named(answered.distances, names, "unrelated"), "unrelated")
+        self.questions_ = questions
 
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
@@ -342,8 +412,10 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         self._settings().check(n_known)
 
     def _learn(self, X: ArrayLike, name: str = "X") -> None:
-        table, settings = Table.of(X, name), self._settings()
-        m = len(table.distances)
+        self._learn_table(Table.of(X, name), name)
+
+    def _learn_table(self, table: Table, name: str) -> None:
+        settings, m = self._settings(), len(table.distances)
         settings.check(m)
         kinds = check_kinds(self._kinds, m)
         groups = groups_of(kinds, m, settings)
@@ -425,6 +497,14 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     def _measure_signatures(self, blocks: np.ndarray) -> RelativeDistances:
         suspects = sums_with(self._signature.blocks[0], blocks, self.plan_)
         return from_sums(suspects, self._null_sums, self.level)
+
+    def _ask(
+        self, models: list[object], labels: Sequence[str] | None
+    ) -> tuple[ReuseDecisions, list[str]]:
+        if not hasattr(self, "questions_"):
+            return super()._ask(models, labels)
+        found = self._decide(self._rule.measure(self.questions_.ask(models).distances), labels)
+        return found, self._doubts_about(found)
 
     def _decide(
         self, measured: RelativeDistances | np.ndarray, labels: Sequence[str] | None

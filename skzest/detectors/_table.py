@@ -37,6 +37,13 @@ class Table(NamedTuple):
             return _several(X, name)
         return cls(check_distances(X, name))
 
+    @classmethod
+    def named(cls, distances: np.ndarray, names: tuple[str, ...], name: str) -> Table:
+        """Columns with names; a single one counts as one distance."""
+        if len(names) == 1:
+            return cls(check_distances(distances, name))
+        return _checked(cls(distances, names))
+
     def rows(self, which: np.ndarray) -> Table:
         """Only some of the models."""
         return self._replace(distances=self.distances[which])
@@ -62,7 +69,11 @@ def _several(X: ArrayLike, name: str) -> Table:
             f"distances; got a symmetric matrix of shape {D.shape}. If it holds the distances "
             "between models, pass the owner's row."
         )
-    for column, d in zip(names, D.T):
+    return _checked(Table(D, names))
+
+
+def _checked(table: Table) -> Table:
+    for column, d in zip(table.names, table.distances.T):
         known = d[~np.isnan(d)]
         if len(known) < 2 or not known.mean() > 0:
             what = f"mean {known.mean():.3g}" if len(known) else "no values but NaN"
@@ -71,7 +82,7 @@ def _several(X: ArrayLike, name: str) -> Table:
                 "distance must be known for at least 2, and positive on average. Leave the column "
                 "out."
             )
-    return Table(D, names)
+    return table
 
 
 def check_columns(X: Any, name: str, names: Sequence[str]) -> np.ndarray:

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What suspects are asked for several distances, fixed once and within one budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from .._points import Points
+from .._validation import check_choice, check_whole, counted, listed
+from ..baselines import BASELINES, FixedQuestions, prepare_questions
+from ..comparing import check_plan
+from ..plan import QueryPlan
+from ..rehearsal import Candidates, RehearsedQuestions, candidate_questions, choose_questions
+from ..signature import LimeSignatureTransformer
+from ._from_models import Asker, as_transformer
+from ._null import n_needed
+from ._rule import Settings
+
+__all__ = [
+    "REHEARSAL",
+    "Answered",
+    "Material",
+    "SuspectQuestions",
+    "adapted",
+    "check_names",
+    "choosing_models",
+    "prepare",
+]
+
+ZEST, REHEARSAL = "zest", "rehearsal"
+N_REHEARSED = 64
+_FEWEST_CHOOSING, _FEWEST_CALIBRATING = 2, 3
+
+
+@dataclass(frozen=True)
+class Material:
+    """What questions are made from, beside the models that calibrate.
+
+    Attributes
+    ----------
+    transformer : LimeSignatureTransformer, QueryPlan, Candidates or data
+    points, y : points of the task and their labels, or None
+    copies, foreign : lists of models
+        Copies of the owner's model, and of others, for ``"rehearsal"``.
+    n_questions : int or None
+        Budget for each suspect.
+    random_state : int
+    """
+
+    transformer: Asker | Candidates
+    points: Points | None
+    y: ArrayLike | None
+    copies: Sequence[object]
+    foreign: Sequence[object]
+    n_questions: int | None
+    random_state: int
+
+
+class Answered(NamedTuple):
+    """Distances, (n_models, n_distances), and labels that were given to sets of questions."""
+
+    distances: np.ndarray
+    labels: list[np.ndarray]
+
+
+class SuspectQuestions:
+    """The questions that each suspect is asked.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The distances that are computed from the answers.
+    n_questions : int
+        Number of questions for each suspect.
+    fixed : FixedQuestions or None
+        Those of Zest and the baselines.
+    rehearsed : RehearsedQuestions or None
+        Those chosen by rehearsal.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        fixed: FixedQuestions | None,
+        rehearsed: RehearsedQuestions | None,
+        adapter: Callable[[object], object] | None = None,
+    ):
+        self.names, self.fixed, self.rehearsed = tuple(names), fixed, rehearsed
+        self._adapter = adapter
+        self.n_questions = (fixed.n_questions if fixed else 0) + (len(rehearsed or ()))
+
+    def __repr__(self) -> str:
+        return f"<SuspectQuestions for {listed(self.names)}: {self.n_questions} for each model>"
+
+    def ask(self, models: Sequence[object]) -> Answered:
+        """Ask models everything, and compare their answers with the owner's."""
+        models = adapted(models, self._adapter)
+        columns: dict[str, np.ndarray] = {}
+        labels: list[np.ndarray] = []
+        if self.fixed is not None:
+            D, labels = self.fixed.ask(models)
+            columns |= dict(zip(self.fixed.names, D.T))
+        if self.rehearsed is not None:
+            columns[REHEARSAL] = self.rehearsed.distances(models)
+        return Answered(np.stack([columns[name] for name in self.names], axis=1), labels)
+
+
+# ---------------------------------------------------------------- before any model is asked
+
+
+def check_names(names: Sequence[str], material: Material) -> tuple[str, ...]:
+    """The distances, each once, with what they need."""
+    if isinstance(names, str):
+        raise TypeError(f"distances must be a list of names; got {names!r}. Pass [{names!r}].")
+    for name in names:
+        check_choice(name, "each of distances", [ZEST, *BASELINES, REHEARSAL])
+    if len(set(names)) < len(names) or not len(names):
+        raise ValueError(f"distances must be different names, at least one; got {list(names)}.")
+    if REHEARSAL in names and not len(material.copies):
+        raise ValueError(
+            "'rehearsal' needs copies of the owner's model: pass copies=rehearse(owner, X), from "
+            "skzest.rehearsal."
+        )
+    if REHEARSAL not in names and len(material.copies):
+        raise ValueError(
+            f"copies are used by 'rehearsal', which is not among the distances {list(names)}. Add "
+            "it, or leave copies out."
+        )
+    if "mistakes" in names and material.y is None:
+        raise ValueError("'mistakes' needs the labels of the points: pass y=.")
+    if material.n_questions is not None:
+        check_whole(material.n_questions, "n_questions", minimum=len(names))
+    return tuple(names)
+
+
+# ---------------------------------------------------------------- the questions
+
+
+def prepare(
+    owner: object, names: Sequence[str], material: Material, choosing: Sequence[object]
+) -> SuspectQuestions:
+    """Fix all questions; asks the owner, and for rehearsal the copies and ``choosing``."""
+    adapter = getattr(material.transformer, "adapter", None)
+    adapter = adapter if callable(adapter) else None
+    (owner,) = adapted([owner], adapter)
+    by_plan = [name for name in names if name != REHEARSAL]
+    fixed = _of_plan(owner, by_plan, material) if by_plan else None
+    rehearsed = None
+    if REHEARSAL in names:
+        rehearsed = _of_rehearsal(owner, material, adapted(choosing, adapter), adapter)
+    return SuspectQuestions(names, fixed, rehearsed, adapter)
+
+
+def adapted(
+    models: Sequence[object], adapter: Callable[[object], object] | None
+) -> Sequence[object]:
+    """Queries of models by the transformer's adapter."""
+    return models if adapter is None else [adapter(model) for model in models]
+
+
+def _of_plan(owner: object, names: Sequence[str], material: Material) -> FixedQuestions:
+    if isinstance(material.transformer, Candidates):
+        raise TypeError(
+            f"{listed(names)} need a transformer, plan or data, but the third argument holds "
+            "candidate questions, which are for 'rehearsal' alone. Pass the data."
+        )
+    lime = as_transformer(material.transformer)
+    if not hasattr(lime, "plan_"):
+        lime = clone(lime).set_params(adapter="auto").fit([owner])
+    check_plan(lime.plan_, minimum=2)
+    points = material.points
+    if points is None and not isinstance(lime.reference, QueryPlan):
+        points = lime.reference
+    return prepare_questions(
+        owner,
+        _share(lime.plan_, names, material),
+        points,
+        material.y,
+        names=names,
+        random_state=material.random_state,
+        cache=lime.cache,
+    )
+
+
+def _of_rehearsal(
+    owner: object,
+    material: Material,
+    choosing: Sequence[object],
+    adapter: Callable[[object], object] | None,
+) -> RehearsedQuestions:
+    candidates = material.transformer
+    if not isinstance(candidates, Candidates):
+        points = _points_of(candidates) if material.points is None else material.points
+        candidates = candidate_questions(points, owner, random_state=material.random_state)
+    return choose_questions(
+        owner,
+        candidates,
+        copies=adapted(material.copies, adapter),
+        foreign=adapted(material.foreign, adapter),
+        unrelated=choosing,
+        n_questions=min(N_REHEARSED, material.n_questions or N_REHEARSED),
+    )
+
+
+def _points_of(asker: Asker) -> Points:
+    if isinstance(asker, LimeSignatureTransformer):
+        asker = asker.reference
+    return asker.reference if isinstance(asker, QueryPlan) else asker
+
+
+# ---------------------------------------------------------------- the budget
+
+
+def _share(plan: QueryPlan, names: Sequence[str], material: Material) -> QueryPlan:
+    """The first points of a plan, as many as an equal share of the budget allows."""
+    budget = material.n_questions or plan.n_queries
+    rehearsed = N_REHEARSED if len(material.copies) else 0
+    n_sets = len({_set_of(name) for name in names} - {"weights"})
+    share = (budget - rehearsed) // max(n_sets, 1)
+    n_asked = np.cumsum(plan.n_questions)
+    n_points = int(np.searchsorted(n_asked, share, side="right"))
+    if n_points < 2:
+        raise ValueError(
+            f"{listed(names)} ask {n_sets} sets of questions, and each has {max(share, 0)} of "
+            f"{budget}, but two reference points take {n_asked[1]}. Raise n_questions to "
+            f"{rehearsed + n_sets * n_asked[1]}, or name fewer distances."
+        )
+    return plan.take(n_points)
+
+
+def _set_of(name: str) -> str:
+    """Distances with the same questions have the same set."""
+    asks = "copies" if name == ZEST else BASELINES[name].asks
+    return asks if asks in ("copies", "points", "weights") else name
+
+
+# ---------------------------------------------------------------- models that choose
+
+
+def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.ndarray:
+    """Which unrelated models help to choose the questions of a rehearsal, and never calibrate.
+
+    Returns
+    -------
+    chosen : ndarray of bool, shape (n,)
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"choosing must be a share between 0 and 1; got {share!r}.")
+    n_chosen = max(round(share * n), _FEWEST_CHOOSING)
+    fewest = n_needed(settings.alpha) if settings.null == "conformal" else _FEWEST_CALIBRATING
+    if n - n_chosen < fewest:
+        raise ValueError(
+            f"{n_chosen} of {counted(n, 'unrelated model')} choose the questions, and the other "
+            f"{max(n - n_chosen, 0)} calibrate, but {fewest} are needed for that at "
+            f"alpha={settings.alpha}. Train more, or lower choosing."
+        )
+    chosen = np.zeros(n, dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(n)[:n_chosen]] = True
+    return chosen

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Detectors that ask models for several distances, within one budget."""
+
+import numpy as np
+import pytest
+from counting import Counted, CountedRegression
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.tree import DecisionTreeClassifier
+
+from skzest import LimeSignatureTransformer, ReuseDetector
+from skzest.baselines import prepare_questions
+from skzest.queries import CallableQuery, as_query
+from skzest.rehearsal import candidate_questions, rehearse
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(400, 5))
+Y = np.argmax(X @ RNG.normal(size=(5, 3)) + RNG.normal(size=(400, 3)), axis=1)
+TRAIN, POOL, Y_POOL = slice(200), X[200:], Y[200:]
+
+
+def _tree(seed, X=X[TRAIN], y=Y[TRAIN]):
+    rows = np.random.default_rng(seed).permutation(len(X))[: int(0.7 * len(X))]
+    return DecisionTreeClassifier(max_depth=6, random_state=seed).fit(X[rows], y[rows])
+
+
+OWNER = _tree(0)
+UNRELATED = [_tree(seed) for seed in range(1, 22)]
+COPY, *_ = THEFTS = [_tree(seed, POOL, OWNER.predict(POOL)) for seed in range(51, 55)]
+LIME = LimeSignatureTransformer(X, n_reference=24, n_samples=16)
+NAMES = ["zest", "predictions", "mistakes", "boundary"]
+EASY = {"alpha": 0.1, "correction": None}
+
+
+def _detector(names=NAMES, **params):
+    given = {"points": POOL, "y": Y_POOL, **EASY, **params}
+    return ReuseDetector.from_models(OWNER, UNRELATED, LIME, distances=names, **given)
+
+
+def test_several_distances_are_asked_for_and_judged():
+    detector = _detector()
+    found = detector.judge_models([COPY, _tree(99)], labels=["copy", "stranger"])
+    assert found.distances == tuple(NAMES)
+    assert found.decisions[0] == "reused" and found.decided_by[0]
+    assert found.decisions[1] != "reused"
+    assert detector.null_distances_.shape == (21, 4)
+    assert not hasattr(detector, "plan_")
+    # The same as asking for the distances by oneself.
+    plan = LIME.fit([OWNER]).plan_
+    n = detector.questions_.fixed
+    by_hand = detector.judge(detector.questions_.ask([COPY]).distances)
+    assert by_hand.p_values[0] == found.p_values[0]
+    assert n.names == tuple(NAMES) and plan.n_queries >= detector.questions_.n_questions
+
+
+@pytest.mark.parametrize("budget", [None, 250, 1000])
+def test_budget_is_kept(budget):
+    detector = _detector(n_questions=budget)
+    model = Counted(COPY.predict_proba)
+    detector.judge_models([CallableQuery(model, output="predict_proba")])
+    allowed = budget or LIME.fit([OWNER]).plan_.n_queries
+    assert allowed / 4 < detector.questions_.n_questions <= allowed
+    assert (
+        model.n_rows <= detector.questions_.n_questions + 4 * 60
+    )  # repeated to see if they repeat
+
+
+def test_one_named_distance_is_one_distance():
+    detector = _detector(["predictions"])
+    found = detector.judge_models([COPY])
+    assert found.distances is None and found.relative.shape == (1,)
+    questions = prepare_questions(
+        OWNER, LIME.fit([OWNER]).plan_, POOL, Y_POOL, names=["predictions"]
+    )
+    assert_allclose(found.d_suspects, questions.distances([COPY])[:, 0])
+
+
+def test_weights_are_left_out_for_other_architectures():
+    def regression(seed):
+        rows = np.random.default_rng(seed).permutation(200)[:120]
+        return CountedRegression().fit(X[rows], Y[rows])
+
+    owner, *unrelated = [*map(regression, range(12)), *UNRELATED[:10]]
+    detector = ReuseDetector.from_models(
+        owner, unrelated, LIME, distances=["zest", "weights"], **EASY
+    )
+    found = detector.judge_models([owner, COPY])
+    assert np.isnan(found.d_suspects[:, 1]).tolist() == [False, True]
+    assert found.decisions[0] == "reused"
+    assert "from 1 of 2 distances" in found.reasons[1]
+
+
+def test_adapters_make_queries_of_everything():
+    lime = LimeSignatureTransformer(
+        X, n_reference=24, n_samples=16, adapter=lambda m: as_query(m[0])
+    )
+    wrapped = ReuseDetector.from_models(
+        [OWNER], [[m] for m in UNRELATED], lime, distances=["zest", "predictions"], **EASY
+    )
+    plain = _detector(["zest", "predictions"], points=None, y=None)
+    assert_array_equal(wrapped.null_distances_, plain.null_distances_)
+    assert str(wrapped.judge_models([[COPY]])) == str(plain.judge_models([COPY]))
+
+
+def test_kinds_come_with_the_models():
+    kinds = {"trees": UNRELATED[:11], "others": UNRELATED[11:]}
+    detector = ReuseDetector.from_models(
+        OWNER, kinds, LIME, distances=["zest", "predictions"], **EASY
+    )
+    assert detector.false_positives_.kinds == ("trees", "others")
+    assert detector.false_positives_.n_models.tolist() == [11, 10]
+    one = ReuseDetector.from_models(OWNER, kinds, LIME, **EASY)
+    assert one.false_positives_.n_models.tolist() == [11, 10]
+
+
+# ---------------------------------------------------------------- rehearsal
+
+COPIES = rehearse(OWNER, POOL, n_copies=6)
+FOREIGN = rehearse(UNRELATED[0], POOL, n_copies=4)
+
+
+def test_rehearsal_in_a_handful_of_lines():
+    detector = ReuseDetector.from_models(
+        OWNER, UNRELATED, POOL, copies=COPIES, foreign=FOREIGN, **EASY
+    )
+    assert detector.questions_.n_questions <= 64
+    found = detector.judge_models([*THEFTS, _tree(99)])
+    assert found.decisions.tolist() == ["reused"] * 4 + ["undecided"]
+    assert len(detector.null_distances_) == 21 - 6  # the others chose
+    again = ReuseDetector.from_models(
+        OWNER, UNRELATED, candidate_questions(POOL, OWNER), copies=COPIES, foreign=FOREIGN, **EASY
+    )
+    assert_array_equal(again.null_distances_, detector.null_distances_)
+
+
+def test_rehearsal_is_one_of_several():
+    detector = _detector(["zest", "mistakes", "rehearsal"], copies=COPIES, n_questions=500)
+    assert detector.questions_.names == ("zest", "mistakes", "rehearsal")
+    assert detector.questions_.n_questions <= 500
+    assert detector.judge_models([COPY]).decisions.tolist() == ["reused"]
+
+
+# ---------------------------------------------------------------- refusals
+
+REFUSED = {
+    "a name": ({"names": "zest"}, r"distances must be a list of names.*\['zest'\]"),
+    "unknown": ({"names": ["zests"]}, "each of distances must be .* Did you mean 'zest'"),
+    "twice": ({"names": ["zest", "zest"]}, "must be different names"),
+    "no copies": ({"names": ["rehearsal"]}, "needs copies of the owner's model"),
+    "no use of copies": ({"copies": COPIES}, "copies are used by 'rehearsal', which is not among"),
+    "no truth": ({"y": None}, "'mistakes' needs the labels of the points"),
+    "too few": ({"alpha": 0.01}, "alpha=0.01 with 21 unrelated models"),
+    "too few to choose": (
+        {"names": ["rehearsal"], "copies": COPIES, "alpha": 0.05},
+        "6 of 21 unrelated models choose the questions, and the other 15 calibrate, but 19",
+    ),
+    "share": ({"names": ["rehearsal"], "copies": COPIES, "choosing": 1.5}, "between 0 and 1"),
+    "same object": ({"unrelated": [*UNRELATED, OWNER]}, "the owner and .* are the same object"),
+}
+
+
+@pytest.mark.parametrize("given", REFUSED.values(), ids=list(REFUSED))
+def test_what_the_parameters_tell_is_refused_before_the_first_question(given):
+    params, message = given
+    params = {"points": POOL, "y": Y_POOL, **EASY, **params}
+    owner = CountedRegression().fit(X[TRAIN], Y[TRAIN])
+    CountedRegression.n_rows = 0
+    models = [owner if m is OWNER else m for m in params.pop("unrelated", UNRELATED)]
+    names = params.pop("names", NAMES)
+    with pytest.raises((TypeError, ValueError), match=message):
+        ReuseDetector.from_models(owner, models, LIME, distances=names, **params)
+    assert CountedRegression.n_rows == 0
+
+
+def test_a_budget_too_small_names_one_that_is_not():
+    with pytest.raises(ValueError, match="Raise n_questions to 104, or name fewer distances"):
+        _detector(n_questions=100)
+    assert _detector(n_questions=104).questions_.n_questions <= 104
+
+
+def test_candidates_are_for_rehearsal_alone():
+    candidates = candidate_questions(POOL, OWNER, n_candidates=200)
+    with pytest.raises(TypeError, match="zest need a transformer, plan or data, but the third"):
+        ReuseDetector.from_models(OWNER, UNRELATED, candidates, distances=["zest"], **EASY)
+    with pytest.raises(ValueError, match="'rehearsal' needs copies"):
+        ReuseDetector.from_models(OWNER, UNRELATED, candidates, **EASY)
