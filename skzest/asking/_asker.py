@@ -18,7 +18,7 @@ from .. import _points
 from .._points import Points
 from ..exceptions import PartialAnswerError
 from ..plan import QueryPlan, coefficients, kernel_weights
-from ..queries import HOST, Array, Space
+from ..queries import HOST, Array, Space, shared_inputs
 from ._batches import (
     Batch,
     BatchSize,
@@ -184,6 +184,7 @@ class Asker:
             yield batch, scores
             left = left.without(batch.n_rows)
 
+    @shared_inputs()
     def ask(self, batch: Batch, respondents: list[Respondent], n_again: int = 0) -> list[Array]:
         """Scores of some models for one batch, which is rendered once.
 

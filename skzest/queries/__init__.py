@@ -23,10 +23,10 @@ from ._boosters import (
 )
 from ._callable import CallableQuery
 from ._graph import GraphQuery
-from ._inputs import ImageNormalizer
 from ._keras import KerasQuery, is_keras
 from ._labels import check_comparable_columns
 from ._litert import LiteRTQuery
+from ._normalizer import ImageNormalizer
 from ._onnx import OnnxQuery, is_onnx
 from ._response import (
     RESPONSES,
@@ -39,6 +39,7 @@ from ._response import (
 from ._scores import raw_scores
 from ._sklearn import SklearnQuery, nested_estimators, speaks_sklearn
 from ._torch import TorchQuery, is_torch_module
+from ._torch_shared import shared_inputs
 from ._transformers import TransformersQuery, is_pipeline
 from .remote import HttpQuery, RemoteQuery, ServiceQuery
 
@@ -78,6 +79,7 @@ __all__ = [
     "raw_scores",
     "register_query",
     "respond",
+    "shared_inputs",
 ]
 
 # The last is tried first: "is callable" is the widest, so it comes in first.

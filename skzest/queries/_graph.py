@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 from .._validation import check_choice, check_whole, listed
 from ..exceptions import QueryError
 from ._base import OUTPUTS, Inputs, Model, Preprocess, Query
-from ._inputs import ImageNormalizer, Input, feeds_for
+from ._inputs import Input, feeds_for
 from ._labels import as_classes
+from ._normalizer import ImageNormalizer
 from ._scores import two_columns
 
 __all__ = ["GraphQuery", "bytes_of", "library", "threads_for"]

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Inputs
 
-__all__ = ["ImageNormalizer", "Input", "feeds_for"]
+__all__ = ["Input", "feeds_for"]
 
 
 @dataclass(frozen=True)
@@ -162,52 +161,3 @@ def _columns(X: Inputs, names: list[str]) -> list[np.ndarray]:
     known = set(map(str, X.columns)) == set(names)
     order = [list(map(str, X.columns)).index(n) for n in names] if known else range(len(names))
     return [X.iloc[:, column].to_numpy() for column in order]
-
-
-class ImageNormalizer:
-    """Images as float32 ``(x - mean) / std``; uint8 images are divided by 255 first.
-
-    Parameters
-    ----------
-    mean, std : number or sequence of one per channel
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skzest.queries import ImageNormalizer
-    >>> white = np.full((1, 4, 4, 3), 255, dtype=np.uint8)
-    >>> bool((ImageNormalizer(mean=0.5, std=0.25)(white) == 2).all())
-    True
-    """
-
-    def __init__(self, mean: ArrayLike | None, std: ArrayLike | None):
-        if mean is None or std is None:
-            raise ValueError(f"mean={mean!r} and std={std!r}: give both, such as mean=0, std=1.")
-        self.mean = np.atleast_1d(np.asarray(mean, dtype=np.float64))
-        self.std = np.atleast_1d(np.asarray(std, dtype=np.float64))
-        if not (np.isfinite(self.mean).all() and (self.std > 0).all()):
-            raise ValueError(f"mean={mean!r} must be finite and std={std!r} positive.")
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """The batch, normalised, in the layout in which it came."""
-        unit = 255.0 if X.dtype == np.uint8 else 1.0
-        n_channels = max(len(self.mean), len(self.std))
-        shape = [1] * X.ndim
-        if n_channels > 1:
-            shape[self._axis(X.shape, n_channels)] = n_channels
-        scale = np.broadcast_to(1 / (unit * self.std), n_channels).reshape(shape)
-        shift = np.broadcast_to(-self.mean / self.std, n_channels).reshape(shape)
-        normalised = X.astype(np.float32)
-        normalised *= scale.astype(np.float32)
-        normalised += shift.astype(np.float32)
-        return normalised
-
-    @staticmethod
-    def _axis(shape: tuple[int, ...], n_channels: int) -> int:
-        for axis in (len(shape) - 1, 1):
-            if len(shape) == 4 and shape[axis] == n_channels:
-                return axis
-        raise ValueError(
-            f"copies of shape {shape} have no axis for the {n_channels} channels of mean and std; "
-            "pass preprocess=, a function of a batch, instead."
-        )

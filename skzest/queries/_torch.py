@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query
+from ._normalizer import ImageNormalizer
 from ._scores import two_columns
 from ._torch_images import PerImage
 from ._torch_inputs import (
-    Normalizer,
     as_input,
     explain_refusal,
     preprocess_for,
@@ -33,6 +33,7 @@ from ._torch_module import (
     is_pretrained,
     refuse_sigmoid,
 )
+from ._torch_shared import prepared
 from ._torch_space import TorchSpace
 
 if TYPE_CHECKING:
@@ -271,8 +272,17 @@ class TorchQuery(Query):
             x = x.clone()  # other models get the same batch, and a module may write to it
         return x
 
+    def _recipe(self, ready: Ready) -> Hashable | None:
+        """What decides how a batch is prepared: equal for queries that can share the result."""
+        if not self.deterministic:
+            return None
+        # A function of the user's is the same only if it is the same object.
+        how = self.preprocess
+        known = how if isinstance(how, (ImageNormalizer, PerImage)) else id(how)
+        return known, self.device, self._input_dtype, self._keeps_whole, ready.is_channels_last
+
     def _has_own_preprocess(self) -> bool:
-        return self.preprocess is not None and not isinstance(self.preprocess, Normalizer)
+        return self.preprocess is not None and not isinstance(self.preprocess, ImageNormalizer)
 
     def _explain_preprocess(self, error: Exception, X: Inputs) -> None:
         """Note that a function of one image goes elsewhere; needs Python 3.11."""
@@ -318,7 +328,7 @@ class TorchQuery(Query):
             with self.session():
                 return self.ask(X, output)
         ready = self._ready
-        x = self.prepare(X)
+        x = prepared(X, self._recipe(ready), lambda X: ready.arranged(self.prepare(X)))
         if not self._is_checked:
             warn_of_mismatch(self, X, self._first)
             self._is_checked = True

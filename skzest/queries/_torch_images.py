@@ -60,6 +60,14 @@ class PerImage:
             )
         return torch.stack(made)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PerImage):
+            return NotImplemented
+        return self.transform is other.transform and self.takes == other.takes
+
+    def __hash__(self) -> int:
+        return hash((id(self.transform), self.takes))
+
     def _form_for(self, image: torch.Tensor) -> Preprocess:
         """How the transform gets its images, by what it does with the first one."""
         forms = list(self._forms(image))

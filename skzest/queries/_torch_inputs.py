@@ -11,11 +11,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..exceptions import QueryError
 from ._base import Inputs, Preprocess, Query
+from ._normalizer import ImageNormalizer
 from ._torch_images import PerImage
 from ._torch_module import first_layer, is_lookup, is_pretrained
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "Normalizer",
     "as_input",
     "explain_refusal",
     "preprocess_for",
@@ -32,77 +31,6 @@ __all__ = [
 
 # Normalized images reach 3 or so, raw ones 255.
 _RAW = 16.0
-
-
-class Normalizer:
-    """Images of any layout and dtype as ``(x - mean) / std``, floating and channels first.
-
-    uint8 images are divided by 255 first, and floats are taken as they are: what torchvision's
-    ``ToTensor`` and ``Normalize`` do.
-
-    Parameters
-    ----------
-    mean, std : number or sequence, one per channel
-    n_channels : int, optional
-        Where ``mean`` does not tell; None means 1.
-    dtype : {"float32", "float64"}
-        Of the result.
-    """
-
-    def __init__(
-        self, mean: ArrayLike, std: ArrayLike, n_channels: int | None = None, dtype: str = "float32"
-    ):
-        self.mean, self.std = _per_channel(mean, "mean"), _per_channel(std, "std")
-        if not (self.std > 0).all():
-            raise ValueError(f"std={std!r} must be positive.")
-        counts = {len(self.mean), len(self.std), n_channels or 1} - {1}
-        if len(counts) > 1:
-            raise ValueError(
-                f"mean has {len(self.mean)} values, std has {len(self.std)}, and the module takes "
-                f"{n_channels or 'any number of'} channels; give one number, or one per channel."
-            )
-        self.n_channels, self.dtype = max(counts, default=1), dtype
-
-    def __call__(self, X: torch.Tensor) -> torch.Tensor:
-        """The batch, normalized."""
-        import torch
-
-        dtype = getattr(torch, self.dtype)
-        mean, std = self.mean, self.std
-        if X.dtype == torch.uint8:
-            if max(np.abs(mean).max(), std.max()) > 1:
-                raise ValueError(
-                    f"mean={mean.tolist()} and std={std.tolist()} are outside 0-1, the range in "
-                    "which uint8 images are normalized; divide both by 255."
-                )
-            mean, std = mean * 255, std * 255
-        X = self._channels_first(X)
-        scale, shift = (
-            torch.as_tensor(values, dtype=dtype, device=X.device).reshape(-1, 1, 1)
-            for values in (1 / std, -mean / std)
-        )
-        # A copy, in the order in memory of the original: channels-last stays so at no cost.
-        return X.to(dtype, copy=True).mul_(scale).add_(shift)
-
-    def _channels_first(self, X: torch.Tensor) -> torch.Tensor:
-        shape, n = tuple(X.shape), self.n_channels
-        if X.ndim == 3 and n == 1:
-            return X.unsqueeze(1)
-        if X.ndim == 4 and (shape[1] == n) != (shape[3] == n):
-            return X if shape[1] == n else X.permute(0, 3, 1, 2)
-        which = "either" if X.ndim == 4 and shape[1] == n else "no"
-        raise ValueError(
-            f"copies have shape {shape}, and {which} axis can hold the {n} channels of mean and "
-            "std, which are for images of shape (height, width, channels) or (channels, height, "
-            "width); pass preprocess=, a function of the batch, instead."
-        )
-
-
-def _per_channel(values: ArrayLike, name: str) -> np.ndarray:
-    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    if array.ndim != 1 or len(array) == 0 or not np.isfinite(array).all():
-        raise ValueError(f"{name}={values!r} must be one finite number, or one per channel.")
-    return array
 
 
 def preprocess_for(
@@ -122,11 +50,13 @@ def preprocess_for(
         return preprocess
     if preprocess is not None:
         raise ValueError("give either preprocess, or mean and std; preprocess can normalize too.")
-    if mean is None or std is None:
-        raise ValueError(f"mean={mean!r} and std={std!r}: give both, such as mean=0.0, std=1.0.")
-    n_channels = getattr(first_layer(model), "in_channels", None)
-    is_double = str(dtype) == "torch.float64"
-    return Normalizer(mean, std, n_channels, "float64" if is_double else "float32")
+    return ImageNormalizer(
+        mean,
+        std,
+        n_channels=getattr(first_layer(model), "in_channels", None),
+        dtype="float64" if str(dtype) == "torch.float64" else "float32",
+        channels_first=True,
+    )
 
 
 def as_input(X: torch.Tensor, dtype: torch.dtype, keeps_whole: bool) -> torch.Tensor:
@@ -147,7 +77,7 @@ def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | Non
     """
     import torch
 
-    say, normalized = None, isinstance(query.preprocess, Normalizer)
+    say, normalized = None, isinstance(query.preprocess, ImageNormalizer)
     if query.preprocess is not None and not normalized:
         return
     silence = "If it was trained so, say so with preprocess=torch.Tensor.float."

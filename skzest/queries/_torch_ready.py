@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
 
+from ._base import Inputs
 from ._torch_optimize import CONVS, capture, capture_parts
 
 __all__ = ["Ready", "agreement", "home", "inference", "twin_of", "warn_of_training"]
@@ -125,6 +126,17 @@ class Ready:
     def how(self) -> str | None:
         """Name of the chosen form; None before the first batch."""
         return None if self.way is None else self.way.name
+
+    @property
+    def is_channels_last(self) -> bool:
+        """Whether the chosen form takes its inputs channels-last."""
+        return self.way is not None and self.way.channels_last
+
+    def arranged(self, x: Inputs) -> Inputs:
+        """A prepared batch in the order in memory that the chosen form takes."""
+        if self.is_channels_last and isinstance(x, torch.Tensor) and x.ndim == 4:
+            return x.contiguous(memory_format=torch.channels_last)
+        return x
 
     def __call__(self, x: torch.Tensor | Mapping[str, Any]) -> torch.Tensor:
         """Answer to one prepared batch: a tensor, or a mapping of them by name."""
