@@ -119,7 +119,7 @@ def written_by_numpy(x):
 
 WRITERS = {
     "in place": lambda x: x.mul_(0.5),
-    "one value": lambda x: x.index_fill_(0, torch.tensor([0]), 0.0),
+    "one channel": lambda x: x.index_fill_(1, torch.tensor([0]), 0.0),
     "through a view": lambda x: x[:, :1].add_(1) + x,
     "through .data": lambda x: (x.data.add_(1), x)[1],
     "through NumPy": written_by_numpy,
@@ -129,7 +129,7 @@ WRITERS = {
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("preprocess", [None, "own"])
 def test_a_network_that_writes_into_its_input_changes_nothing_for_the_next(writer, preprocess):
-    given = {"mean": 0.5, "std": 0.25} if preprocess is None else {"preprocess": Counted()}
+    given = {"mean": (0.5, 0.4, 0.3), "std": 0.25} if preprocess is None else {"preprocess": Counted()}
     zoo = [
         TorchQuery(Means(0).eval(), **given),
         TorchQuery(Means(1, WRITERS[writer]).eval(), **given),
