@@ -170,7 +170,8 @@ class Asker:
         while left.pieces:
             batch, n_again = self._next_batch(left, respondents)
             try:
-                scores = self.ask(batch, respondents, n_again)
+                with shared_inputs():
+                    scores = self.ask(batch, respondents, n_again)
             except self.memory_errors(respondents) as error:
                 if batch.n_rows + n_again == 1:
                     raise
@@ -184,7 +185,6 @@ class Asker:
             yield batch, scores
             left = left.without(batch.n_rows)
 
-    @shared_inputs()
     def ask(self, batch: Batch, respondents: list[Respondent], n_again: int = 0) -> list[Array]:
         """Scores of some models for one batch, which is rendered once.
 
