@@ -19,6 +19,7 @@ from .detectors import (
     sequential_distance,
 )
 from .displays import (
+    DistanceStripsDisplay,
     ExplanationDisplay,
     ReferenceCurveDisplay,
     ReuseDetectionDisplay,
@@ -49,6 +50,7 @@ __all__ = [
     "CallableQuery",
     "ClassAligner",
     "DesignMismatchError",
+    "DistanceStripsDisplay",
     "ExplanationDisplay",
     "ImageMasker",
     "IsolatedQuery",

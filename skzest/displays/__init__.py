@@ -8,8 +8,10 @@ from ._distances import ZestDistanceDisplay
 from ._explanation import ExplanationDisplay
 from ._map import ZooMapDisplay
 from ._signature import SignatureDisplay
+from ._strips import DistanceStripsDisplay
 
 __all__ = [
+    "DistanceStripsDisplay",
     "ExplanationDisplay",
     "ReferenceCurveDisplay",
     "ReuseDetectionDisplay",

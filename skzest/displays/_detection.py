@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCALES = ("auto", "linear", "log")
 
 # Colour and marker both tell the decision; None is for suspects without one.
-_STYLES: dict[str | None, dict[str, Any]] = {
+STYLES: dict[str | None, dict[str, Any]] = {
     "reused": {"color": VERMILION, "marker": "o"},
     "undecided": {"color": "0.35", "marker": "D"},
     "unrelated": {"color": BLUE, "marker": "s"},
@@ -138,7 +138,17 @@ class ReuseDetectionDisplay:
         Returns
         -------
         display : :class:`ReuseDetectionDisplay`
+
+        Raises
+        ------
+        ValueError
+            If several distances decided.
         """
+        if decisions.distances is not None:
+            raise ValueError(
+                f"these decisions rest on {len(decisions.distances)} distances, which have no "
+                "common unit. Draw them with DistanceStripsDisplay.from_decisions."
+            )
         unit = float(np.mean(decisions.null_distances))
         display = cls(
             np.asarray(decisions.null_distances) / unit,
@@ -301,7 +311,7 @@ class ReuseDetectionDisplay:
 
     def _draw_suspect(self, row, i, value, low_edge, font):
         decision = None if self.decisions is None else str(np.asarray(self.decisions)[i])
-        style = _STYLES.get(decision, _STYLES[None])
+        style = STYLES.get(decision, STYLES[None])
         if np.isnan(value):
             self.ax_.annotate(
                 "no distance",
@@ -325,7 +335,7 @@ class ReuseDetectionDisplay:
         self.suspects_.append(point)
         if self.p_values is not None:
             self.ax_.annotate(
-                _p_text(float(np.asarray(self.p_values)[i])),
+                p_text(float(np.asarray(self.p_values)[i])),
                 (1.01, row),
                 xycoords=("axes fraction", "data"),
                 va="center",
@@ -339,7 +349,7 @@ class ReuseDetectionDisplay:
         entries = []
         if self.decisions is not None:
             present = set(np.asarray(self.decisions).astype(str).tolist())
-            for decision, style in _STYLES.items():
+            for decision, style in STYLES.items():
                 if decision in present:
                     entries.append(Line2D([], [], linestyle="", label=decision, **style))
         lines = (
@@ -364,7 +374,8 @@ class ReuseDetectionDisplay:
         )
 
 
-def _p_text(p):
+def p_text(p: float) -> str:
+    """A p-value beside a suspect."""
     return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from .._validation import counted
 from ..comparing import interval_text, number, p_value
 from ..detectors import Decisions, ReuseDecisions, UnlearningDecisions
-from ..displays import ReuseDetectionDisplay
+from ..displays import DistanceStripsDisplay, ReuseDetectionDisplay
 from . import _html as page
 from ._figures import drawn
 
@@ -22,7 +22,7 @@ def of_decisions(decisions: Sequence[Decisions]) -> str:
     markups = []
     for found in decisions:
         if isinstance(found, ReuseDecisions):
-            markups.append(_reuse(found))
+            markups.append(_reuse(found) if found.distances is None else _ensemble(found))
         elif isinstance(found, UnlearningDecisions):
             markups.append(_unlearning(found))
     return page.section("Decisions", *markups)
@@ -56,6 +56,43 @@ def _reuse(found: ReuseDecisions) -> str:
         + page.table("Suspects, the nearest first", columns, rows, n_text=2)
         + drawn(ReuseDetectionDisplay.from_decisions(found).figure_, alt)
     )
+
+
+def _ensemble(found: ReuseDecisions) -> str:
+    names, z = found.distances or (), np.asarray(found.z)
+    order = np.argsort(found.p_values, kind="stable")
+    rows = [
+        [
+            page.name(found.names[i]),
+            _decision(found, i),
+            _p(found.p_values[i]),
+            _p(found.adjusted_p_values[i]),
+            *(
+                _marked(number(z[i, k]), name in found.decided_by[i])
+                for k, name in enumerate(names)
+            ),
+        ]
+        for i in order
+    ]
+    columns = ["suspect", "decision", "p", "p, all suspects", *names]
+    n_unrelated = counted(len(found.null_distances), "unrelated model")
+    alt = (
+        f"Standardised distances of {counted(len(found), 'suspect')} and of {n_unrelated}, a strip "
+        "for each distance. The table has the same numbers."
+    )
+    return (
+        page.paragraph(
+            f"Was a suspect made from the owner's model? {counted(len(names), 'distance')} decided "
+            "together. Each is standardised by the unrelated models; negative ones are near, and "
+            f"those in bold decided. {_rule(found)}"
+        )
+        + page.table("Suspects, the most suspicious first", columns, rows, n_text=2)
+        + drawn(DistanceStripsDisplay.from_decisions(found).figure_, alt)
+    )
+
+
+def _marked(text: str, decided: bool) -> str:
+    return f"<strong>{text}</strong>" if decided else text
 
 
 def _p(p: float) -> str:

@@ -268,6 +268,21 @@ def test_decisions_come_with_interval_and_p(made):
     assert 0 < float(p) <= float(adjusted) <= 1
 
 
+def test_several_distances_show_which_of_them_decided(asked, sketched):
+    _, lime, S = asked
+    unrelated = np.random.default_rng(0).lognormal(-1.0, 0.2, size=(19, 2))
+    detector = ReuseDetector(correction=None).fit(unrelated)
+    found = detector.judge([[0.4, np.nan], [0.4, 0.01]], labels=["theirs", EVIL])
+    page = Page(html_report(S[:2], lime, decisions=found))
+    assert "2 distances decided together" in page.words
+    row = page.cells.index(EVIL)  # the most suspicious first
+    decision, p, adjusted, *z = page.cells[row + 1 : row + 6]
+    assert decision.startswith("reusedp = 0.05, at most 0.05, by distance 1 (z -")
+    assert (p, adjusted) == ("0.05", "0.05") and float(z[1]) < -3
+    assert page.cells[page.cells.index("theirs") + 5] == "–"
+    assert "Of 2 suspects:" in page.words
+
+
 def test_verdicts_on_unlearning(asked, sketched):
     _, lime, S = asked
     verifier = UnlearningVerifier.from_signatures(S[3], S[:3], lime.plan_)
