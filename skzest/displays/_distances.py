@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ..comparing import zest_distances
 from ..drawing import plain, shorten
 from ._clustering import check_distances, check_names, cluster, names_or_numbers, order_of
+from ._families import clusters_of, medoids
 from ._heatmap import (
     BAR,
     GAP,
@@ -27,6 +28,7 @@ from ._heatmap import (
     draw_legend,
     draw_values,
     heat_map_axes,
+    labelled_rows,
     pitch_of,
     planned_side,
     undefined_patch,
@@ -146,8 +148,8 @@ class ZestDistanceDisplay:
     ) -> ZestDistanceDisplay:
         """Cluster a distance matrix and draw it.
 
-        The leaves are in the optimal order [1]_: of all orders that the dendrogram allows, one
-        with the least sum of distances between neighbours.
+        The leaves of up to 2,000 models are in the optimal order [1]_: of all orders that the
+        dendrogram allows, one with the least sum of distances between neighbours.
 
         Models with undefined distances (NaN) cannot be clustered. They are left out, with a
         warning, those with most gaps first, until the rest is complete; they are drawn after the
@@ -289,6 +291,13 @@ class ZestDistanceDisplay:
         """Index of the model in each row of the picture, from the top."""
         return order_of(np.shape(self.distances)[0], self.linkage, self.clustered)
 
+    def _medoids(self) -> np.ndarray:
+        """The rows of the picture that represent clusters, those of the largest first."""
+        if self.linkage is None:
+            return np.array([], dtype=int)
+        D = np.asarray(self.distances, dtype=float)
+        return np.argsort(self.order)[medoids(D, clusters_of(D))]
+
     def plot(
         self,
         *,
@@ -303,6 +312,9 @@ class ZestDistanceDisplay:
         text_kw: Mapping[str, Any] | None = None,
     ) -> ZestDistanceDisplay:
         """Draw the heat map, the dendrogram above it, and the strip of groups between them.
+
+        With more than about 450 models only one model of each cluster has a label, see
+        :meth:`ZooMapDisplay.plot`.
 
         Parameters
         ----------
@@ -350,7 +362,8 @@ class ZestDistanceDisplay:
         self.figure_ = self.ax_.figure
         pitch = pitch_of(self.ax_, len(D), planned=ax is None)
         self.im_ = draw_cells(self.ax_, D, {"cmap": cmap, **(im_kw or {})})
-        draw_labels(self.ax_, names, pitch, xticks_rotation)
+        at, font, room = labelled_rows(len(D), pitch, self._medoids())
+        draw_labels(self.ax_, names, at, font, room, xticks_rotation)
         self.text_ = None
         if include_values or (include_values is None and values_fit(D, values_format, pitch)):
             self.text_ = draw_values(self.ax_, self.im_, D, values_format, pitch, text_kw or {})

@@ -31,9 +31,17 @@ UNDEFINED: dict[str, Any] = {
 CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
 GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
-LARGEST_FONT, SMALLEST_VALUE = 10.0, 6.0
+LARGEST_FONT, SMALLEST_VALUE, FONT_OF_FEW = 10.0, 6.0, 7.0
+MOST_SKIPPED = 4  # with every fifth label or fewer, those of representatives say more
+MOST_SHARP = 1500  # models
+ROOMY = 100  # models; with more, lines and points are smaller
 _ROUNDING = 1e-9  # distances below it are errors of rounding
 CHARACTER = 0.62  # width of a character in font sizes, on the safe side
+
+
+def crowding(n_models):
+    """1 for a picture with room, less for one with many models."""
+    return min(1.0, np.sqrt(ROOMY / n_models))
 
 
 def label_font(pitch):
@@ -132,24 +140,42 @@ def pitch_of(ax, n_models, planned):
 
 def draw_cells(ax, D, im_kw):
     """The matrix; the hatched background shows in cells without a distance."""
-    between = D[~np.eye(len(D), dtype=bool)]
-    largest = np.nanmax(between, initial=0.0)
+    between = ~np.isnan(D)
+    np.fill_diagonal(between, False)
+    largest = np.max(D, where=between, initial=0.0)
     im_kw = {"vmin": 0.0, "vmax": max(largest, _ROUNDING) if largest > 0 else 1.0, **im_kw}
     ax.patch.set(**UNDEFINED)
-    return ax.imshow(np.ma.masked_invalid(D), interpolation="nearest", aspect="equal", **im_kw)
+    interpolation = "nearest"
+    if len(D) > MOST_SHARP:  # more than pixels, of which "nearest" would show some and hide others
+        D, interpolation = D.astype(np.float32), "antialiased"
+    return ax.imshow(np.ma.masked_invalid(D), interpolation=interpolation, aspect="equal", **im_kw)
 
 
-def draw_labels(ax, names, pitch, rotation):
-    """As many labels as are legible, evenly spaced."""
-    font = label_font(pitch)
-    step = int(np.ceil(1.1 * SMALLEST_FONT / pitch))
-    at = np.arange(0, len(names), step)
+def draw_labels(ax, names, at, font, room, rotation):
+    """Labels of the rows and columns `at`, which are `room` points apart."""
     names = [names[i] for i in at]
     if rotation is None:
-        rotation = 0 if width_of(names, font) < 0.9 * pitch * step else 90
+        rotation = 0 if width_of(names, font) < 0.9 * room else 90
     ax.set_xticks(at, names, fontsize=font, rotation=rotation)
     ax.set_yticks(at, names, fontsize=font)
-    ax.tick_params(length=min(3.0, 0.3 * pitch), width=0.5)
+    ax.tick_params(length=float(np.clip(0.3 * room, 1.0, 3.0)), width=0.5)
+
+
+def labelled_rows(n_models, pitch, first=()):
+    """Rows with a label, the size of the font, and the room between labels in points.
+
+    Where every fourth label would be legible, all of `first` that are far enough apart; else as
+    many as are legible, evenly spaced.
+    """
+    step = int(np.ceil(1.1 * SMALLEST_FONT / pitch))
+    if step <= MOST_SKIPPED or not len(first):
+        return np.arange(0, n_models, step), label_font(pitch), pitch * step
+    room = 1.1 * FONT_OF_FEW
+    at: list[int] = []
+    for row in first:
+        if all(abs(row - other) * pitch >= room for other in at):
+            at.append(row)
+    return np.sort(at), FONT_OF_FEW, room
 
 
 def value_font(D, values_format, pitch):
@@ -166,7 +192,8 @@ def value_text(value, values_format):
 
 
 def values_fit(D, values_format, pitch):
-    return value_font(D, values_format, pitch) >= SMALLEST_VALUE
+    one_character = 0.85 * pitch / CHARACTER
+    return one_character >= SMALLEST_VALUE and value_font(D, values_format, pitch) >= SMALLEST_VALUE
 
 
 def draw_values(ax, im, D, values_format, pitch, text_kw):
@@ -230,7 +257,11 @@ def draw_dendrogram(ax, linkage, bottom):
     from matplotlib.ticker import MaxNLocator
 
     inset = _inset(ax, bottom + GAP / 2, TREE)
-    inset.add_collection(LineCollection(links(linkage), colors="0.25", linewidths=1.0))
+    lines = LineCollection(
+        links(linkage), colors="0.25", linewidths=max(0.4, crowding(len(linkage)))
+    )
+    lines.set_rasterized(len(linkage) > ROOMY)
+    inset.add_collection(lines)
     highest = linkage[:, 2].max()
     inset.set_ylim(0, 1.05 * highest if highest > 0 else 1.0)
     inset.yaxis.set_major_locator(MaxNLocator(3))

@@ -7,17 +7,11 @@ import numpy as np
 
 from ..drawing import POINTS_PER_INCH, SIDE_FONT, VERMILION, plain, text_width
 from ._clustering import is_missing
-from ._heatmap import GROUP_COLORS
+from ._heatmap import GROUP_COLORS, ROOMY, crowding
 from ._labels import label_boxes
 
 _MARKERS = "os^DvPX"  # with the colours, 49 groups that differ in both or in one
 MOST_GROUPS = len(_MARKERS) * len(GROUP_COLORS)
-_ROOMY = 100  # models; with more, points and lines are smaller
-
-
-def crowding(n_models):
-    """1 for a map with room, less for one with many models."""
-    return min(1.0, np.sqrt(_ROOMY / n_models))
 
 
 def draw_lines(ax, X, edges):
@@ -26,7 +20,7 @@ def draw_lines(ax, X, edges):
 
     width = 0.8 * crowding(len(X))
     lines = LineCollection(X[edges], colors="0.8", linewidths=width, zorder=1)
-    lines.set_rasterized(len(X) > _ROOMY)
+    lines.set_rasterized(len(X) > ROOMY)
     return ax.add_collection(lines)
 
 
@@ -41,7 +35,7 @@ def draw_points(ax, X, groups):
 
     def draw(chosen, size, **style):
         points = ax.scatter(*X[chosen].T, s=size * small, linewidth=0.6 * small, zorder=2, **style)
-        points.set_rasterized(len(X) > _ROOMY)
+        points.set_rasterized(len(X) > ROOMY)
         return points
 
     if groups is None:

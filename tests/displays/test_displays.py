@@ -14,9 +14,9 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from scipy.spatial.distance import squareform
 
 from skzest import zest_distances
-from skzest.displays import ZestDistanceDisplay
+from skzest.displays import ZestDistanceDisplay, _clustering, _heatmap
 from skzest.displays._clustering import cluster, complete_subset, links, order_leaves, order_of
-from skzest.displays._heatmap import GROUP_COLORS
+from skzest.displays._heatmap import GROUP_COLORS, labelled_rows
 from skzest.drawing import SMALLEST_FONT, shorten, text_color
 
 pytest.importorskip("matplotlib")
@@ -327,6 +327,46 @@ def test_labels_can_be_read_and_nothing_is_cut_off(n_models):
     heat = outline(display.ax_)
     assert_allclose(heat.width, heat.height)
     assert (display.text_ is not None) == (n_models <= 12)
+
+
+def test_of_many_models_one_of_each_cluster_is_labelled():
+    D, families = zoo(500)
+    labels = [f"{family} {i}" for i, family in enumerate(families)]
+    display = ZestDistanceDisplay.from_distances(D, labels=labels)
+    written = tick_texts(display.ax_.yaxis)
+    assert sorted(name.split()[0] for name in written) == sorted(map(str, np.unique(families)))
+    rows = display.ax_.get_yticks()
+    assert [labels[display.order[row]] for row in rows] == written
+    unordered = ZestDistanceDisplay.from_distances(D, labels=labels, method=None)
+    assert len(unordered.ax_.get_yticks()) > 50  # no clusters: evenly spaced
+    assert {*np.diff(unordered.ax_.get_yticks())} == {5}
+
+
+@pytest.mark.parametrize("first", [[0, 1, 500, 2, 998], []])
+def test_labels_of_representatives_keep_apart(first):
+    at, font, room = labelled_rows(1000, 0.6, first)
+    assert (np.diff(at) * 0.6 >= room).all() and room >= font
+    if first:
+        assert at.tolist() == [0, 500, 998]
+
+
+def test_leaves_of_very_many_models_are_in_the_order_of_the_linkage(monkeypatch):
+    D, _ = zoo(40)
+    best = ZestDistanceDisplay.from_distances(D)
+    monkeypatch.setattr(_clustering, "MOST_ORDERED", 39)
+    plain = ZestDistanceDisplay.from_distances(D)
+
+    def path(order):
+        return D[order[:-1], order[1:]].sum()
+
+    assert path(best.order) < path(plain.order)
+    assert_allclose(np.sort(best.linkage[:, 2]), np.sort(plain.linkage[:, 2]))
+
+
+def test_numbers_are_not_formatted_where_none_would_fit(monkeypatch):
+    monkeypatch.setattr(_heatmap, "value_text", lambda *_: pytest.fail("formatted"))
+    D, _ = zoo(200)
+    assert ZestDistanceDisplay.from_distances(D).text_ is None
 
 
 def test_a_long_label_loses_its_middle():
