@@ -294,7 +294,7 @@ class Asker:
         fits = [(n, self._fit_at(n)) for n in range(start, stop)]
         return [
             PointCoefficients.join(
-                [self._of_point(n, r.name, Z, fit) for (n, fit), Z in zip(fits, of_points)]
+                [self._of_point(n, r, Z, fit) for (n, fit), Z in zip(fits, of_points)]
             )
             for r, of_points in zip(self.respondents, scores, strict=True)
         ]
@@ -315,7 +315,7 @@ class Asker:
         return lambda Z: operator @ (Z - centre @ Z)
 
     def _of_point(
-        self, n: int, name: str, Z: Array, fit: Callable[[Array], Array] | None
+        self, n: int, asked: Respondent, Z: Array, fit: Callable[[Array], Array] | None
     ) -> PointCoefficients:
         """One point, one model: scores of its questions to coefficients and extent."""
         space = self.space
@@ -326,8 +326,8 @@ class Asker:
         with np.errstate(invalid="ignore", over="ignore"):
             deviation = float(xp.max(xp.abs(Z - Z[:1])))
         if not np.isfinite(deviation):
-            self._refuse_non_finite(n, name, space.to_numpy(Z))
-        eps = float(xp.finfo(Z.dtype).eps)
+            self._refuse_non_finite(n, asked.name, space.to_numpy(Z))
+        eps = asked.eps(Z)
         first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
         Z = xp.astype(self.plan.for_each_mask(n, Z), xp.float64, copy=False)
         coef = self._without_fit(n, space.to_numpy(Z)) if fit is None else space.to_numpy(fit(Z))

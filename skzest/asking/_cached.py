@@ -19,7 +19,7 @@ from ..store import AnswerStore, Connection, Identity, Ledger, mask_keys
 from ..store import Piece as StoredPiece
 from ._asker import Asker
 from ._batches import Batch, Piece
-from ._first_look import Gap, SharedCopies, by_halves_of, look_at, tolerance_of
+from ._first_look import SharedCopies, by_halves_of, gap_of, look_at, tolerance_of
 from ._guard import Respondent, Witness, guarded_scores, own
 
 __all__ = ["CachedAnswers", "CachedTask"]
@@ -97,7 +97,7 @@ class CachedAnswers:
         if answer.shape[1] != stored.shape[1]:
             fact = f"{stored.shape[1]} columns are stored and it gave {answer.shape[1]}"
             raise ModelChangedError(self._changed(i, fact))
-        gap = Gap.between(stored, answer)
+        gap = gap_of(asked, stored, answer)
         asked.n_columns = answer.shape[1]
         asked.witness = Witness(questions, copies, answer, tolerance_of(gap))
         if not gap.exceeds(self.store.tolerance):
@@ -129,7 +129,8 @@ class CachedAnswers:
         n_points = min(len(self._plan), n_rows)
         middles = [(n, self._plan.n_questions[n] // 2) for n in range(n_points)]
         questions = Batch(tuple(Piece(n, k, k + 1) for n, k in middles))
-        gap = Gap.between(*(self._answers(asked, questions)[0] for asked in (a, b)))
+        first, second = (self._answers(asked, questions)[0] for asked in (a, b))
+        gap = gap_of(a, first, second)
         if not gap.size <= gap.allowed(self.store.tolerance):
             raise ValueError(
                 f"{a.name} and {b.name} are stored under the same {self._identity(i)}, and answer "

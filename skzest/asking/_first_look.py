@@ -23,6 +23,7 @@ __all__ = [
     "SharedCopies",
     "by_halves_of",
     "check_witness",
+    "gap_of",
     "look_at",
     "tolerance_of",
 ]
@@ -42,11 +43,10 @@ class Gap:
     rounding: float
 
     @classmethod
-    def between(cls, first: np.ndarray, second: np.ndarray) -> Gap:
-        """Scores of shape (n, n_classes); infinitely far where the shapes differ."""
+    def between(cls, first: np.ndarray, second: np.ndarray, eps: float) -> Gap:
+        """Scores of shape (n, n_classes) of this rounding unit; infinitely far if shapes differ."""
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.inf if first.shape != second.shape else float(np.max(np.abs(second - first)))
-        eps = float(np.finfo(first.dtype).eps)
         return cls(size, float(np.ptp(first)), rounding(eps, float(np.max(np.abs(first)))))
 
     def allowed(self, tolerance: float) -> float:
@@ -59,6 +59,11 @@ class Gap:
 
     def __str__(self) -> str:
         return f"up to {self.size:.3g} apart, and their range is {self.range:.3g}"
+
+
+def gap_of(asked: Respondent, first: np.ndarray, second: np.ndarray) -> Gap:
+    """How far apart two answers of a model to the same copies are."""
+    return Gap.between(first, second, asked.eps(first))
 
 
 # --- the first look -------------------------------------------------------------------------
@@ -142,7 +147,7 @@ def by_halves_of(asked: Respondent) -> Gap:
     backwards, middle = range(n_rows)[::-1], n_rows // 2
     halves = [backwards[:middle], backwards[middle:]] if middle else [backwards]
     again = np.concatenate([_again(asked, half) for half in halves])[::-1]
-    return Gap.between(asked.witness.scores, again)
+    return gap_of(asked, asked.witness.scores, again)
 
 
 def tolerance_of(by_halves: Gap) -> float:
@@ -158,7 +163,7 @@ def _check_repeats(asked: Respondent) -> None:
     by_halves = by_halves_of(asked)
     if not by_halves.exceeds(_DETERMINISM):
         return
-    gap = Gap.between(first, _again(asked, range(n_rows)))
+    gap = gap_of(asked, first, _again(asked, range(n_rows)))
     if gap.exceeds(_DETERMINISM):
         raise ValueError(
             f"{asked.name} answers the same question differently: two answers to the same "
@@ -194,13 +199,13 @@ def check_witness(asked: Respondent, start: int, again: np.ndarray, n_rows: int)
     assert asked.witness is not None
     scores = asked.witness.scores
     gap = replace(
-        Gap.between(scores[start : start + len(again)], again), range=float(np.ptp(scores))
+        gap_of(asked, scores[start : start + len(again)], again), range=float(np.ptp(scores))
     )
     if not gap.exceeds(_DETERMINISM):
         return
     if not gap.exceeds(asked.witness.tolerance):
         # Perhaps the rest of the batch matters: does the question alone get the same answer?
-        alone = Gap.between(scores, _again(asked, range(len(scores))))
+        alone = gap_of(asked, scores, _again(asked, range(len(scores))))
         if not alone.exceeds(_DETERMINISM):
             return
     raise QueryError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from .. import _points
 from .._points import Points
@@ -24,11 +25,13 @@ __all__ = ["OF_BATCH", "Respondent", "Witness", "guarded_scores", "own", "roundi
 # A model whose answers move by more than this share of their range with the rest of the batch is
 # warned of.
 OF_BATCH = 2e-2
+_FLOAT32 = float(np.finfo(np.float32).eps)
 
 
 def rounding(eps: float, largest: float) -> float:
     """How far apart rounding may take two scores of this size."""
-    return 16 * eps * largest
+    # What is rounded to a short float is summed in float32.
+    return (16 if eps <= _FLOAT32 else 4) * eps * largest
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,11 @@ class Respondent:
                 return as_response(raw, self.given or self.output, self.response, self.clip)
         except QueryError as error:
             raise QueryError(f"{self.name} {error}") from error
+
+    def eps(self, scores: Array) -> float:
+        """Rounding unit of the model's scores, relative to the largest."""
+        own = float(array_namespace(scores).finfo(scores.dtype).eps)
+        return max(self.query.eps, own)
 
     def is_clear(self, raw: Array) -> np.ndarray:
         """Which answers rounding cannot turn into another label; all if labels are not compared.

@@ -162,6 +162,9 @@ class Query(ABC):
         Labels of the columns, in the model's own order; None means unnamed, 0..n_classes-1.
     rounding : float
         Step of the scores where they are quantised: 1/256 for probabilities in 8 bits, else 0.
+    eps : float
+        Rounding unit of the answers, relative to the largest, where it is coarser than that of
+        their dtype: 2**-7 for a network in bfloat16, whose answers are compared in float32.
     memory_errors : tuple of exception types
         Exceptions besides MemoryError that mean that a batch was too large for the device.
 
@@ -183,6 +186,7 @@ class Query(ABC):
     rounding: float = 0.0
     memory_errors: tuple[type[BaseException], ...] = ()
     model_id: str | None = None
+    _short_eps: float = 0.0  # of answers with fewer digits than float32
     _learned: tuple[str, ...] = ()  # attributes that follow from the answers
 
     def __init__(
@@ -224,6 +228,11 @@ class Query(ABC):
     def space(self) -> Space:
         """Where batches must be, and where answers are; the host unless overridden."""
         return HOST
+
+    @property
+    def eps(self) -> float:
+        """Rounding unit of the answers where it is coarser than that of their dtype."""
+        return self._short_eps
 
     def session(self) -> AbstractContextManager:
         """Context that is entered once around a whole run of questions."""

@@ -114,7 +114,10 @@ def _as_float(xp: ModuleType, query: Query, answer: Array) -> Array:
     if answer.dtype in (xp.float64, xp.float32):
         return answer
     if xp.isdtype(answer.dtype, "real floating"):
-        return xp.astype(answer, xp.float32) if xp.finfo(answer.dtype).bits < 32 else answer
+        if xp.finfo(answer.dtype).bits >= 32:
+            return answer
+        query._short_eps = float(xp.finfo(answer.dtype).eps)
+        return xp.astype(answer, xp.float32)
     if xp.isdtype(answer.dtype, ("bool", "integral")):
         return xp.astype(answer, xp.float64)
     raise QueryError(

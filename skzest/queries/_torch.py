@@ -216,6 +216,14 @@ class TorchQuery(Query):
         """Tensors on the device on which the module is asked."""
         return TorchSpace(self.device)
 
+    @property
+    def eps(self) -> float:
+        """Rounding unit of the precision that the module computes in."""
+        from ._torch_ready import rounding_unit
+
+        computed = rounding_unit(self.autocast or self._input_dtype, self.device)
+        return max(computed, super().eps)
+
     # --- a session ------------------------------------------------------------------------
 
     @contextmanager

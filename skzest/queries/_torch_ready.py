@@ -75,6 +75,13 @@ def is_short(dtype: torch.dtype, device: torch.device) -> bool:
     return dtype not in (torch.float32, torch.float64) or (tf32 and dtype == torch.float32)
 
 
+def rounding_unit(dtype: torch.dtype, device: torch.device) -> float:
+    """Rounding unit of convolutions and products in this dtype."""
+    if dtype == torch.float32 and is_short(dtype, device):
+        return 2.0**-10  # TF32
+    return torch.finfo(dtype).eps
+
+
 class Ready:
     """A module for the length of a run.
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skzest import CallableQuery, LimeSignatureTransformer, QueryError
 from skzest.asking._first_look import Gap
+from skzest.exceptions import UndefinedSignatureWarning
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6))
@@ -257,9 +258,49 @@ def test_an_error_that_has_nothing_to_do_with_the_size_is_reported_as_it_is():
 
 def test_gap_by_hand():
     a = np.array([[0.0, 1.0], [2.0, 4.0]])
-    gap = Gap.between(a, a + [[0.0, 0.0], [0.0, 0.02]])
+    gap = Gap.between(a, a + [[0.0, 0.0], [0.0, 0.02]], 1e-16)
     assert_allclose([gap.size, gap.range], [0.02, 4.0])
     assert gap.exceeds(0.004) and not gap.exceeds(0.006)
-    assert not Gap.between(a, a).exceeds(0.0)
-    assert Gap.between(a, a[:1]).size == np.inf
-    assert not Gap.between(a, a + 1e-15).exceeds(0.0), "rounding"
+    assert not Gap.between(a, a, 1e-16).exceeds(0.0)
+    assert Gap.between(a, a[:1], 1e-16).size == np.inf
+    assert not Gap.between(a, a + 1e-15, 1e-16).exceeds(0.0), "rounding"
+    assert not Gap.between(a, a + 0.003, 1e-3).exceeds(0.0), "rounding of half precision"
+
+
+# --- short floats -----------------------------------------------------------------------------
+
+
+def in_half_precision(scores):
+    return np.asarray(scores).astype(np.float16)
+
+
+class InFloat32(CallableQuery):
+    """Computed in half precision, returned as float32, as networks under autocast do."""
+
+    eps = float(np.finfo(np.float16).eps)
+
+    def ask(self, batch, output):
+        return super().ask(batch, output).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", [CallableQuery, InFloat32])
+def test_answers_that_differ_by_rounding_in_half_precision_are_one_answer(kind):
+    def near_constant(batch):
+        # Between 512 and 1024 numbers of half precision are 0.5 apart.
+        return 600 + 0.3 * np.tanh(np.asarray(batch) @ W) + 0.5 * (len(batch) % 8 > 0)
+
+    lime = partial(_lime, response="raw", batch_size=30)
+    query = kind(lambda batch: in_half_precision(near_constant(batch)), output="logits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", UndefinedSignatureWarning)
+        assert not lime().fit_transform([query]).any()
+    exact = CallableQuery(near_constant, output="logits")
+    with pytest.warns(UserWarning, match="different answer to the same input"):
+        assert lime().fit_transform([exact]).any()
+
+
+def test_half_precision_moves_no_model_that_varies():
+    query = CallableQuery(lambda batch: in_half_precision(right(batch)), output="logits")
+    half, full = _lime().fit_transform([query, CallableQuery(right, output="logits")])
+    assert 0 < 1 - half @ full / np.linalg.norm(half) / np.linalg.norm(full) < 1e-6

@@ -864,3 +864,38 @@ def test_a_module_with_one_mode_is_asked_as_it_is():
     module.training = False
     lime = LimeSignatureTransformer(TABLE, n_reference=4, n_samples=40)
     assert np.isfinite(lime.fit_transform([TorchQuery(module)])).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "eps"),
+    [
+        ({}, 2.0**-23),
+        ({"dtype": "float64"}, 2.0**-52),
+        ({"dtype": "bfloat16"}, 2.0**-7),
+        ({"autocast": "bfloat16"}, 2.0**-7),
+        ({"autocast": "float16"}, 2.0**-10),
+    ],
+)
+def test_rounding_unit_is_that_of_the_computation(params, eps):
+    class Float32Out(Net):
+        def forward(self, x):
+            return super().forward(x).float()
+
+    query = image_query(Float32Out().eval(), device="cpu", **params)
+    assert query.eps == eps
+
+
+def test_a_network_in_bfloat16_is_near_itself_and_constant_up_to_its_rounding():
+    lime = image_lime().fit([image_query()])
+    full, half, other = lime.transform(
+        [image_query(), image_query(autocast="bfloat16"), image_query(Net(seed=1).eval())]
+    )
+    assert 0 < zest_distances(full, half) < 0.01 < zest_distances(full, other)
+
+    class Flat(Net):
+        def forward(self, x):
+            return 100 * torch.eye(4)[0] + 0.1 * super().forward(x)
+
+    flat = image_query(Flat().eval(), autocast="bfloat16")
+    with pytest.warns(UserWarning, match="same scores to every question"):
+        assert not lime.transform([flat]).any()
