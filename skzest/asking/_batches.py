@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -173,6 +174,29 @@ def auto_rows(plan: QueryPlan, space: Space) -> int:
 # --- rendering ------------------------------------------------------------------------------
 
 
+class _Memory:
+    """Memory for one batch after another: new pages cost as much as the copies written to them.
+
+    A batch that a model keeps, or a part of it, stays as it is.
+    """
+
+    def __init__(self) -> None:
+        self._view = memoryview(bytearray())
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array, in the memory of the last one if nobody looks at that any more."""
+        size = math.prod(shape)
+        memory = self._view.obj
+        try:
+            self._view.release()
+        except BufferError:  # there are arrays that look into it
+            memory = b""
+        if len(memory) < size * dtype.itemsize:
+            memory = bytearray(size * dtype.itemsize)
+        self._view = memoryview(memory)
+        return np.frombuffer(self._view, dtype, size).reshape(shape)
+
+
 # A point, its parts, its fill and its masks.
 _Arrays: TypeAlias = tuple[Point, Array, Array, Array]
 
@@ -184,6 +208,7 @@ class Renderer:
         self.plan, self.space = plan, space
         # The last point only: a batch takes more of its questions, or goes on to the next point.
         self._held: tuple[int, _Arrays] | None = None
+        self._memory = _Memory()
 
     def __call__(self, batch: Batch, extra: Points | None = None) -> Points:
         """Masked copies of a batch, with the copies ``extra`` behind them."""
@@ -202,7 +227,7 @@ class Renderer:
         # Making all and then joining them takes three times as long.
         first = next(pieces)
         n_rows = batch.n_rows + sum(len(copies) for copies in behind)
-        copies = np.empty((n_rows, *first.shape[1:]), dtype=first.dtype)
+        copies = self._memory.array((n_rows, *first.shape[1:]), first.dtype)
         copies[: len(first)] = first
         filled = len(first)
         for more in (*pieces, *behind):

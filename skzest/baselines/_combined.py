@@ -113,7 +113,7 @@ def _parted(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
     values = centred(scores)
     coefs, rests = [], []
     for n, (start, stop) in enumerate(pairwise(scores.starts)):
-        masks = scores.plan.masks[n].astype(np.float64)
+        masks = scores.plan.masks[n]
         Z = values[:, start:stop]
         coef = LinearFit(masks).operator @ Z
         coefs.append(coef)

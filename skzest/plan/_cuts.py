@@ -9,14 +9,13 @@ when a reference is changed in place, and nothing is kept alive but the cuts.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from threading import Lock
 
 import numpy as np
 
 from .._points import Point
 from ..fingerprints import fingerprint
 from ..maskers import BaseMasker
+from ._memo import ArrayMemo
 
 __all__ = ["CutMemo", "masker_key"]
 
@@ -29,7 +28,7 @@ def masker_key(masker: BaseMasker) -> str | None:
         return None
 
 
-class CutMemo:
+class CutMemo(ArrayMemo):
     """Cuts of numeric points, the latest used up to a number of bytes.
 
     Parameters
@@ -48,18 +47,6 @@ class CutMemo:
     True
     """
 
-    def __init__(self, max_bytes: int):
-        self._max_bytes = max_bytes
-        self._n_bytes = 0
-        self._cuts: OrderedDict[bytes, np.ndarray] = OrderedDict()
-        self._lock = Lock()
-
-    def clear(self) -> None:
-        """Forget all cuts."""
-        with self._lock:
-            self._cuts.clear()
-            self._n_bytes = 0
-
     def cut(self, key: str | None, masker: BaseMasker, point: Point) -> np.ndarray:
         """``masker.cut(point)``, or the same from before, read-only then and now.
 
@@ -69,18 +56,4 @@ class CutMemo:
             return masker.cut(point)
         sha = hashlib.sha256(f"{key} {point.dtype.str} {point.shape}".encode())
         sha.update(np.ascontiguousarray(point).reshape(-1).view(np.uint8).data)
-        place = sha.digest()
-        with self._lock:
-            if place in self._cuts:
-                self._cuts.move_to_end(place)
-                return self._cuts[place]
-        parts = np.array(masker.cut(point))
-        parts.setflags(write=False)
-        with self._lock:
-            if place not in self._cuts:
-                self._cuts[place] = parts
-                self._n_bytes += parts.nbytes
-            while self._n_bytes > self._max_bytes:
-                _, oldest = self._cuts.popitem(last=False)
-                self._n_bytes -= oldest.nbytes
-        return parts
+        return self.get(sha.digest(), lambda: np.array(masker.cut(point)))

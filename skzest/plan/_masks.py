@@ -65,7 +65,7 @@ class PackedMasks(Sequence):
         """Number of masks of each point."""
         return tuple(len(p) for p in self._packed)
 
-    @property
+    @cached_property
     def n_distinct(self) -> tuple[int, ...]:
         """Number of different masks of each point."""
         return tuple(
@@ -93,7 +93,8 @@ def _repeats(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     head = np.zeros((len(packed), 8), dtype=np.uint8)
     head[:, : packed.shape[1]] = packed[:, :8]
     keys = head.view(np.uint64).ravel()
-    if len(np.unique(keys)) == len(keys):  # most designs: the first 64 parts tell all masks apart
+    in_order = np.sort(keys)
+    if (in_order[1:] != in_order[:-1]).all():  # most designs: the first 64 parts tell masks apart
         return None
     if packed.shape[1] > 8:
         keys = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()

@@ -7,6 +7,7 @@ is computed once per reference point and serves all classes of all models.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import numbers
 from functools import cached_property
@@ -20,6 +21,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from .._validation import check_choice
+from ._memo import ArrayMemo
 
 __all__ = [
     "PASSTHROUGH",
@@ -43,6 +45,9 @@ Surrogate: TypeAlias = RegressorMixin | str
 # The Gram matrix has the square of the masks' condition number. Up to this value of it at least
 # 12 of 16 digits are right, and forming it is 4-5 times faster than an SVD of the masks.
 _MAX_GRAM_CONDITION = 1e4
+
+# Factors serve all models, all points with the same masks, and a plan's check before its answers.
+_FACTORS = ArrayMemo(64 * 2**20)
 
 # Reciprocal condition numbers of a Gram matrix: below the first, half of the digits of the
 # coefficients are lost; above the second, an estimate of it is enough to be sure.
@@ -146,19 +151,15 @@ class LinearFit:
         alpha: float = 0.0,
         fit_intercept: bool = True,
     ):
-        A = masks.astype(np.float64)
-        if fit_intercept:
-            A -= np.average(A, axis=0, weights=weights)
+        self._masks, self._weights = masks, weights
+        self._alpha, self._fit_intercept = alpha, fit_intercept
         self._root = None if weights is None else np.sqrt(weights)[:, None]
-        self._A = A if self._root is None else A * self._root
-        self._alpha = alpha
-        # Weights of the mean that is taken off the scores, shape (1, n_masks). The centred masks
-        # sum to zero, but where a narrow kernel makes the inverse large they do so only to their
-        # own rounding: without this, all digits are lost at a width of 0.03.
+        # Weights of the mean that is taken off the scores, shape (1, n_masks).
         self.centre = None
-        if fit_intercept and weights is not None:
-            self.centre = (weights / weights.sum())[None, :]
-        self._factor = self._cholesky()
+        if fit_intercept:
+            of_each = np.ones(len(masks)) if weights is None else weights
+            self.centre = (of_each / of_each.sum())[None, :]
+        self._factor = self._cholesky() if len(masks) >= masks.shape[1] else None
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Coefficients (n_parts, n_classes) from scores (n_masks, n_classes)."""
@@ -166,8 +167,9 @@ class LinearFit:
             scores = scores - self.centre @ scores
         if self._factor is None:
             return self.operator @ scores
-        weighted = scores if self._root is None else scores * self._root
-        return dpotrs(self._factor, self._A.T @ weighted)[0]
+        if self._root is None:
+            return dpotrs(self._factor, self._numbers.T @ scores)[0]
+        return dpotrs(self._factor, self._A.T @ (scores * self._root))[0]
 
     @cached_property
     def operator(self) -> np.ndarray:
@@ -181,15 +183,57 @@ class LinearFit:
             inverse = dpotrs(self._factor, self._A.T)[0]
         return inverse if self._root is None else inverse * self._root[:, 0]
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the masks tell all parts apart by a wide margin."""
+        return self._alpha == 0 and self._factor is not None
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """The masks as numbers. Scores that sum to zero take off the mean of the masks, too."""
+        return self._masks.astype(np.float64)
+
+    @cached_property
+    def _A(self) -> np.ndarray:
+        """The masks less their mean, times the roots of the weights.
+
+        The scores lose their mean as well: centred masks sum to zero only to their own rounding,
+        and where a narrow kernel makes the inverse large, all digits would be lost (at a width
+        of 0.03).
+        """
+        A = self._numbers
+        if self._fit_intercept:
+            A = A - np.average(A, axis=0, weights=self._weights)
+        return A if self._root is None else A * self._root
+
     def _cholesky(self) -> np.ndarray | None:
         """Factor of the Gram matrix where forming it costs no accuracy."""
-        A = self._A
-        if A.shape[0] < A.shape[1]:  # the Gram matrix is singular, and may be large
-            return None
-        gram = A.T @ A
+        settings = f"{self._masks.shape} {self._alpha} {self._fit_intercept}".encode()
+        sha = hashlib.sha256(settings)
+        sha.update(np.packbits(self._masks))
+        if self._weights is not None:
+            sha.update(self._weights)
+        factor = _FACTORS.get(sha.digest(), self._new_factor)
+        return factor if factor.size else None
+
+    def _new_factor(self) -> np.ndarray:
+        """The factor, or an empty array if there is none that is accurate."""
+        gram = self._gram()
         gram.flat[:: len(gram) + 1] += self._alpha
         factor, reciprocal_condition = _cholesky(gram)
-        return factor if reciprocal_condition * _MAX_GRAM_CONDITION > 1 else None
+        return factor if reciprocal_condition * _MAX_GRAM_CONDITION > 1 else np.empty(0)
+
+    def _gram(self) -> np.ndarray:
+        """The Gram matrix of the masks, centred and weighted."""
+        if self._weights is not None:
+            return self._A.T @ self._A
+        # Counts: exact in float32, and half the work.
+        design = self._masks.astype(np.float32)
+        together = (design.T @ design).astype(np.float64)
+        if self._fit_intercept:
+            kept = together.diagonal()
+            together -= np.outer(kept, kept) / len(design)
+        return together
 
 
 def _ridge_inverse(A: np.ndarray, alpha: float) -> np.ndarray:
@@ -252,6 +296,8 @@ def check_masks_suffice(
         )
     form = closed_form(surrogate)
     if form is None or form["alpha"] > 0:
+        return
+    if weights is None and LinearFit(masks, **form).is_certain:  # its factor is kept for later
         return
     if not tell_parts_apart(masks, weights, form["fit_intercept"]):
         raise ValueError(

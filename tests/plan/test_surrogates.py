@@ -60,9 +60,9 @@ def test_underdetermined_least_squares_has_the_smallest_norm():
 def test_nearly_collinear_masks_take_the_accurate_path():
     # Two parts that differ in one mask of 4,000: the Gram matrix would lose digits.
     rng = np.random.default_rng(0)
-    masks = (rng.random((20_000, 3)) < 0.5).astype(float)
+    masks = rng.random((20_000, 3)) < 0.5
     masks[:, 1] = masks[:, 0]
-    masks[0, 1] = 1 - masks[0, 0]
+    masks[0, 1] = ~masks[0, 0]
     gram = np.linalg.cond((masks - masks.mean(0)).T @ (masks - masks.mean(0)))
     assert gram > 1e4, "the data must reach the second path"
     truth = np.array([[1.0], [-2.0], [3.0]])
@@ -71,7 +71,7 @@ def test_nearly_collinear_masks_take_the_accurate_path():
 
 def test_parts_that_never_differ_share_their_weight():
     masks, _ = _masks_and_scores(n_parts=3)
-    masks = np.column_stack([masks, masks[:, 0]]).astype(float)
+    masks = np.column_stack([masks, masks[:, 0]])
     coef = LinearFit(masks)(masks @ np.array([[2.0], [0.0], [1.0], [4.0]]))
     assert_allclose(coef[:, 0], [3.0, 0.0, 1.0, 3.0], atol=1e-12)
 
