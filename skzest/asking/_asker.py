@@ -18,7 +18,7 @@ from .. import _points
 from .._points import Points
 from ..exceptions import PartialAnswerError
 from ..plan import QueryPlan, coefficients, kernel_weights
-from ..queries import HOST, Array, Space, shared_inputs
+from ..queries import Array, Space, shared_inputs
 from ._batches import (
     Batch,
     BatchSize,
@@ -138,11 +138,11 @@ class Asker:
         """Unit by unit, what the answers of each model come down to."""
         # A device works on the next unit while the scores of the last are brought to the host.
         ahead = 1 if self.space.is_device else 0
-        waiting: deque[tuple[int, int, Iterator[list[Array]], list[Check]]] = deque()
+        waiting: deque[tuple[Batch, Iterator[Array], list[Check]]] = deque()
         for start, stop in units:
             self._checks = []
-            scores = self.scores(start, stop)
-            waiting.append((start, stop, scores, self._checks))
+            unit = Batch(tuple(whole_points(self.plan.n_questions[start:stop], start)))
+            waiting.append((unit, self.scores(unit), self._checks))
             if len(waiting) > ahead:
                 yield self._settle(*waiting.popleft())
         while waiting:
@@ -150,17 +150,16 @@ class Asker:
 
     # --- asking ---------------------------------------------------------------------------
 
-    def scores(self, start: int, stop: int) -> Iterator[list[Array]]:
-        """Per model, scores of shape (n_questions, n_classes) for each point.
+    def scores(self, unit: Batch) -> Iterator[Array]:
+        """Per model, scores of all questions about some points, (n_questions, n_classes).
 
         All models are asked at once; the answers of each are let go when the next one's are taken.
         """
-        unit = Batch(tuple(whole_points(self.plan.n_questions[start:stop], start)))
         answers: list[list[Array]] = [[] for _ in self.respondents]
         for _, scores in self.answers(unit.pieces, self.respondents):
             for of_one, Z in zip(answers, scores, strict=True):
                 of_one.append(Z)
-        return ([Z for _, Z in unit.by_piece(_points.concatenate(of))] for of in _taken(answers))
+        return map(_points.concatenate, _taken(answers))
 
     def answers(
         self, pieces: Sequence[Piece], respondents: list[Respondent]
@@ -285,19 +284,42 @@ class Asker:
     # --- from scores to coefficients ------------------------------------------------------
 
     def _settle(
-        self, start: int, stop: int, scores: Iterator[list[Array]], checks: list[Check]
+        self, unit: Batch, scores: Iterator[Array], checks: list[Check]
     ) -> list[PointCoefficients]:
-        """From the scores of a unit, points ``start:stop``, to coefficients."""
+        """From the scores of a unit to coefficients."""
         for check in checks:
             scores_again = self.space.to_numpy(check.scores)
             check_witness(check.asked, check.start, scores_again, check.n_rows)
-        fits = [(n, self._fit_at(n)) for n in range(start, stop)]
+        fits = [self._fit_at(piece.point) for piece in unit.pieces]
         return [
-            PointCoefficients.join(
-                [self._of_point(n, r, Z, fit) for (n, fit), Z in zip(fits, of_points)]
-            )
-            for r, of_points in zip(self.respondents, scores, strict=True)
+            self._of_unit(unit, fits, r, Z)
+            for r, Z in zip(self.respondents, scores, strict=True)
         ]
+
+    def _of_unit(
+        self,
+        unit: Batch,
+        fits: list[Callable[[Array], Array] | None],
+        asked: Respondent,
+        Z: Array,
+    ) -> PointCoefficients:
+        """One model: scores of the questions of a unit to coefficients and extent."""
+        if not self.space.has_float64:
+            Z = self.space.to_numpy(Z)
+        xp = array_api_compat.array_namespace(Z)
+        # One pass for two questions: NaN and infinity carry through to the maximum.
+        with np.errstate(invalid="ignore", over="ignore"):
+            deviation = float(xp.max(xp.abs(Z - Z[:1])))
+        if not np.isfinite(deviation):
+            self._refuse_non_finite(unit, asked.name, self.space.to_numpy(Z))
+        first = np.array(self.space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
+        extent = Extent(first, deviation, asked.eps(Z))
+        by_piece = unit.by_piece(xp.astype(Z, xp.float64, copy=False))
+        coefs = [
+            self._of_point(piece.point, of_point, fit)
+            for (piece, of_point), fit in zip(by_piece, fits, strict=True)
+        ]
+        return PointCoefficients(np.concatenate(coefs, axis=1), extent)
 
     def _fit_at(self, n: int) -> Callable[[Array], Array] | None:
         """From scores to coefficients at a point, in the space where the scores are.
@@ -314,25 +336,12 @@ class Asker:
         centre = self.space.asarray(fit.centre)
         return lambda Z: operator @ (Z - centre @ Z)
 
-    def _of_point(
-        self, n: int, asked: Respondent, Z: Array, fit: Callable[[Array], Array] | None
-    ) -> PointCoefficients:
-        """One point, one model: scores of its questions to coefficients and extent."""
-        space = self.space
-        if not space.has_float64:
-            Z, space = space.to_numpy(Z), HOST
-        xp = array_api_compat.array_namespace(Z)
-        # One pass for two questions: NaN and infinity carry through to the maximum.
-        with np.errstate(invalid="ignore", over="ignore"):
-            deviation = float(xp.max(xp.abs(Z - Z[:1])))
-        if not np.isfinite(deviation):
-            self._refuse_non_finite(n, asked.name, space.to_numpy(Z))
-        eps = asked.eps(Z)
-        first = np.array(space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
-        Z = xp.astype(self.plan.for_each_mask(n, Z), xp.float64, copy=False)
-        coef = self._without_fit(n, space.to_numpy(Z)) if fit is None else space.to_numpy(fit(Z))
-        extent = Extent(first, deviation, eps)
-        return PointCoefficients(np.asarray(coef.T, dtype=np.float64), extent)
+    def _of_point(self, n: int, Z: Array, fit: Callable[[Array], Array] | None) -> np.ndarray:
+        """Scores of the questions about one point to coefficients, class by class."""
+        Z = self.plan.for_each_mask(n, Z)
+        if fit is None:
+            return self._without_fit(n, self.space.to_numpy(Z)).T
+        return self.space.to_numpy(fit(Z)).T
 
     def _without_fit(self, n: int, Z: np.ndarray) -> np.ndarray:
         """Scores kept or centred, or the coefficients of a regressor that has no closed form."""
@@ -345,13 +354,15 @@ class Asker:
         weights = kernel_weights(masks, self.plan.kernel_width)
         return coefficients(self.plan.surrogate, masks, Z, weights)
 
-    def _refuse_non_finite(self, n: int, name: str, Z: np.ndarray) -> None:
-        bad = Z.size - np.count_nonzero(np.isfinite(Z))
-        raise ValueError(
-            f"{name} gave {bad} non-finite scores of {Z.size} at reference point "
-            f"{int(self.plan.indices[n])}. Is an input outside the range it was trained for, or "
-            "a weight NaN? Scores are never imputed."
-        )
+    def _refuse_non_finite(self, unit: Batch, name: str, Z: np.ndarray) -> None:
+        for piece, of_point in unit.by_piece(Z):
+            bad = of_point.size - np.count_nonzero(np.isfinite(of_point))
+            if bad:
+                raise ValueError(
+                    f"{name} gave {bad} non-finite scores of {of_point.size} at reference point "
+                    f"{int(self.plan.indices[piece.point])}. Is an input outside the range it was "
+                    "trained for, or a weight NaN? Scores are never imputed."
+                )
 
 
 def _taken(answers: list[list[Array]]) -> Iterator[list[Array]]:

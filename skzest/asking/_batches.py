@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from .. import _points
 from .._points import Point, Points
+from ..maskers import takes_out
 from ..plan import QueryPlan
 from ..queries import HOST, Array, Space
 
@@ -181,20 +183,17 @@ class _Memory:
     """
 
     def __init__(self) -> None:
-        self._view = memoryview(bytearray())
+        self._bytes = bytearray()
+        self._last: Callable[[], np.ndarray | None] = lambda: None
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An array, in the memory of the last one if nobody looks at that any more."""
         size = math.prod(shape)
-        memory = self._view.obj
-        try:
-            self._view.release()
-        except BufferError:  # there are arrays that look into it
-            memory = b""
-        if len(memory) < size * dtype.itemsize:
-            memory = bytearray(size * dtype.itemsize)
-        self._view = memoryview(memory)
-        return np.frombuffer(self._view, dtype, size).reshape(shape)
+        if self._last() is not None or len(self._bytes) < size * dtype.itemsize:
+            self._bytes = bytearray(size * dtype.itemsize)
+        flat = np.frombuffer(self._bytes, dtype, size)
+        self._last = weakref.ref(flat)  # it lives as long as any view of it
+        return flat.reshape(shape)
 
 
 # A point, its parts, its fill and its masks.
@@ -209,6 +208,7 @@ class Renderer:
         # The last point only: a batch takes more of its questions, or goes on to the next point.
         self._held: tuple[int, _Arrays] | None = None
         self._memory = _Memory()
+        self._takes_out = takes_out(plan.masker)
 
     def __call__(self, batch: Batch, extra: Points | None = None) -> Points:
         """Masked copies of a batch, with the copies ``extra`` behind them."""
@@ -217,27 +217,29 @@ class Renderer:
 
     def _rendered(self, batch: Batch, extra: Points | None) -> Points:
         plan = self.plan
-        pieces = (self._copies(piece) for piece in batch.pieces)
-        behind = [] if extra is None else [extra]
         one_array = plan.array_points and not isinstance(plan.reference, list)
-        on_host = one_array and self.space.is_host
-        if not on_host or len(batch.pieces) + len(behind) == 1:
-            return _points.concatenate([*pieces, *behind])
-        # Piece by piece into one array: each leaves its memory, still in the cache, to the next.
-        # Making all and then joining them takes three times as long.
-        first = next(pieces)
-        n_rows = batch.n_rows + sum(len(copies) for copies in behind)
-        copies = self._memory.array((n_rows, *first.shape[1:]), first.dtype)
-        copies[: len(first)] = first
-        filled = len(first)
-        for more in (*pieces, *behind):
-            copies[filled : filled + len(more)] = more
-            filled += len(more)
+        if one_array and self.space.is_host:
+            return self._written(batch, extra)
+        behind = [] if extra is None else [extra]
+        return _points.concatenate([*map(self._copies, batch.pieces), *behind])
+
+    def _written(self, batch: Batch, extra: Points | None) -> np.ndarray:
+        """The copies of arrays on the host, each written once."""
+        point = self.plan.point(batch.pieces[0].point)
+        n_rows = batch.n_rows + (0 if extra is None else len(extra))
+        copies = self._memory.array((n_rows, *point.shape), point.dtype)
+        for piece, rows in batch.by_piece(copies):
+            if self._takes_out:
+                self._copies(piece, out=rows)
+            else:
+                rows[...] = self._copies(piece)
+        if extra is not None:
+            copies[batch.n_rows :] = extra
         return copies
 
-    def _copies(self, piece: Piece) -> Points:
+    def _copies(self, piece: Piece, **out: np.ndarray) -> Points:
         point, parts, fill, masks = self._arrays(piece.point)
-        copies = self.plan.masker.render(point, parts, fill, masks[piece.start : piece.stop])
+        copies = self.plan.masker.render(point, parts, fill, masks[piece.start : piece.stop], **out)
         # Points of different shapes: a batch is a list of copies, even if those that happen to
         # share it have one shape.
         return list(copies) if isinstance(self.plan.reference, list) else copies
@@ -246,11 +248,16 @@ class Renderer:
         """A point, its parts, its fill and its distinct masks, in the space of the models."""
         if self._held is None or self._held[0] != n:
             plan = self.plan
-            arrays = (plan.point(n), plan.parts[n], plan.fills[n], plan.questions(n))
+            point, parts, fill, masks = (
+                plan.point(n),
+                plan.parts[n],
+                plan.fills[n],
+                plan.questions(n),
+            )
             if plan.array_points:
-                point, parts, fill, masks = arrays
-                arrays = tuple(
-                    self.space.asarray(a) for a in (point, parts.astype(np.int64), fill, masks)
-                )
+                parts = parts.astype(np.int64)
+            arrays = point, parts, fill, masks
+            if plan.array_points and not self.space.is_host:
+                arrays = tuple(map(self.space.asarray, arrays))
             self._held = n, arrays
         return self._held[1]

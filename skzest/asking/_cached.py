@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _points
 from .._points import Points
 from ..exceptions import ModelChangedError, PartialAnswerError
 from ..plan import QueryPlan
@@ -216,9 +217,9 @@ class CachingAsker(Asker):
         self._identities = dict(zip(map(id, self.respondents), task.identities, strict=True))
         self._keys: dict[int, np.ndarray] = {}
 
-    def scores(self, start: int, stop: int) -> Iterator[list[Array]]:
+    def scores(self, unit: Batch) -> Iterator[Array]:
         """As those of :class:`Asker`, looked up first."""
-        points = range(start, stop)
+        points = [piece.point for piece in unit.pieces]
         self._keys = {n: mask_keys(self.plan.questions(n)) for n in points}
         found = {(n, i): self._find(n, i) for n in points for i in range(len(self.respondents))}
         missing: dict[tuple[Piece, ...], list[int]] = {}
@@ -232,7 +233,7 @@ class CachingAsker(Asker):
                         n, a, b = piece
                         found[n, i] = _filled(*found[n, i], a, b, rows)
         return (
-            [self._response(found.pop((n, i))[0], r) for n in points]
+            _points.concatenate([self._response(found.pop((n, i))[0], r) for n in points])
             for i, r in enumerate(self.respondents)
         )
 

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from .._points import Points, is_frame
 from ._audio import AudioMasker
-from ._base import BaseMasker, first_of, numeric_points, refuse_dataset
+from ._base import BaseMasker, first_of, numeric_points, refuse_dataset, takes_out
 from ._image import ImageMasker
 from ._tabular import TabularMasker
 from ._text import TextMasker
@@ -24,6 +24,7 @@ __all__ = [
     "TextMasker",
     "masker_for",
     "numeric_points",
+    "takes_out",
 ]
 
 

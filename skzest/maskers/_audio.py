@@ -220,10 +220,17 @@ class AudioMasker(BaseMasker):
         # No louder than the recording, which may use the full range of its integers.
         return noise.clip(point.min(), point.max())
 
-    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
+    def render(
+        self,
+        point: Point,
+        parts: Array,
+        fill: Point,
+        masks: Array,
+        out: np.ndarray | None = None,
+    ) -> Points:
         """Masked copies of a wave; see :meth:`BaseMasker.render`."""
         axis = 0 if point.ndim == 2 else None
-        return render_arrays(point, parts, fill, masks, channel_axis=axis)
+        return render_arrays(point, parts, fill, masks, channel_axis=axis, out=out)
 
     def layout(self) -> dict:
         """The constructor parameters that a rebuilt masker needs, as JSON can hold them."""

@@ -294,11 +294,18 @@ class ImageMasker(BaseMasker):
         image = point.reshape(self.image_shape_)
         return called_fill(self.fill, image, parts).reshape(point.shape)
 
-    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
+    def render(
+        self,
+        point: Point,
+        parts: Array,
+        fill: Point,
+        masks: Array,
+        out: np.ndarray | None = None,
+    ) -> Points:
         """Masked copies of a point; see :meth:`BaseMasker.render`."""
         shape = self._image_shape(tuple(point.shape))
         axis = find_channel_axis(self.channel_axis, shape)
-        return render_arrays(point, parts, fill, masks, shape=shape, channel_axis=axis)
+        return render_arrays(point, parts, fill, masks, shape=shape, channel_axis=axis, out=out)
 
     def layout(self) -> dict:
         """The constructor parameters that :meth:`render` looks at, fit for JSON."""

@@ -223,7 +223,7 @@ class TabularMasker(BaseMasker):
 
     def cut(self, point: Point) -> np.ndarray:
         """The part of each column, the same for every point."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         n_columns = point.shape[-1]
         if n_columns != self.n_features_in_:
             raise ValueError(
@@ -234,7 +234,7 @@ class TabularMasker(BaseMasker):
 
     def fill_for(self, point: Point, parts: np.ndarray) -> Point:
         """What hidden columns become. It may be shared by all points: do not write to it."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         if self.fill_ is not None:
             return self.fill_
         if not callable(self.fill):
@@ -243,11 +243,18 @@ class TabularMasker(BaseMasker):
         values = one_each(self.fill(point.copy(), parts.copy()), point.shape[-1])
         return frame_row(values, point) if is_frame(point) else _array_row(values, point.dtype)
 
-    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
+    def render(
+        self,
+        point: Point,
+        parts: Array,
+        fill: Point,
+        masks: Array,
+        out: np.ndarray | None = None,
+    ) -> Points:
         """Masked copies of a row; see :meth:`BaseMasker.render`."""
         if is_frame(point):
             return render_frame(point, parts, fill, masks)
-        return render_arrays(point, parts, fill, masks)
+        return render_arrays(point, parts, fill, masks, out=out)
 
     def part_names(self, point: Point, parts: np.ndarray) -> list[str]:
         """Names of the columns of each part, joined by " + "."""
@@ -271,6 +278,10 @@ class TabularMasker(BaseMasker):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         return tags
+
+    def _check_is_fitted(self) -> None:
+        if not hasattr(self, "parts_"):  # scikit-learn's own look takes longer than a cut
+            check_is_fitted(self)
 
     # --- draws ----------------------------------------------------------------------------
 

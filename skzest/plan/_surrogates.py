@@ -154,11 +154,6 @@ class LinearFit:
         self._masks, self._weights = masks, weights
         self._alpha, self._fit_intercept = alpha, fit_intercept
         self._root = None if weights is None else np.sqrt(weights)[:, None]
-        # Weights of the mean that is taken off the scores, shape (1, n_masks).
-        self.centre = None
-        if fit_intercept:
-            of_each = np.ones(len(masks)) if weights is None else weights
-            self.centre = (of_each / of_each.sum())[None, :]
         self._factor = self._cholesky() if len(masks) >= masks.shape[1] else None
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
@@ -182,6 +177,14 @@ class LinearFit:
         else:
             inverse = dpotrs(self._factor, self._A.T)[0]
         return inverse if self._root is None else inverse * self._root[:, 0]
+
+    @cached_property
+    def centre(self) -> np.ndarray | None:
+        """Weights of the mean that is taken off the scores, shape (1, n_masks)."""
+        if not self._fit_intercept:
+            return None
+        of_each = np.ones(len(self._masks)) if self._weights is None else self._weights
+        return (of_each / of_each.sum())[None, :]
 
     @property
     def is_certain(self) -> bool:
@@ -285,7 +288,10 @@ def check_masks_suffice(
         )
     if isinstance(surrogate, str):
         return
-    weights = kernel_weights(masks, kernel_width)
+    form, weights = closed_form(surrogate), kernel_weights(masks, kernel_width)
+    is_least_squares = form is not None and form["alpha"] == 0
+    if is_least_squares and weights is None and LinearFit(masks, **form).is_certain:
+        return  # the factor is kept for the answers
     counted = masks if weights is None else masks[weights > 0]
     if not (counted != counted[:1]).any():
         raise ValueError(
@@ -294,12 +300,7 @@ def check_masks_suffice(
             + ", so there is nothing to compare. "
             + ("Sample more masks." if weights is None else "Raise kernel_width.")
         )
-    form = closed_form(surrogate)
-    if form is None or form["alpha"] > 0:
-        return
-    if weights is None and LinearFit(masks, **form).is_certain:  # its factor is kept for later
-        return
-    if not tell_parts_apart(masks, weights, form["fit_intercept"]):
+    if is_least_squares and not tell_parts_apart(masks, weights, form["fit_intercept"]):
         raise ValueError(
             f"the {len(masks)} masks of reference point {index} cannot tell its "
             f"{masks.shape[1]} parts apart"

@@ -16,7 +16,7 @@ from array_api_compat import device as device_of
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
 from ._base import Array, Inputs, Query
-from ._probabilities import are_probabilities, fault_of, may_be_sigmoids, normalised
+from ._probabilities import are_probabilities, fault_of, may_be_sigmoids, normalised, row_sums
 from ._scores import raw_scores
 
 __all__ = [
@@ -316,7 +316,7 @@ def _convert(scores: Array, output: str, response: str, clip: float) -> Array:
             # A clip that the dtype cannot hold would give back the zeros that it is to remove.
             least = max(float(clip), float(xp.finfo(scores.dtype).smallest_normal))
             scores = xp.log(xp.clip(scores, least, 1.0))
-        return scores - xp.mean(scores, axis=1, keepdims=True)
+        return scores - row_sums(xp, scores)[:, None] / scores.shape[1]
     if response == "predict_proba" and output == "logits":
         return _softmax(xp, scores)
     if response == "label":

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.base import clone
 
-from ..maskers import BaseMasker
+from ..maskers import BaseMasker, takes_out
 from ._equal import described, identical
 
 __all__ = ["check_masker"]
@@ -168,6 +168,8 @@ def _check_copies(
     if isinstance(point, np.ndarray) or hasattr(point, "iloc"):
         _check_masked(made)
     _check_repeats(made)
+    if isinstance(point, np.ndarray) and takes_out(masker):
+        _check_out(made)
     if masker.array_points and find_spec("torch") is not None:
         _check_torch(made)
 
@@ -187,6 +189,12 @@ def _check_repeats(made: _Rendered) -> None:
     assert identical(made.copies, made.again(made.masks, kind(**stored))), (
         f"{where}: {kind.__name__}(**{stored}), made from layout(), renders other copies"
     )
+
+
+def _check_out(made: _Rendered) -> None:
+    out = np.empty_like(made.copies)
+    made.masker.render(made.point, made.parts, made.fill, made.masks, out=out)
+    assert identical(out, made.copies), f"{made.where}: with out= render() writes other copies"
 
 
 def _check_masked(made: _Rendered) -> None:

@@ -17,6 +17,7 @@ from skzest.asking._batches import (
     units_of,
     whole_points,
 )
+from skzest.maskers import BaseMasker, TabularMasker
 from skzest.queries import HOST
 
 counts = st.lists(st.integers(1, 40), min_size=1, max_size=12)
@@ -94,3 +95,54 @@ def test_copies_of_a_batch_are_those_of_its_pieces_with_extra_rows_behind():
     for (n, a, b), copies in Batch(pieces).by_piece(apart):
         shown = np.where(plan.questions(n)[a:b], plan.point(n), X.mean(axis=0))
         assert_allclose(copies, shown, rtol=1e-14)
+
+
+class _Doubled(BaseMasker):
+    """A masker whose render() has no parameter out."""
+
+    def cut(self, point):
+        return np.arange(point.size)
+
+    def fill_for(self, point, parts):
+        return -point
+
+    def render(self, point, parts, fill, masks):
+        return super().render(point, parts, fill, masks)
+
+
+@pytest.mark.parametrize("masker", [TabularMasker(), _Doubled()], ids=["out", "no out"])
+def test_a_batch_that_a_model_keeps_stays_as_it_is(masker):
+    X = np.random.default_rng(0).normal(size=(9, 4))
+    whole, parts, copies = [], [], []
+
+    def keeps(batch):
+        whole.append(batch)
+        parts.append(batch[1:, ::2])
+        copies.append(batch.copy())
+        return batch[:, :3]
+
+    lime = LimeSignatureTransformer(X, masker=masker, n_samples=15, batch_size=7)
+    lime.fit_transform([CallableQuery(keeps, output="logits")])
+    assert len(copies) > 9
+    for batch, part, copy in zip(whole, parts, copies, strict=True):
+        assert_array_equal(batch, copy)
+        assert_array_equal(part, copy[1:, ::2])
+
+
+def test_memory_of_a_batch_is_used_again_once_nobody_looks_at_it():
+    X = np.random.default_rng(0).normal(size=(9, 4))
+    sums = CallableQuery(lambda B: np.c_[B.sum(1), B[:, 0]], output="logits")
+    plan = LimeSignatureTransformer(X, n_reference=5, n_samples=12).fit([sums]).plan_
+    render, batch = Renderer(plan, HOST), Batch((Piece(1, 0, 8),))
+
+    def place(copies):
+        return copies.__array_interface__["data"][0]
+
+    first = place(render(batch))
+    assert place(render(batch)) == first
+    shorter = render(Batch((Piece(2, 0, 3),)))
+    assert place(shorter) == first
+    part = shorter[1:]
+    del shorter
+    assert place(render(batch)) != first
+    assert_array_equal(part, Renderer(plan, HOST)(Batch((Piece(2, 1, 3),))))

@@ -12,6 +12,8 @@ from sklearn.linear_model import (
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
+from skzest import CallableQuery, LimeSignatureTransformer
+from skzest.plan import _surrogates
 from skzest.plan._surrogates import (
     LinearFit,
     check_surrogate,
@@ -138,3 +140,44 @@ def test_surrogates_that_cannot_serve_are_refused():
     masks, scores = _masks_and_scores()
     with pytest.raises(TypeError, match="KNeighborsRegressor does not accept sample_weight"):
         coefficients(KNeighborsRegressor(), masks, scores, np.ones(60))
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_counts_are_as_exact_as_a_fit_by_singular_values(fit_intercept):
+    masks, scores = _masks_and_scores(n_masks=900, n_parts=150)
+    scores += 1e3  # an offset that the intercept takes
+    form = {"alpha": 0.0, "fit_intercept": fit_intercept}
+    design = np.column_stack([np.ones(900), masks]) if fit_intercept else masks.astype(float)
+    expected = np.linalg.lstsq(design, scores, rcond=None)[0][int(fit_intercept) :]
+    assert_allclose(LinearFit(masks, **form)(scores), expected, atol=1e-11)
+
+
+def test_equal_masks_are_factored_once(monkeypatch):
+    made, gram = [], LinearFit._gram
+    monkeypatch.setattr(LinearFit, "_gram", lambda fit: made.append(1) or gram(fit))
+    _surrogates._FACTORS.clear()
+    masks, scores = _masks_and_scores()
+    first = LinearFit(masks)(scores)
+    assert np.array_equal(LinearFit(masks.copy())(scores), first)
+    assert len(made) == 1
+    others = [
+        LinearFit(masks, alpha=1.0),
+        LinearFit(masks, fit_intercept=False),
+        LinearFit(masks, kernel_weights(masks, 0.5)),
+        LinearFit(masks[:-1]),
+        LinearFit(masks.reshape(-1, 6)),
+    ]
+    assert len(made) == 1 + len(others)
+    assert not any(np.array_equal(fit._factor, LinearFit(masks)._factor) for fit in others)
+
+
+def test_a_plan_is_checked_and_answered_with_one_factor_a_point(monkeypatch):
+    made, gram = [], LinearFit._gram
+    monkeypatch.setattr(LinearFit, "_gram", lambda fit: made.append(1) or gram(fit))
+    _surrogates._FACTORS.clear()
+    X = np.random.default_rng(0).normal(size=(20, 9))
+    models = [CallableQuery(lambda B, k=k: np.tanh(B[:, :k]), output="logits") for k in (3, 3)]
+    lime = LimeSignatureTransformer(X, n_reference=6, n_samples=200)
+    lime.fit_transform(models)
+    lime.transform(models)
+    assert len(made) == 6
