@@ -12,7 +12,7 @@ from array_api_compat import device as device_of
 from ..exceptions import QueryError
 from ._base import Array
 
-__all__ = ["are_probabilities", "fault_of", "may_be_sigmoids", "normalised", "row_sums"]
+__all__ = ["are_probabilities", "fault_of", "may_be_sigmoids", "normalised"]
 
 # Rows this close to a sum of 1 are taken as they are; the others are divided by their sum.
 _EXACT = 1e-3
@@ -29,7 +29,7 @@ def are_probabilities(scores: Array) -> bool:
     Up to rounding. Rows of zeros and ones alone prove nothing: counts and labels look like them.
     """
     xp = array_namespace(scores)
-    total = row_sums(xp, scores)
+    total = _sums(xp, scores)
     holds = _holds(xp, scores, total)
     if not bool(xp.all(holds | ~xp.isfinite(total))):
         return False
@@ -54,7 +54,7 @@ def normalised(scores: Array) -> Array:
         If a row without NaN or infinity is not made of probabilities.
     """
     xp = array_namespace(scores)
-    total = row_sums(xp, scores)
+    total = _sums(xp, scores)
     if _all_exact(xp, scores, total):
         return scores
     fault = _fault(xp, scores, total)
@@ -74,7 +74,7 @@ def fault_of(scores: Array) -> str | None:
     Rows with NaN or infinity pass: whoever knows their reference point reports them.
     """
     xp = array_namespace(scores)
-    return _fault(xp, scores, row_sums(xp, scores))
+    return _fault(xp, scores, _sums(xp, scores))
 
 
 def _fault(xp: ModuleType, scores: Array, total: Array) -> str | None:
@@ -88,8 +88,7 @@ def _fault(xp: ModuleType, scores: Array, total: Array) -> str | None:
     return f"row {row} sums to {float(total[row]):.6g} and its smallest value is {least:.6g}"
 
 
-def row_sums(xp: ModuleType, scores: Array) -> Array:
-    """Sum of each row."""
+def _sums(xp: ModuleType, scores: Array) -> Array:
     # A product with ones: sums along short rows are 10 times slower, and this is every batch.
     with np.errstate(invalid="ignore", over="ignore"):
         return scores @ xp.ones(scores.shape[1], dtype=scores.dtype, device=device_of(scores))
