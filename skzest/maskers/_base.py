@@ -61,6 +61,8 @@ class BaseMasker(BaseEstimator):
     - :meth:`render` depends on constructor parameters only, never on fitted attributes, and
       :meth:`layout` names the parameters that it uses: a saved plan is rendered elsewhere by
       ``type(masker)(**layout)``;
+    - :meth:`render` may have a parameter ``out=None``, an array in which NumPy copies are written
+      instead of a new one, which saves time;
     - a mask that keeps every part gives back the point, bit for bit;
     - an error gives the fact, the value and the remedy. The caller adds which point it was.
 
@@ -148,14 +150,7 @@ class BaseMasker(BaseEstimator):
         """What the point becomes where it is hidden: same type, shape and dtype as the point."""
         raise NotImplementedError(f"{type(self).__name__} does not define fill_for()")
 
-    def render(
-        self,
-        point: Point,
-        parts: Array,
-        fill: Point,
-        masks: Array,
-        out: np.ndarray | None = None,
-    ) -> Points:
+    def render(self, point: Point, parts: Array, fill: Point, masks: Array) -> Points:
         """Masked copies of a point: parts whose mask is True are kept, the others filled.
 
         Parameters
@@ -164,16 +159,13 @@ class BaseMasker(BaseEstimator):
             As from :meth:`point`, :meth:`cut` and :meth:`fill_for`.
         masks : array of bool, shape (n_masks, n_parts)
             All arrays are of one namespace, NumPy or torch, and on one device.
-        out : ndarray of shape (n_masks, ...), optional
-            Where NumPy copies are written, in place of a new array. A masker of your own need not
-            have this parameter.
 
         Returns
         -------
         copies : array of shape (n_masks, ...)
             With the dtype of the point.
         """
-        return render_arrays(point, parts, fill, masks, out=out)
+        return render_arrays(point, parts, fill, masks)
 
     def layout(self) -> dict:
         """The constructor parameters that :meth:`render` uses, as JSON can hold them."""

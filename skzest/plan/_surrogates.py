@@ -188,7 +188,7 @@ class LinearFit:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the masks tell all parts apart by a wide margin."""
+        """Whether the masks alone determine the coefficients, by a wide margin."""
         return self._alpha == 0 and self._factor is not None
 
     @cached_property
@@ -213,9 +213,9 @@ class LinearFit:
         """Factor of the Gram matrix where forming it costs no accuracy."""
         settings = f"{self._masks.shape} {self._alpha} {self._fit_intercept}".encode()
         sha = hashlib.sha256(settings)
-        sha.update(np.packbits(self._masks))
+        sha.update(np.packbits(self._masks).tobytes())
         if self._weights is not None:
-            sha.update(self._weights)
+            sha.update(self._weights.tobytes())
         factor = _FACTORS.get(sha.digest(), self._new_factor)
         return factor if factor.size else None
 
@@ -289,8 +289,7 @@ def check_masks_suffice(
     if isinstance(surrogate, str):
         return
     form, weights = closed_form(surrogate), kernel_weights(masks, kernel_width)
-    is_least_squares = form is not None and form["alpha"] == 0
-    if is_least_squares and weights is None and LinearFit(masks, **form).is_certain:
+    if form is not None and weights is None and LinearFit(masks, **form).is_certain:
         return  # the factor is kept for the answers
     counted = masks if weights is None else masks[weights > 0]
     if not (counted != counted[:1]).any():
@@ -300,7 +299,9 @@ def check_masks_suffice(
             + ", so there is nothing to compare. "
             + ("Sample more masks." if weights is None else "Raise kernel_width.")
         )
-    if is_least_squares and not tell_parts_apart(masks, weights, form["fit_intercept"]):
+    if form is None or form["alpha"] > 0:
+        return
+    if not tell_parts_apart(masks, weights, form["fit_intercept"]):
         raise ValueError(
             f"the {len(masks)} masks of reference point {index} cannot tell its "
             f"{masks.shape[1]} parts apart"

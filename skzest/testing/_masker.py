@@ -193,7 +193,8 @@ def _check_repeats(made: _Rendered) -> None:
 
 def _check_out(made: _Rendered) -> None:
     out = np.empty_like(made.copies)
-    made.masker.render(made.point, made.parts, made.fill, made.masks, out=out)
+    render: Any = made.masker.render
+    render(made.point, made.parts, made.fill, made.masks, out=out)
     assert identical(out, made.copies), f"{made.where}: with out= render() writes other copies"
 
 
