@@ -292,8 +292,7 @@ class Asker:
             check_witness(check.asked, check.start, scores_again, check.n_rows)
         fits = [self._fit_at(piece.point) for piece in unit.pieces]
         return [
-            self._of_unit(unit, fits, r, Z)
-            for r, Z in zip(self.respondents, scores, strict=True)
+            self._of_unit(unit, fits, r, Z) for r, Z in zip(self.respondents, scores, strict=True)
         ]
 
     def _of_unit(
