@@ -39,6 +39,7 @@ class CachedAnswers:
     def __init__(self, store: AnswerStore, plan: QueryPlan, respondents: list[Respondent]):
         self.store, self._plan, self._respondents = store, plan, respondents
         self._copies = SharedCopies(plan)
+        self._connection: Connection | None = None
 
     @cached_property
     def identities(self) -> list[Identity]:
@@ -61,9 +62,17 @@ class CachedAnswers:
         """Per point, what answers about it are filed under."""
         return [self._plan.point_digest(n) for n in range(len(self._plan))]
 
-    def kept_open(self) -> Connection:
-        """A connection that outlives those of the tasks: SQLite clears up when the last closes."""
-        return self.store.connect()
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep one connection for all first looks.
+
+        It outlives those of the tasks, as SQLite clears up when the last closes.
+        """
+        with self.store.connect() as self._connection:
+            try:
+                yield
+            finally:
+                self._connection = None
 
     def for_task(self, start: int, stop: int, members: Sequence[int]) -> CachedTask:
         """What a task needs that puts points ``start:stop`` to some of the models."""
@@ -81,15 +90,14 @@ class CachedAnswers:
             If answers differ from those that are stored.
         """
         asked = self._respondents[i]
-        with self.store.connect() as connection:
-            stored_questions, stored = self._sample(connection, i, n_rows)
-            if stored is None:
-                look_at(asked, questions, self._copies.of(questions, asked.query.space))
-            elif not asked.query.deterministic:
-                asked.n_columns = stored.shape[1]
-            else:
-                self._compare(i, stored_questions, stored)
-            self._refuse_double(i, n_rows)
+        stored_questions, stored = self._sample(i, n_rows)
+        if stored is None:
+            look_at(asked, questions, self._copies.of(questions, asked.query.space))
+        elif not asked.query.deterministic:
+            asked.n_columns = stored.shape[1]
+        else:
+            self._compare(i, stored_questions, stored)
+        self._refuse_double(i, n_rows)
 
     def _compare(self, i: int, questions: Batch, stored: np.ndarray) -> None:
         """Whether a model still gives the answers that are stored."""
@@ -139,17 +147,18 @@ class CachedAnswers:
                 "leave out cache=."
             )
 
-    def _sample(
-        self, connection: Connection, i: int, n_rows: int
-    ) -> tuple[Batch, np.ndarray | None]:
+    @cached_property
+    def _mask_keys(self) -> list[np.ndarray]:
+        return [mask_keys(self._plan.questions(n)) for n in range(len(self._plan))]
+
+    def _sample(self, i: int, n_rows: int) -> tuple[Batch, np.ndarray | None]:
         """Questions that model ``i`` has answered, about as many points, and its scores."""
-        plan, identity = self._plan, self.identities[i]
+        plan, identity, connection = self._plan, self.identities[i], self._connection
+        assert connection is not None
         rng = np.random.default_rng(0)
         pieces, rows = [], []
         for n in rng.permutation(len(plan)).tolist():
-            scores, known = connection.find(
-                identity, self.point_digests[n], mask_keys(plan.questions(n))
-            )
+            scores, known = connection.find(identity, self.point_digests[n], self._mask_keys[n])
             if scores is not None:
                 row = int(rng.choice(np.flatnonzero(known)))
                 pieces.append(Piece(n, row, row + 1))

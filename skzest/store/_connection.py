@@ -122,13 +122,15 @@ class Connection:
         self, who: Identity, question: bytes, masks: np.ndarray, known: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Rows that answer masks not known so far: where, which of the masks there, scores."""
+        pair = (who.key, question)
         with explained(self._path):
             rows = self._db.execute(
-                "SELECT rowid, start, masks FROM requests WHERE model = ? AND question = ? "
-                "ORDER BY rowid",
-                (who.key, question),
+                "SELECT rowid, model, question, start, masks, dtype, n_classes, scores, checksum "
+                "FROM requests WHERE model = ? AND question = ? ORDER BY rowid",
+                pair,
             ).fetchall()
-        for row, start, stored in rows:
+        for row, *values in rows:
+            start, stored = values[2:4]
             keys = stored_masks(start, stored)
             if keys is None:
                 self._throw_away(row)
@@ -138,23 +140,13 @@ class Connection:
             keys = keys[: max(len(masks) - start, 0)]
             place = slice(start, start + len(keys))
             wanted = (keys == masks[place]) & ~known[place]
-            found = self._read(row, (who.key, question, start, stored)) if wanted.any() else None
-            if found is not None:
+            if not wanted.any():
+                continue
+            found = decode(values, (*pair, start, stored))
+            if found is None:
+                self._throw_away(row)
+            else:
                 yield place, wanted, found
-
-    def _read(self, row: int, place: tuple) -> np.ndarray | None:
-        with explained(self._path):
-            values = self._db.execute(
-                "SELECT model, question, start, masks, dtype, n_classes, scores, checksum "
-                "FROM requests WHERE rowid = ?",
-                (row,),
-            ).fetchone()
-        if values is None:  # forgotten by another process in the meantime
-            return None
-        scores = decode(values, place)
-        if scores is None:
-            self._throw_away(row)
-        return scores
 
     def _throw_away(self, row: int) -> None:
         logger.warning("%s: a damaged answer was thrown away", self._path)
@@ -164,8 +156,9 @@ class Connection:
     def put(self, pieces: Sequence[Piece]) -> None:
         """Store answers, all of them or none; what another process has stored stays."""
         with self._writing(rows_asked=sum(len(piece.masks) for piece in pieces)) as db:
+            models = {piece.who.row for piece in pieces}
+            db.executemany("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", models)
             for piece in pieces:
-                db.execute("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", piece.who.row)
                 db.executemany(
                     "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     encode(piece),
