@@ -7,17 +7,20 @@ pool of questions, and :func:`choose_questions` keeps those that tell copies fro
 
 from ._candidates import Candidates, candidate_questions
 from ._copies import rehearse
+from ._discriminant import Discriminant, discriminate
 from ._pool import PoolAnswers, ask_pool, choose_questions
 from ._questions import RehearsedQuestions
 from ._weights import rehearse_weights
 
 __all__ = [
     "Candidates",
+    "Discriminant",
     "PoolAnswers",
     "RehearsedQuestions",
     "ask_pool",
     "candidate_questions",
     "choose_questions",
+    "discriminate",
     "rehearse",
     "rehearse_weights",
 ]

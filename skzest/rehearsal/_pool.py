@@ -16,8 +16,8 @@ from ..baselines import Scores, ask_points, plan_of_points
 from ..queries import Query
 from ..store import AnswerStore
 from ._candidates import Candidates
+from ._discriminant import Discriminant, discriminate
 from ._questions import RehearsedQuestions, agreement_with, has_classes
-from ._separation import best_questions, distances_from, separation
 
 __all__ = ["PoolAnswers", "ask_pool", "choose_questions"]
 
@@ -59,10 +59,8 @@ class PoolAnswers:
         counts = [f"{np.sum(self.roles == role)} {role}" for role in dict.fromkeys(self.roles)]
         return f"<PoolAnswers: {self.agreement.shape[1]} candidates, {', '.join(counts)}>"
 
-    def choose(
-        self, n_questions: int = 64, *, without: ArrayLike = ()
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The candidates that tell copies from other models best.
+    def choose(self, n_questions: int = 64, *, without: ArrayLike = ()) -> Discriminant:
+        """The candidates that tell copies from other models best, and their weights.
 
         Parameters
         ----------
@@ -72,17 +70,15 @@ class PoolAnswers:
 
         Returns
         -------
-        indices : ndarray of int, shape (n_chosen,)
-            Candidates, the best first. Fewer than `n_questions` where copies and other models
-            differ on fewer candidates.
-        weights : ndarray of shape (n_chosen,)
-            Positive, with sum 1.
+        chosen : Discriminant
+            With ``indices`` of at most `n_questions` candidates, fewer where known models differ
+            on fewer, and their ``weights``.
 
         Raises
         ------
         ValueError
-            If there are fewer candidates than questions, too few models are left, or copies agree
-            with the owner no more than the others on any candidate.
+            If there are fewer candidates than questions, too few models are left, or nothing tells
+            copies and the owner from the others.
         """
         n_questions = check_whole(n_questions, "n_questions")
         n_candidates = self.agreement.shape[1]
@@ -94,22 +90,28 @@ class PoolAnswers:
         kept = np.delete(np.arange(len(self.roles)), np.asarray(without, dtype=int))
         roles = self.roles[kept]
         _check_counts(np.sum(roles == "copy"), np.sum(roles == "unrelated"))
-        indices, weights = best_questions(
-            separation(self.agreement[kept], roles == "copy"), n_questions
-        )
-        if not len(indices):
+        # The owner's own model is the best copy of all.
+        agreement = np.concatenate([np.ones((1, n_candidates)), self.agreement[kept]])
+        chosen = discriminate(agreement, np.append(True, roles == "copy"), n_questions)
+        if not len(chosen.indices):
             raise ValueError(
-                f"copies agree with the owner no more than other models do on any of "
-                f"{n_candidates} candidates, so no question tells them apart. Give candidates of "
-                "more kinds, and check that the copies were made from this owner."
+                f"copies and other models agree with the owner alike on all {n_candidates} "
+                "candidates, so no question tells them apart. Give candidates of more kinds."
             )
-        return indices, weights
+        if chosen.distances(np.ones((1, len(chosen.indices))))[0] >= 1:
+            raise ValueError(
+                "copies agree with the owner less than other models do, so questions that find "
+                "them would miss the owner's own model. Make better copies, from more queries, "
+                "and check that they were made from this owner."
+            )
+        return chosen
 
     def questions(self, n_questions: int = 64, *, without: ArrayLike = ()) -> RehearsedQuestions:
         """The chosen candidates as questions to ask; parameters and errors as in :meth:`choose`."""
-        indices, weights = self.choose(n_questions, without=without)
-        plan = plan_of_points(take(self.points, indices), self.response)
-        return RehearsedQuestions(plan, weights, self.owner_scores[indices], self.classes, indices)
+        chosen = self.choose(n_questions, without=without)
+        plan = plan_of_points(take(self.points, chosen.indices), self.response)
+        owner_scores = self.owner_scores[chosen.indices]
+        return RehearsedQuestions(plan, chosen, owner_scores, self.classes)
 
     def left_out_distances(
         self, n_questions: int = 64, *, groups: Sequence[ArrayLike] | None = None
@@ -132,8 +134,8 @@ class PoolAnswers:
         groups = [np.array([i]) for i in unrelated] if groups is None else groups
         distances = np.empty(len(unrelated))
         for k, (i, group) in enumerate(zip(unrelated, groups, strict=True)):
-            indices, weights = self.choose(n_questions, without=group)
-            distances[k] = distances_from(self.agreement[i, indices], weights)
+            chosen = self.choose(n_questions, without=group)
+            [distances[k]] = chosen.distances(self.agreement[[i]][:, chosen.indices])
         return distances
 
 
@@ -251,9 +253,11 @@ def choose_questions(
 ) -> RehearsedQuestions:
     """Choose the questions that tell copies of a model from other models.
 
-    A question is good if copies agree with the owner on it and other models do not: it is
-    weighted by the difference of both means, in pooled standard deviations, and the best
-    `n_questions` are kept.
+    A question is good if copies agree with the owner on it and other models do not. All
+    candidates are weighted by a linear discriminant with a strongly shrunken covariance, the half
+    that counts least is left out, and so on until `n_questions` are left. Some weights are
+    negative: such questions show how well a model agrees with any other, which is not to count
+    as a sign of descent.
 
     Models that were used to choose are nearer (copies) or farther (the others) by these questions
     than new models of their kind, so they must not calibrate a decision: take other unrelated

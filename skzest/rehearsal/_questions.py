@@ -18,7 +18,7 @@ from ..exceptions import DesignMismatchError, UndefinedSignatureWarning
 from ..plan import QueryPlan
 from ..queries import Query
 from ..store import AnswerStore
-from ._separation import distances_from
+from ._discriminant import Discriminant
 
 __all__ = ["RehearsedQuestions", "agreement_with", "has_classes"]
 
@@ -34,21 +34,20 @@ class RehearsedQuestions:
     ----------
     plan : QueryPlan
         The questions, each a whole point.
-    weights : ndarray of shape (n_questions,)
-        How much each question counts; positive, with sum 1.
+    discriminant : Discriminant
+        ``weights``, how much agreement with the owner counts on each question; ``centre``, their
+        weighted sum halfway between copies and other models; ``indices`` of the questions among
+        the candidates.
     owner_scores : ndarray of shape (n_questions, n_classes)
         The owner's answers: probabilities, or one-hot labels.
     classes : ndarray of shape (n_classes,)
         Labels of the columns.
-    indices : ndarray of int, shape (n_questions,)
-        Position of each question among the candidates.
     """
 
     plan: QueryPlan
-    weights: np.ndarray
+    discriminant: Discriminant
     owner_scores: np.ndarray
     classes: np.ndarray
-    indices: np.ndarray
 
     def __repr__(self) -> str:
         return (
@@ -57,7 +56,17 @@ class RehearsedQuestions:
         )
 
     def __len__(self) -> int:
-        return len(self.weights)
+        return len(self.owner_scores)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """How much agreement with the owner counts on each question; some are negative."""
+        return self.discriminant.weights
+
+    @property
+    def indices(self) -> np.ndarray:
+        """Position of each question among the candidates."""
+        return self.discriminant.indices
 
     def distances(
         self,
@@ -79,9 +88,9 @@ class RehearsedQuestions:
         Returns
         -------
         distances : ndarray of shape (n_models,)
-            Weighted share of the questions that are answered unlike the owner: from 0 to 1, and
-            NaN for a model without any of the owner's classes. With probabilities, an answer
-            counts by the share of probability that is not the owner's.
+            Positive: 1 is halfway between the copies and the other models that chose the
+            questions, smaller is nearer to the owner. NaN for a model without any of the owner's
+            classes.
 
         Raises
         ------
@@ -109,7 +118,7 @@ class RehearsedQuestions:
                 stacklevel=2,
             )
         agreement = agreement_with(self.owner_scores, self.classes, models)
-        return np.where(known, distances_from(agreement, self.weights), np.nan)
+        return np.where(known, self.discriminant.distances(agreement), np.nan)
 
     # --- files ----------------------------------------------------------------------------
 
@@ -118,7 +127,8 @@ class RehearsedQuestions:
         with tempfile.TemporaryDirectory() as folder:
             self.plan.save(Path(folder) / "plan.npz")
             plan = np.frombuffer((Path(folder) / "plan.npz").read_bytes(), dtype=np.uint8)
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        chosen = {name: np.asarray(getattr(self.discriminant, name)) for name in _CHOSEN}
+        arrays = chosen | {"owner_scores": self.owner_scores, "classes": self.classes}
         with open(path, "wb") as file:  # np.savez would append .npz to the name
             np.savez_compressed(file, plan=plan, **arrays)
 
@@ -137,7 +147,8 @@ class RehearsedQuestions:
         with open(path, "rb") as file:
             try:
                 with np.load(file, allow_pickle=False) as archive:
-                    arrays = {key: archive[key] for key in ("plan", *_ARRAYS)}
+                    keys = ("plan", "owner_scores", "classes", *_CHOSEN)
+                    arrays = {key: archive[key] for key in keys}
             except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
                 raise ValueError(
                     f"{name} does not hold rehearsed questions: {error}. "
@@ -150,23 +161,30 @@ class RehearsedQuestions:
                 _check_fields(len(plan), **arrays)
             except ValueError as error:
                 raise ValueError(f"{name} is damaged: {error}") from error
-        return cls(plan, **arrays)
+        chosen = Discriminant(arrays["indices"], arrays["weights"], float(arrays["centre"]))
+        return cls(plan, chosen, arrays["owner_scores"], arrays["classes"])
 
 
-_ARRAYS = ("weights", "owner_scores", "classes", "indices")
+_CHOSEN = ("indices", "weights", "centre")
 
 
 def _check_fields(
-    n: int, weights: np.ndarray, owner_scores: np.ndarray, classes: np.ndarray, indices: np.ndarray
+    n: int,
+    *,
+    weights: np.ndarray,
+    owner_scores: np.ndarray,
+    classes: np.ndarray,
+    indices: np.ndarray,
+    centre: np.ndarray,
 ) -> None:
-    found = weights.shape, owner_scores.shape, classes.ndim, indices.shape
-    if found != ((n,), (n, classes.size), 1, (n,)):
+    found = weights.shape, owner_scores.shape, classes.ndim, indices.shape, centre.shape
+    if found != ((n,), (n, classes.size), 1, (n,), ()):
         raise ValueError(
             f"weights, answers and indices of shape {weights.shape}, {owner_scores.shape} and "
             f"{indices.shape} for {n} questions and {classes.size} classes."
         )
-    if not (np.isfinite(weights).all() and (weights > 0).all()):
-        raise ValueError("weights that are not positive.")
+    if not (np.isfinite(weights).all() and np.isfinite(centre)):
+        raise ValueError("weights that are not finite.")
 
 
 # --- agreement ------------------------------------------------------------------------------
