@@ -130,7 +130,7 @@ class RehearsedQuestions:
         chosen = {name: np.asarray(getattr(self.discriminant, name)) for name in _CHOSEN}
         arrays = chosen | {"owner_scores": self.owner_scores, "classes": self.classes}
         with open(path, "wb") as file:  # np.savez would append .npz to the name
-            np.savez_compressed(file, plan=plan, **arrays)
+            np.savez_compressed(file, plan=plan, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RehearsedQuestions:
