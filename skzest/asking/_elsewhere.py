@@ -127,4 +127,5 @@ def outcomes_of(
             fruitless = fruitless + 1 if len(left) == n_before else 0
             if is_final(error) or fruitless == _ATTEMPTS:
                 raise
-            logger.warning("%d of %d tasks are sent again: %s", len(left), n_calls, error)
+            first_line = str(error).partition("\n")[0]
+            logger.warning("%d of %d tasks are sent again: %s", len(left), n_calls, first_line)
