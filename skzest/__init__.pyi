@@ -17,6 +17,7 @@ from .detectors import (
     UnlearningVerifier,
     relative_distances,
     sequential_distance,
+    sequential_distances,
 )
 from .displays import (
     DistanceStripsDisplay,
@@ -91,6 +92,7 @@ __all__ = [
     "rehearsal",
     "relative_distances",
     "sequential_distance",
+    "sequential_distances",
     "split_half_plans",
     "testing",
     "zest_distances",

@@ -12,10 +12,17 @@ from ._explanation import (
     explain_distance,
     point_text,
 )
-from ._interval import DistanceInterval, check_level, distance_interval, jackknife_t
+from ._interval import DistanceInterval, check_level, distance_interval, jackknife_ends, jackknife_t
 from ._metrics import slices
 from ._nearest import nearest_models
-from ._point_sums import cosine_distance, jackknife_error, leave_one_out, point_sums, unit_pair
+from ._point_sums import (
+    cosine_distance,
+    jackknife_error,
+    leave_one_out,
+    point_sums,
+    point_sums_to,
+    unit_pair,
+)
 from ._running import DISTANCES_FROM_SUMS, PointSums, RunningProducts
 from ._signatures import Signatures, check_plan
 from ._tables import ShownAsTable, TableText, escape, interval_text, number, p_value
@@ -43,6 +50,7 @@ __all__ = [
     "escape",
     "explain_distance",
     "interval_text",
+    "jackknife_ends",
     "jackknife_error",
     "jackknife_t",
     "leave_one_out",
@@ -50,6 +58,7 @@ __all__ = [
     "number",
     "p_value",
     "point_sums",
+    "point_sums_to",
     "point_text",
     "reference_curve",
     "slices",

@@ -169,18 +169,25 @@ def check_level(level: float) -> None:
 
 def jackknife_t(sums: np.ndarray, level: float) -> DistanceInterval:
     """Student's interval from sums over points, of shape (n_points, 3)."""
-    n = len(sums)
-    distance, without = leave_one_out(sums)
-    estimate, error = float(distance), float(jackknife_error(without))
-    if np.isnan(estimate):
-        error = low = high = np.nan
-    elif estimate == 0 and np.isfinite(error):
-        low = high = 0.0
-    else:
-        # On the logarithm, as a distance is positive and varies more the larger it is. Measured
-        # on both scales (benchmark interval_coverage): this coverage is closer to the level.
-        with np.errstate(divide="ignore"):
-            reach = float(stdtrit(n - 1, (1 + level) / 2) * jackknife_error(np.log(without)))
+    estimate, low, high, error = map(float, jackknife_ends(sums, level))
+    return DistanceInterval(estimate, low, high, error, level, len(sums))
+
+
+def jackknife_ends(
+    sums: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate, both ends and standard error of each interval, from sums of shape (..., n, 3)."""
+    n = sums.shape[-2]
+    estimate, without = leave_one_out(sums)
+    error = jackknife_error(without)
+    # On the logarithm, as a distance is positive and varies more the larger it is. Measured
+    # on both scales (benchmark interval_coverage): this coverage is closer to the level.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = stdtrit(n - 1, (1 + level) / 2) * jackknife_error(np.log(without))
         low = estimate * np.exp(-reach)
-        high = 2.0 if np.isinf(reach) else min(estimate * np.exp(min(reach, 700.0)), 2.0)
-    return DistanceInterval(estimate, float(low), float(high), error, level, n)
+        high = np.minimum(estimate * np.exp(np.minimum(reach, 700.0)), 2.0)
+    high = np.where(np.isinf(reach), 2.0, high)
+    exact = (estimate == 0) & np.isfinite(error)
+    ends = np.where(exact, 0.0, low), np.where(exact, 0.0, high)
+    low, high, error = np.where(np.isnan(estimate), np.nan, [*ends, error])
+    return estimate, low, high, error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._metrics import row_squares, unit_rows
+from ._metrics import unit_rows
 
 # Rows that differ only in their last bits are about the square of a rounding unit apart.
 _ROUNDING = 1e-30
@@ -33,9 +33,30 @@ def point_sums(W1: np.ndarray, W2: np.ndarray, n_columns: np.ndarray) -> np.ndar
         For ``u`` and ``v``, the signatures scaled to length 1: ``|u_n|^2``, ``|v_n|^2`` and
         ``|u_n - v_n|^2``. All NaN if a signature is zero.
     """
-    u, v, _ = unit_pair(W1, W2)
-    columns = np.stack([row_squares(w.T) for w in (u, v, u - v)], axis=1)
-    return np.add.reduceat(columns, point_starts(n_columns), axis=0)
+    return point_sums_to(W1, W2[None], n_columns)[0]
+
+
+def point_sums_to(W: np.ndarray, others: np.ndarray, n_columns: np.ndarray) -> np.ndarray:
+    """What each point contributes to the cosines of one signature and some others.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_classes, n_components)
+    others : ndarray of shape (n_others, n_classes, n_components)
+    n_columns : ndarray of int, shape (n_points,)
+
+    Returns
+    -------
+    sums : ndarray of shape (n_others, n_points, 3)
+        As :func:`point_sums`.
+    """
+    shared = ~(np.isnan(W).any(axis=-1) | np.isnan(others).any(axis=-1))[..., None]
+    u, v = (
+        unit_rows(np.where(shared, w, 0.0).reshape(len(others), -1)).reshape(others.shape)
+        for w in (W, others)
+    )
+    columns = np.stack([np.einsum("jck,jck->jk", w, w) for w in (u, v, u - v)], axis=-1)
+    return np.add.reduceat(columns, point_starts(n_columns), axis=1)
 
 
 def point_starts(n_columns: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from ._questions import SuspectQuestions
 from ._relative import RelativeDistances, relative_distances
 from ._reuse import ReuseDetector
 from ._sequential import SequentialDistance, sequential_distance
+from ._sequential_zoo import SequentialDistances, sequential_distances
 from ._unlearning import UnlearningVerifier
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "ReuseDecisions",
     "ReuseDetector",
     "SequentialDistance",
+    "SequentialDistances",
     "SuspectQuestions",
     "UnlearningDecisions",
     "UnlearningVerifier",
     "relative_distances",
     "sequential_distance",
+    "sequential_distances",
 ]

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .._validation import check_whole
+from .._progress import Progress
+from .._validation import check_whole, listed
 from ..comparing import DistanceInterval, check_level, check_plan, jackknife_t, point_sums
 from ..exceptions import UndefinedSignatureWarning
 from ..plan import QueryPlan
@@ -114,6 +116,7 @@ def sequential_distance(
 
     See Also
     --------
+    sequential_distances : The same for all pairs of a zoo.
     skzest.distance_interval : The interval for signatures that already exist.
 
     Notes
@@ -143,19 +146,20 @@ def sequential_distance(
     _check_stops(threshold, tol)
     check_level(level)
     check_plan(plan, minimum=2)
-    whole, plan = plan, _within(plan, max_queries)
+    whole, plan = plan, within_budget(plan, max_queries)
     sizes = look_sizes(len(plan))
     level_of_one = 1 - (1 - level) / len(sizes)
 
-    sums_of, looks = _PointSums(model_a, model_b, plan, params), []
+    pair, looks = GrowingSignatures([model_a, model_b], plan, params), []
     for n in sizes:
-        looks.append(jackknife_t(sums_of(n), level_of_one))
+        W1, W2 = pair.first(n, np.arange(2))
+        looks.append(jackknife_t(point_sums(W1, W2, plan.n_columns[:n]), level_of_one))
         decision, reason = judge(looks[-1], threshold, tol)
         if reason is not None:
             break
     else:
         reason = "plan" if len(plan) == len(whole) else "max_queries"
-    sums_of.warn_of_constant()
+    pair.warn_of_constant(["model_a", "model_b"])
     n_queries = plan.take(n).n_queries
     return SequentialDistance(decision, reason, looks[-1], n_queries, n, tuple(looks))
 
@@ -184,34 +188,60 @@ def judge(
     return decision, None
 
 
-class _PointSums:
-    """Asks two models about more and more points of a plan, each only once."""
+class GrowingSignatures:
+    """Signatures of models that are asked about more and more points of a plan, each only once.
 
-    def __init__(self, model_a: object, model_b: object, plan: QueryPlan, params: dict):
-        self.models, self.plan, self.params = [model_a, model_b], plan, params
-        self.n_asked = 0
-        self.blocks: list[np.ndarray] = []
+    Models may be dropped on the way; then they are not asked again.
+    """
 
-    def __call__(self, n: int) -> np.ndarray:
-        """Sums over each of the first ``n`` points, shape (n, 3)."""
-        piece = self.plan.slice(self.n_asked, n)
-        lime = LimeSignatureTransformer.from_plan(piece, **self.params)
-        with warnings.catch_warnings():
+    def __init__(self, models: Sequence[object], plan: QueryPlan, params: dict):
+        if "n_reference" in params:
+            raise TypeError("n_reference cannot be given; pass plan.take(n_reference).")
+        self._plan = plan
+        self._lime = LimeSignatureTransformer.from_plan(plan, **params)
+        self._queries, self._names = self._lime._queries(models, reset=True)
+        self._n_asked, self._kept = 0, np.arange(len(self._queries))
+        self._W: np.ndarray | None = None
+        self._constant = np.ones(len(self._queries), dtype=bool)
+
+    def first(self, n: int, members: np.ndarray) -> np.ndarray:
+        """Coefficients of some models at the first ``n`` points.
+
+        Parameters
+        ----------
+        n : int
+            More than the last time.
+        members : ndarray of int
+            Positions of the models, all of which were asked the last time.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n_members, n_classes, n_columns of these points)
+        """
+        lime = self._lime
+        lime.plan_ = self._plan.slice(self._n_asked, n)
+        queries, names = ([some[i] for i in members] for some in (self._queries, self._names))
+        with warnings.catch_warnings(), lime._panel(queries, names) as panel:
             # Constant at these points may be chance; at all of them it is worth a warning.
             warnings.simplefilter("ignore", UndefinedSignatureWarning)
-            S = lime.fit_transform(self.models)
-        self.blocks.append(np.asarray(S).reshape(2, lime.n_classes_, -1))
-        self.n_asked = n
-        W1, W2 = np.concatenate(self.blocks, axis=2)
-        return point_sums(W1, W2, self.plan.n_columns[:n])
+            if self._W is None:
+                lime._set_classes(panel)
+            lime.n_components_ = lime.plan_.n_components
+            S = lime._signatures(panel, Progress(lime.verbose))
+        W = S.reshape(len(members), lime.n_classes_, -1)
+        self._constant[members] &= ~np.nan_to_num(W).any(axis=(1, 2))
+        if self._W is not None:
+            W = np.concatenate([self._W[np.isin(self._kept, members)], W], axis=2)
+        self._W, self._kept, self._n_asked = W, members, n
+        return W
 
-    def warn_of_constant(self) -> None:
-        W = np.nan_to_num(np.concatenate(self.blocks, axis=2))
-        constant = [name for name, w in zip(("model_a", "model_b"), W) if not w.any()]
+    def warn_of_constant(self, names: Sequence[str] | None = None) -> None:
+        """Name the models that gave the same scores to all questions that they were asked."""
+        constant = [n for n, c in zip(names or self._names, self._constant, strict=True) if c]
         if constant:
             warnings.warn(
-                f"{' and '.join(constant)} gave the same scores to all questions, so the distance "
-                "is undefined.",
+                f"{listed(constant)} gave the same scores to all questions, so the distance is "
+                "undefined.",
                 UndefinedSignatureWarning,
                 stacklevel=3,
             )
@@ -229,7 +259,7 @@ def _check_stops(threshold: float | None, tol: float | None) -> None:
         raise ValueError(f"tol must be positive; got {tol}.")
 
 
-def _within(plan: QueryPlan, max_queries: int | None) -> QueryPlan:
+def within_budget(plan: QueryPlan, max_queries: int | None) -> QueryPlan:
     """The first points of a plan that fit in a budget."""
     if max_queries is None:
         return plan
