@@ -18,7 +18,9 @@ __all__ = [
     "LinearFit",
     "Piece",
     "auto_rows",
+    "bytes_sent",
     "cosine_distance",
+    "cuts",
     "forget_cuts",
     "jackknife_t",
     "mask_keys",
@@ -56,3 +58,17 @@ def ready_network(query, copies):
     """The function a torch query calls on prepared inputs, after it has answered `copies` once."""
     query.ask(query.space.asarray(copies), "logits")
     return query._ready
+
+
+def bytes_sent(value) -> int:
+    """How many bytes an object takes on its way to another process."""
+    from skzest.asking import _elsewhere
+
+    return _elsewhere.Parcel.of(value).content.nbytes
+
+
+def cuts(n_models: int, n_units: int, n_workers: int) -> tuple[int, int]:
+    """Into how many runs of points, and shares of the models, work for other machines is cut."""
+    from skzest.asking import _schedule
+
+    return _schedule.cuts(_schedule._TASKS * n_workers, n_workers, n_units, n_models)

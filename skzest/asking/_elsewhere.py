@@ -18,13 +18,21 @@ from typing import Any
 
 import numpy as np
 from joblib.externals.loky.backend.reduction import dumps, loads
-from joblib.parallel import get_active_backend
+from joblib.parallel import effective_n_jobs, get_active_backend
 
 from .._progress import parallel_for
 
 logger = logging.getLogger("skzest")
 
-__all__ = ["Parcel", "UnreadableError", "opened", "opened_once", "outcomes_of", "packer"]
+__all__ = [
+    "Parcel",
+    "UnreadableError",
+    "n_workers_for",
+    "opened",
+    "opened_once",
+    "outcomes_of",
+    "packer",
+]
 
 # Parcels that a process keeps open.
 _KEPT = 2
@@ -56,6 +64,16 @@ class Parcel:
     def __sizeof__(self) -> int:
         # What dask takes for small goes with every task.
         return self.content.nbytes
+
+
+def n_workers_for(n_jobs: int | None) -> int:
+    """How many tasks run at a time on joblib's active backend; 1 means in this process.
+
+    A cluster with one worker counts as two: this process need not be able to ask the models.
+    """
+    backend, _ = get_active_backend()
+    is_cluster = type(backend).__module__.partition(".")[::2] != ("joblib", "_parallel_backends")
+    return max(effective_n_jobs(n_jobs), 1 + (is_cluster and n_jobs != 1))
 
 
 def packer() -> Callable[[Any], Any]:

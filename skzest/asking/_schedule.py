@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
 from joblib.externals.loky.backend.reduction import dumps
 from sklearn.utils.parallel import delayed
 
@@ -26,7 +25,7 @@ from ..store import Ledger
 from ._asker import Asker, PointCoefficients, tuned_rows
 from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
-from ._elsewhere import UnreadableError, opened, opened_once, outcomes_of, packer
+from ._elsewhere import UnreadableError, n_workers_for, opened, opened_once, outcomes_of, packer
 from ._guard import Respondent, sessions
 
 __all__ = ["Found", "Task", "answer_plan"]
@@ -149,7 +148,7 @@ def answer_plan(
     offset : int, default=0
         Position of the first point in the plan that ``cached`` knows.
     """
-    n_workers = effective_n_jobs(n_jobs)
+    n_workers = n_workers_for(n_jobs)
     for_each = _TASKS if cached is None else _STORED_TASKS
     here, elsewhere = _tasks(plan, respondents, batch_size, n_workers, keep_scores, for_each)
     if cached is not None:
@@ -199,10 +198,9 @@ def _spread(task: Task, n_workers: int, for_each_worker: int) -> Iterator[Task]:
     can then keep to one share, and needs no other models.
     """
     units, n_models = task.units, len(task.members)
-    n_shares = max(n_models // _SHARE, -(-n_workers // len(units)))
-    n_shares = max(min(n_shares, n_workers, n_models), 1)
-    fine = min(for_each_worker * n_workers, task.plan.n_queries // _FEW_QUESTIONS)
-    n_runs = min(-(-max(fine, _TASKS * n_workers) // n_shares), len(units))
+    n_tasks = min(for_each_worker * n_workers, task.plan.n_queries // _FEW_QUESTIONS)
+    n_tasks = max(n_tasks, _TASKS * n_workers)
+    n_runs, n_shares = cuts(n_tasks, n_workers, len(units), n_models)
     for run in np.array_split(np.array(units), n_runs):
         start, stop = int(run[0, 0]), int(run[-1, 1])
         plan = task.plan.slice(start, stop)
@@ -215,6 +213,13 @@ def _spread(task: Task, n_workers: int, for_each_worker: int) -> Iterator[Task]:
                 members=tuple(task.members[i] for i in share),
                 respondents=[task.respondents[i] for i in share],
             )
+
+
+def cuts(n_tasks: int, n_workers: int, n_units: int, n_models: int) -> tuple[int, int]:
+    """Numbers of runs of units, and of shares of models, for about ``n_tasks`` tasks."""
+    n_shares = max(n_models // _SHARE, -(-n_workers // n_units))
+    n_shares = max(min(n_shares, n_workers, n_models), 1)
+    return min(-(-n_tasks // n_shares), n_units), n_shares
 
 
 # --- work for joblib ------------------------------------------------------------------------

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How does the time of a zoo fall with more workers, and what goes over the wire?
+
+- ``workers``: seconds for one zoo on local dask clusters of 1, 2 and 4 processes with one thread
+  each, and in this process. ``waiting`` models sleep 0.2 ms for each question, as models on
+  other hardware do; ``computing`` models are support vector machines. More workers than cores
+  help only those that wait.
+- ``costs``: what a task costs in dask's scheduler, how fast an array reaches a worker of this
+  machine, and how large models, points and coefficients are when they are sent.
+- ``paper``: from these, bytes and seconds for 10,000 networks on 100 machines of 16 cores, sent
+  from one machine with 10 Gbit/s. At best each share of the models goes to one machine, where all
+  of its tasks run; at worst each task runs on a machine that does not have its models yet.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from functools import partial
+
+import joblib
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.svm import SVC
+
+from benchmarks._common import machine, seconds, versions, write_table
+from benchmarks._inside import auto_rows, bytes_sent, cuts
+from skzest import CallableQuery, ImageMasker, LimeSignatureTransformer
+
+TAKES = "3 min"
+NEEDS = "dask (distributed), torch; no data"
+QUICK = {"workers": [1], "points": 16, "models": 2, "repeats": 1}
+
+N_MODELS, N_MACHINES, N_CORES, BYTES_PER_SECOND = 10_000, 100, 16, 10e9 / 8
+N_POINTS, N_MASKS, N_CLASSES, N_PARTS = 128, 64, 10, 16
+
+
+def add_options(parser):
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--points", type=int, default=64)
+    parser.add_argument("--models", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=3)
+
+
+class Waiting:
+    """A linear model that waits, as for an accelerator."""
+
+    def __init__(self, seed):
+        self.W = np.random.default_rng(seed).normal(size=(64, 10))
+
+    def __call__(self, batch):
+        time.sleep(2e-4 * len(batch))
+        return np.tanh(batch @ self.W)
+
+
+def zoos(n_models):
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    halves = [np.random.default_rng(seed).permutation(len(X))[:900] for seed in range(n_models)]
+    return X, {
+        "waiting": [CallableQuery(Waiting(s), output="logits") for s in range(n_models)],
+        "computing": [SVC().fit(X[half], y[half]) for half in halves],
+    }
+
+
+# ---------------------------------------------------------------- measured
+
+
+def table_workers(args, clients):
+    X, by_kind = zoos(args.models)
+    rows = []
+    for kind, zoo in by_kind.items():
+        lime = LimeSignatureTransformer(
+            X, n_reference=args.points, n_samples=64, sampling="foldover",
+            masker=ImageMasker(image_shape=(8, 8)),
+            response="decision_function" if kind == "computing" else "logit",
+        ).fit(zoo)  # fmt: skip
+        took = {n: [] for n in (0, *clients)}
+        expected = lime.transform(zoo)
+        for _ in range(args.repeats):
+            for n, client in {0: None, **clients}.items():
+                took[n].append(seconds(partial(ask, lime, zoo, client, expected)))
+        for n in took:
+            best = min(took[n])
+            rows.append({"models": kind, "workers": n or "this process", "seconds": best})
+            rows[-1]["times as fast"] = min(took[0]) / best
+    questions = lime.plan_.n_queries * args.models
+    print(f"\n{args.models} models, {questions:,} questions; best of {args.repeats}; {machine()}")
+    for row in rows:
+        print("  {:<10} {!s:>12} {:8.2f} s {:6.2f}".format(*row.values()), flush=True)
+    return rows
+
+
+def ask(lime, zoo, client, expected):
+    """Ask a zoo through a cluster, and compare the result."""
+    if client is None:
+        given = lime.set_params(n_jobs=None).transform(zoo)
+    else:
+        with joblib.parallel_config("dask", client=client):
+            given = lime.set_params(n_jobs=-1).transform(zoo)
+    assert np.abs(given - expected).max() <= 1e-10 * np.abs(expected).max()
+
+
+def nothing(*args):
+    return None
+
+
+def costs(client):
+    """Seconds that a task costs the scheduler, and bytes a second to a worker."""
+    client.gather(client.map(nothing, range(100), pure=False))
+    n_tasks, array = 1000, np.random.default_rng(0).integers(0, 255, 2**26, dtype=np.uint8)
+    a_task = seconds(lambda: client.gather(client.map(nothing, range(n_tasks), pure=False)))
+    sending = seconds(lambda: client.submit(nothing, client.scatter(array)).result())
+    return a_task / n_tasks, array.nbytes / sending
+
+
+def network_costs(args):
+    """Of a ResNet-20 on one thread: bytes, bytes of points, seconds a question, rows at once."""
+    import torch
+
+    from benchmarks._cifar import MEAN, STD, images, network
+    from skzest import TorchQuery
+
+    query, X = TorchQuery(network(args.data), mean=MEAN, std=STD), images(args.data, 200)[0]
+    masker = ImageMasker("grid", segmenter_params={"shape": (4, 4)})
+    lime = LimeSignatureTransformer(X, n_reference=16, n_samples=N_MASKS, masker=masker)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    took = min(seconds(lambda: lime.fit_transform([query])) for _ in range(2))
+    torch.set_num_threads(before)
+    points = bytes_sent(lime.plan_) / len(lime.plan_) * N_POINTS
+    rows_at_once = auto_rows(lime.plan_, query.space)
+    return bytes_sent(query), points, took / lime.plan_.n_queries, rows_at_once
+
+
+# ---------------------------------------------------------------- on paper
+
+
+def on_paper(model, points, a_question, a_task, points_of_unit):
+    """What moves, and how long it takes."""
+    n_workers = N_MACHINES * N_CORES
+    n_runs, n_shares = cuts(N_MODELS, N_POINTS // points_of_unit, n_workers)
+    models, n_tasks = N_MODELS * model, n_runs * n_shares
+    best = models + points * N_MACHINES
+    worst = n_runs * models + n_shares * points
+    back = 8 * N_MODELS * N_POINTS * N_CLASSES * N_PARTS
+    return {
+        "shares of the models": n_shares,
+        "tasks": n_tasks,
+        "GB out, at best": best / 1e9,
+        "GB out, at worst": worst / 1e9,
+        "GB back": back / 1e9,
+        "s sending, at best": (best + back) / BYTES_PER_SECOND,
+        "s sending, at worst": (worst + back) / BYTES_PER_SECOND,
+        "s scheduling": n_tasks * a_task,
+        "s computing": N_MODELS * N_POINTS * N_MASKS * a_question / n_workers,
+    }
+
+
+def main(args):
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        clients = {}
+        for n in args.workers:
+            cluster = LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0")
+            clients[n] = stack.enter_context(Client(stack.enter_context(cluster)))
+            clients[n].run(LimeSignatureTransformer, [[0.0, 1.0]])  # imports
+        rows = table_workers(args, clients)
+        a_task, rate = costs(clients[max(clients)])
+    write_table(args.results / "machines_workers.csv", rows)
+    model, points, a_question, rows_at_once = network_costs(args)
+    costs_of = {
+        "ms a task": 1e3 * a_task,
+        "MB/s to a worker of this machine": rate / 1e6,
+        "MB, a ResNet-20": model / 1e6,
+        f"MB, {N_POINTS} points of it": points / 1e6,
+        "ms a question": 1e3 * a_question,
+    }
+    print(f"\ncosts; {versions()}")
+    show_lines(costs_of)
+    write_table(args.results / "machines_costs.csv", [costs_of])
+    print(f"\n{N_MODELS:,} of these networks on {N_MACHINES} machines of {N_CORES} cores, on paper")
+    paper = on_paper(model, points, a_question, a_task, max(rows_at_once // N_MASKS, 1))
+    show_lines(paper)
+    write_table(args.results / "machines_paper.csv", [paper])
+
+
+def show_lines(values):
+    for name, value in values.items():
+        print(f"  {name:<34}{value:>12,.2f}", flush=True)
