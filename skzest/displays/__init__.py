@@ -6,6 +6,7 @@ from ._curve import ReferenceCurveDisplay
 from ._detection import ReuseDetectionDisplay
 from ._distances import ZestDistanceDisplay
 from ._explanation import ExplanationDisplay
+from ._families import clusters_of, medoids
 from ._map import ZooMapDisplay
 from ._signature import SignatureDisplay
 from ._strips import DistanceStripsDisplay
@@ -19,4 +20,6 @@ __all__ = [
     "ZestDistanceDisplay",
     "ZooMapDisplay",
     "check_names",
+    "clusters_of",
+    "medoids",
 ]

@@ -22,12 +22,11 @@ _SAME = 1e-12  # equal up to rounding
 
 def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
     """The section; without a pair, on the nearest two models that differ."""
-    apart = [(i, j) for i, j in zoo.pairs() if zoo.distances[i, j] > _SAME]
-    chosen = pair if pair is not None else (apart[0] if apart else None)
     title = "What the nearest two differ in" if pair is None else "What two models differ in"
-    if chosen is None:
+    chosen = [pair] if pair is not None else zoo.nearest_pairs(1, beyond=_SAME)
+    if not chosen:
         return page.section(title, page.paragraph("No two models differ."))
-    i, j = chosen
+    i, j = chosen[0]
     both = f"{page.name(zoo.labels[i])} and {page.name(zoo.labels[j])}"
     if zoo.distances[i, j] <= _SAME:
         return page.section(title, page.paragraph(f"{both} give the same answers."))

@@ -4,23 +4,27 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..comparing import number
-from ..displays import ZestDistanceDisplay, ZooMapDisplay
+from ..displays import ZestDistanceDisplay, medoids
 from . import _html as page
 from ._figures import drawn
+from ._map import zoo_map
+from ._models import models_table
 from ._zoo import Zoo
 
 __all__ = ["of_distances"]
 
 MOST_IN_MATRIX = 25  # models; with more, only the nearest pairs are listed
 MOST_PAIRS = 15
+MOST_IN_TEXT = 40  # models; of more, the description of a figure names one of each cluster
 
 
-def of_distances(zoo: Zoo) -> str:
-    """The section."""
+def of_distances(zoo: Zoo, suspects: Sequence[int] = ()) -> str:
+    """The section; suspects are ringed on the map."""
     markups = [
         page.paragraph(
             "Cosine distances between signatures: 0 for models that weigh the parts of the "
@@ -29,8 +33,8 @@ def of_distances(zoo: Zoo) -> str:
         ),
     ]
     if len(zoo) > 1:
-        markups += [_heat_map(zoo), _map(zoo)]
-    pairs, most = zoo.pairs(), page.MOST_IN_ROW
+        markups += [_heat_map(zoo), zoo_map(zoo, suspects)]
+    pairs, most = zoo.nearest_pairs(MOST_PAIRS), page.MOST_IN_ROW
     if pairs:
         rows = [
             [
@@ -38,9 +42,9 @@ def of_distances(zoo: Zoo) -> str:
                 number(zoo.distances[i, j], 4),
                 zoo.interval((i, j)),
             ]
-            for i, j in pairs[:MOST_PAIRS]
+            for i, j in pairs
         ]
-        listed = "All pairs" if len(pairs) <= MOST_PAIRS else f"The {MOST_PAIRS} nearest pairs"
+        listed = "All pairs" if zoo.n_pairs <= MOST_PAIRS else f"The {MOST_PAIRS} nearest pairs"
         columns = ["pair", "distance", "95 % interval"]
         markups.append(page.table(listed, columns, rows))
     if 1 < len(zoo) <= MOST_IN_MATRIX:
@@ -48,29 +52,7 @@ def of_distances(zoo: Zoo) -> str:
         undefined = " (–: undefined)" if np.isnan(zoo.distances).any() else ""
         title = f"Distances between all models{undefined}"
         markups.append(page.matrix(title, zoo.labels, cells))
-    return page.section("Distances", *markups, _models(zoo))
-
-
-def _models(zoo: Zoo) -> str:
-    columns, n_classes = ["model"], len(zoo.classes)
-    if zoo.groups is not None:
-        columns.append("group")
-    if zoo.kinds is not None:
-        columns.append("kind")
-    n_text = len(columns)
-    has_class = ~np.isnan(zoo.signatures.reshape(len(zoo), n_classes, -1)).any(axis=2)
-    rows = []
-    for i, label in enumerate(zoo.labels):
-        row = [page.name(label)]
-        if zoo.groups is not None:
-            group = zoo.groups[i]
-            row.append("–" if group is None or group != group else page.name(group))
-        if zoo.kinds is not None:
-            row.append(page.escape(zoo.kinds[i]))
-        others = np.delete(zoo.distances[i], i)
-        nearest = np.nanmin(others) if (~np.isnan(others)).any() else np.nan
-        rows.append([*row, f"{has_class[i].sum()} of {n_classes}", number(nearest)])
-    return page.table("Models", [*columns, "classes", "nearest other at"], rows, n_text=n_text)
+    return page.section("Distances", *markups, models_table(zoo))
 
 
 def _heat_map(zoo: Zoo) -> str:
@@ -79,24 +61,14 @@ def _heat_map(zoo: Zoo) -> str:
         display = ZestDistanceDisplay.from_distances(
             zoo.distances, labels=zoo.labels, groups=zoo.groups
         )
-    alt = (
-        f"Clustered heat map of the distances between {len(zoo)} models, from top to bottom: "
-        + ", ".join(zoo.labels[i] for i in display.order)
-    )
-    return drawn(display.figure_, alt, "Models ordered so that near ones are side by side.")
-
-
-def _map(zoo: Zoo) -> str:
-    display = ZooMapDisplay.from_distances(zoo.distances, labels=zoo.labels, groups=zoo.groups)
-    alt = (
-        f"Map of {len(zoo)} models; distances on it are off by {display.stress_:.0%}. The tables "
-        "have the exact distances."
-    )
-    caption = (
-        "A map of the models: those that are close on the map have small distances, as far as a "
-        "plane allows. Directions have no meaning."
-    )
-    return drawn(display.figure_, alt, caption)
+    shown = display.order
+    alt = f"Clustered heat map of the distances between {len(zoo):,} models, from top to bottom"
+    if len(zoo) > MOST_IN_TEXT:
+        shown = medoids(zoo.distances, zoo.clusters)[:MOST_IN_TEXT]
+        alt += f"; in the middle of the {len(shown)} largest clusters are"
+    alt += ": " + ", ".join(zoo.labels[i] for i in shown)
+    caption = "Models ordered so that near ones are side by side."
+    return drawn(display.figure_, alt, caption, few_colors=True)
 
 
 def _short(distance: float) -> str:

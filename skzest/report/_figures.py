@@ -6,7 +6,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from . import _html as page
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["drawn", "quiet_figures"]
 
 
-def drawn(figure: Figure | SubFigure, alt: str, caption: str = "") -> str:
-    """The markup of a figure; the figure is closed."""
+def drawn(figure: Figure | SubFigure, alt: str, caption: str = "", **params: Any) -> str:
+    """The markup of a figure, see :func:`._html.figure`; the figure is closed."""
     import matplotlib.pyplot as plt
 
     try:
-        return page.figure(cast("Figure", figure), alt, caption)
+        return page.figure(cast("Figure", figure), alt, caption, **params)
     finally:
         plt.close(cast("Figure", figure))
 

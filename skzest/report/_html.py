@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from ..comparing import escape
 from ..drawing import shorten
@@ -31,10 +34,17 @@ __all__ = [
 
 # Characters of a name where names share a row with numbers or other names.
 MOST_IN_ROW = 40
-# Nothing is loaded and nothing runs, even if something should get past the escaping.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
-_STYLE = resources.files(__package__).joinpath("style.css").read_text("utf-8")
+_STYLE, _SCRIPT = (
+    resources.files(__package__).joinpath(name).read_text("utf-8")
+    for name in ("style.css", "page.js")
+)
+# Nothing is loaded and nothing but this script runs, even if something should get past the
+# escaping: a browser computes the digest of a script before it runs it.
+_DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'"
+)
 
 
 def name(text: object, most: int | None = None) -> str:
@@ -72,11 +82,17 @@ def section(title: str, *markups: str) -> str:
 
 
 def table(
-    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], n_text: int = 1
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    n_text: int = 1,
+    *,
+    name: str = "",
 ) -> str:
     """A table whose first column names its rows; columns from `n_text` on hold numbers.
 
-    Caption and column names are text, cells are markup.
+    Caption and column names are text, cells are markup. With a `name` the script of the page lets
+    the reader sort and search it.
     """
     kinds = ["" if j < n_text else ' class="number"' for j in range(len(columns))]
     head = "".join(f'<th scope="col"{k}>{escape(c)}</th>' for c, k in zip(columns, kinds))
@@ -86,9 +102,11 @@ def table(
         + "</tr>"
         for row in rows
     )
+    called = f' id="{escape(name)}"' if name else ""
     return _scroll(
         caption,
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        tall=bool(name),
+        markup=f"<table{called}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>",
     )
 
@@ -112,23 +130,48 @@ def matrix(caption: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -
     )
 
 
-def _scroll(caption: str, markup: str) -> str:
-    # Focusable, so that a table wider than the screen can be scrolled with the keyboard.
-    label = escape(caption)
-    return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{markup}</div>'
+def _scroll(caption: str, markup: str, *, tall: bool = False) -> str:
+    # Focusable, so that a table larger than the screen can be scrolled with the keyboard.
+    label, kind = escape(caption), "scroll tall" if tall else "scroll"
+    return f'<div class="{kind}" role="region" aria-label="{label}" tabindex="0">{markup}</div>'
 
 
-def figure(drawn: Figure, alt: str, caption: str = "", dpi: int = 150) -> str:
-    """A matplotlib figure embedded in the page; `alt` describes it."""
+def figure(
+    drawn: Figure, alt: str, caption: str = "", *, few_colors: bool = False, over: str = ""
+) -> str:
+    """A matplotlib figure embedded in the page.
+
+    Parameters
+    ----------
+    drawn : matplotlib Figure
+    alt : str
+        A description for readers who do not see it.
+    caption : str
+    few_colors : bool
+        Round to 256 colours, for a third of the size: each value of a pixel by at most 8 of 255.
+    over : str
+        Markup that covers the picture.
+    """
     file = io.BytesIO()
-    drawn.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
-    data = base64.b64encode(file.getvalue()).decode("ascii")
+    drawn.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    data = base64.b64encode(_in_few_colors(file) if few_colors else file.getvalue()).decode("ascii")
     width = round(96 * drawn.get_size_inches()[0])
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    image = f'width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{data}">'
+    if not over:
+        return f'<figure><img class="paper" {image}{below}</figure>'
     return (
-        f'<figure><img class="paper" width="{width}" alt="{escape(alt)}" '
-        f'src="data:image/png;base64,{data}">{below}</figure>'
+        f'<figure><div class="paper"><div class="over" style="max-width:{width}px"><img {image}'
+        f"{over}</div></div>{below}</figure>"
     )
+
+
+def _in_few_colors(file: io.BytesIO) -> bytes:
+    image = Image.open(file).convert("RGB")
+    image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    smaller = io.BytesIO()
+    image.save(smaller, "png", optimize=True)
+    return smaller.getvalue()
 
 
 def page(title: str, head: str, body: str, foot: str) -> str:
@@ -139,5 +182,5 @@ def page(title: str, head: str, body: str, foot: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
         f"<header><h1>{escape(title)}</h1>{head}</header>\n<main>\n{body}\n</main>\n"
-        f"<footer>{foot}</footer>\n</body>\n</html>\n"
+        f"<footer>{foot}</footer>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n"
     )

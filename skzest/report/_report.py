@@ -23,7 +23,7 @@ from ._distances import of_distances
 from ._figures import quiet_figures
 from ._questions import limits, of_questions
 from ._result import HtmlReport, check_path
-from ._zoo import zoo_of
+from ._zoo import Zoo, zoo_of
 
 __all__ = ["html_report"]
 
@@ -48,8 +48,10 @@ def html_report(
 
     The page holds the decisions, the distances as a table, a clustered heat map and a map, what
     the nearest two models differ in, what was asked with the digest of the questions, and the
-    versions of the packages. Figures are embedded, nothing is loaded, there are no scripts, and
-    names of models are shown verbatim, whatever they contain.
+    versions of the packages. Hovering over the map, or its arrow keys, show the nearest models of
+    each; the table of models can be sorted and searched. Figures are embedded and nothing is
+    loaded. The script for this is part of the page, whose policy lets nothing else run; without
+    it, everything is there to read. Names of models are shown verbatim, whatever they contain.
 
     Parameters
     ----------
@@ -146,7 +148,7 @@ def html_report(
         )
     with quiet_figures():
         parts = [of_decisions(decided)] if decided else []
-        parts += [of_distances(zoo)]
+        parts += [of_distances(zoo, _suspects(zoo, decided))]
         parts += [of_difference(zoo, pair)] if len(zoo) > 1 else []
         parts += [of_questions(zoo, asked), limits()]
     head = page.paragraph(f"{day} · made by skzest {page.escape(_version('skzest'))}", "meta")
@@ -187,6 +189,12 @@ def _check_decisions(decisions: Decisions | Sequence[Decisions] | None) -> list[
                 f"ReuseDetector or UnlearningVerifier returns; got {type(one).__name__}."
             )
     return list(several)
+
+
+def _suspects(zoo: Zoo, decided: Sequence[Decisions]) -> list[int]:
+    """The models of the zoo that were judged under the same name."""
+    judged = {str(name) for found in decided for name in found.names}
+    return [i for i, label in enumerate(zoo.labels) if label in judged]
 
 
 def _paragraphs(notes: str | None) -> list[str]:

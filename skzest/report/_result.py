@@ -52,9 +52,11 @@ class HtmlReport:
         return f"<HtmlReport {self.title!r}, {size:.1f} MB; write it with save(path)>"
 
     def _repr_html_(self) -> str:
-        # A frame, so that neither page takes on the other's style; sandboxed, as nothing runs.
+        # A frame, so that neither page takes on the other's style. Its script runs as that of a
+        # stranger: it reaches neither the notebook nor the network.
         return (
-            f'<iframe title="{escape(self.title)}" sandbox srcdoc="{escape(self._markup)}" '
+            f'<iframe title="{escape(self.title)}" sandbox="allow-scripts" '
+            f'srcdoc="{escape(self._markup)}" '
             'style="width:100%;height:40rem;border:1px solid #8888"></iframe>'
         )
 

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from numpy.typing import ArrayLike
 from .._validation import check_models, check_whole
 from ..comparing import distance_interval, number, zest_distances
 from ..detectors import Decisions, ReuseDecisions
-from ..displays import check_names
+from ..displays import check_names, clusters_of
 from ..plan import QueryPlan, class_labels, names_of
 from ..signature import LimeSignatureTransformer
 from . import _html as page
 
 __all__ = ["Zoo", "check_pair", "zoo_of"]
+
+MOST_NEAREST = 5
+MOST_LISTED = 20  # names in a sentence
 
 
 @dataclass
@@ -38,29 +42,69 @@ class Zoo:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def pairs(self) -> list[tuple[int, int]]:
-        """All pairs that have a distance, the nearest first."""
-        first, second = np.triu_indices(len(self), 1)
-        d = self.distances[first, second]
-        order = [k for k in np.argsort(d, kind="stable") if not np.isnan(d[k])]
-        return [(int(first[k]), int(second[k])) for k in order]
+    def nearest_pairs(self, most: int, beyond: float = -np.inf) -> list[tuple[int, int]]:
+        """At most so many pairs with a distance above `beyond`, the nearest first."""
+        d = np.where(self._pairs > beyond, self._pairs, np.inf)  # also for NaN
+        some = min(most, d.size) - 1
+        if some < 0:
+            return []
+        limit = np.partition(d, some, axis=None)[some]
+        found = np.flatnonzero((d <= limit) & (d < np.inf))
+        found = found[np.argsort(d.ravel()[found], kind="stable")][:most]
+        return [(int(i), int(j)) for i, j in zip(*divmod(found, len(self)))]
+
+    @cached_property
+    def n_pairs(self) -> int:
+        """Number of pairs that have a distance."""
+        return int(np.count_nonzero(~np.isnan(self._pairs)))
+
+    @cached_property
+    def _pairs(self) -> np.ndarray:
+        """The distances above the diagonal; NaN elsewhere."""
+        return np.where(np.tri(len(self), dtype=bool), np.nan, self.distances)
+
+    @cached_property
+    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Up to five other models for each, the nearest first; (distances, indices).
+
+        Models without a defined distance are the last, at NaN.
+        """
+        D = self.distances.copy()
+        np.fill_diagonal(D, np.inf)  # before NaN in no order
+        D[np.isnan(D)] = np.inf
+        most = min(MOST_NEAREST, len(self) - 1)
+        found = np.argpartition(D, np.arange(most), axis=1)[:, :most]
+        d = np.take_along_axis(D, found, axis=1)
+        return np.where(d < np.inf, d, np.nan), found
+
+    @cached_property
+    def clusters(self) -> np.ndarray:
+        """Cluster of each model, the largest 0; -1 for models without a distance."""
+        return clusters_of(self.distances)
+
+    def called(self, i: int) -> str:
+        """The name of a model with its group, if that is known."""
+        group = None if self.groups is None else self.groups[i]
+        known = group is not None and group == group
+        return f"{self.labels[i]} ({group})" if known else self.labels[i]
 
     def summary(self, decisions: Sequence[Decisions]) -> str:
         """The page in a few sentences."""
-        pairs = self.pairs()
         were = "models were" if len(self) > 1 else "model was"
         said = [
-            f"{len(self)} {were} asked the same {self.plan.n_queries:,} questions about "
+            f"{len(self):,} {were} asked the same {self.plan.n_queries:,} questions about "
             f"{len(self.plan)} reference points.",
             *map(_counted, decisions),
         ]
-        if pairs:
-            said.append(f"Nearest: {self._described(pairs[0])}.")
-        if len(pairs) > 1:
-            said.append(f"Farthest: {self._described(pairs[-1])}.")
+        if self.n_pairs:
+            said.append(f"Nearest: {self._described(self.nearest_pairs(1)[0])}.")
+        if self.n_pairs > 1:
+            i, j = divmod(int(np.nanargmax(self._pairs)), len(self))
+            said.append(f"Farthest: {self._described((i, j))}.")
         lost = np.flatnonzero(np.isnan(self.distances.diagonal()))
         if len(lost):
-            names = ", ".join(page.name(self.labels[i]) for i in lost)
+            names = ", ".join(page.name(self.labels[i]) for i in lost[:MOST_LISTED])
+            names += f" and {len(lost) - MOST_LISTED:,} more" if len(lost) > MOST_LISTED else ""
             said.append(
                 f"Without a distance, as they give the same answer to every question: {names}."
             )

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The report: complete, well formed, and harmless whatever the models are called."""
 
+import base64
 import datetime
+import hashlib
+import html
 import re
 from html.parser import HTMLParser
 
@@ -22,13 +25,14 @@ from skzest import (
     ReuseDetector,
     UndefinedSignatureWarning,
     UnlearningVerifier,
+    ZooMapDisplay,
     explain_distance,
     html_report,
     zest_distances,
 )
 from skzest.report import _html
 
-pytest.importorskip("matplotlib")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 EVIL = "<script>alert(1)</script>"
 QUOTED = "\" onload='alert(2)' x=\"&amp;"
@@ -37,8 +41,6 @@ VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 @pytest.fixture(autouse=True)
 def no_figure_is_left_open():
-    import matplotlib.pyplot as plt
-
     before = plt.get_fignums()
     yield
     assert plt.get_fignums() == before
@@ -48,7 +50,7 @@ def no_figure_is_left_open():
 def sketched(monkeypatch):
     """Pictures are laid out, but not painted."""
 
-    def figure(drawn, alt, caption=""):
+    def figure(drawn, alt, caption="", **params):
         return f'<img alt="{_html.escape(alt)}" src="data:image/png;base64,">'
 
     monkeypatch.setattr(_html, "figure", figure)
@@ -77,7 +79,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text.append(data)
         if {"th", "td"} & set(self.open):
             self.cells[-1] += data
@@ -133,7 +135,7 @@ def made(asked, tmp_path_factory):
 
 def test_names_never_become_markup(made):
     page = Page(made)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1  # that of the page
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     words = page.words
     assert words.count(EVIL) >= 8  # title, notes, groups, classes, suspects, tables
@@ -169,10 +171,124 @@ def test_nothing_is_loaded(made):
     assert policy.startswith("default-src 'none'; img-src data:;")
 
 
+def test_nothing_but_the_script_of_the_page_may_run(made):
+    (script,) = re.findall("<script>(.*?)</script>", made, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = Page(made).of("meta", "content")[0]
+    assert policy.endswith(f"; script-src 'sha256-{digest}'")
+    assert "unsafe-inline" not in policy.partition("script-src")[2]
+    assert "innerHTML" not in script and "://" not in script  # names stay text, nothing is fetched
+    for loader in ("fetch(", "XMLHttp", "import", "eval", "localStorage", "cookie"):
+        assert loader not in script
+
+
 def test_lone_surrogates_and_line_breaks_are_written(asked, tmp_path, sketched):
     _, lime, S = asked
     html_report(S[:2], lime, tmp_path / "page", labels=["a\udc80b", "two\nlines\x00"])
     assert "a?b" in Page((tmp_path / "page").read_text(encoding="utf-8")).words
+
+
+# ---------------------------------------------------------------- the map and the table of models
+
+
+def titles(markup):
+    """Of each point of the map: its model, the models near it, and its title."""
+    points = re.findall(
+        r'<circle [^>]*data-model="(\d+)" data-near="([\d ]*)"><title>(.*?)</title>',
+        str(markup),
+        re.DOTALL,
+    )
+    return [(int(i), [*map(int, near.split())], html.unescape(text)) for i, near, text in points]
+
+
+def test_each_point_of_the_map_names_its_nearest_models(asked, made):
+    _, _, S = asked
+    D = zest_distances(S)
+    found = titles(made)
+    assert [model for model, _, _ in found] == [0, 1, 2, 3]  # the constant model has no place
+    for model, near, text in found:
+        others = [j for j in np.argsort(D[model]) if j != model and not np.isnan(D[model, j])]
+        assert near == others
+        name, *lines = text.split("\n")
+        assert name.startswith(" ".join(LABELS[model].split()))
+        assert len(lines) == 3
+        assert float(lines[0].partition(":")[0]) == pytest.approx(D[model, near[0]], rel=0.01)
+    assert found[0][2].startswith(f"{EVIL} ({EVIL})\n")
+
+
+def test_points_lie_on_the_picture_where_the_map_has_them(asked):
+    _, lime, S = asked
+    drawn = ZooMapDisplay.from_distances(zest_distances(S[:4]), labels=["a", "b", "c", "d"])
+    drawn.figure_.draw_without_rendering()
+    x = drawn.ax_.transData.transform(drawn.positions) / drawn.figure_.bbox.width
+    markup = str(html_report(S[:4], lime, labels=["a", "b", "c", "d"]))
+    shown = np.array(re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', markup), dtype=float)
+    height = float(re.search(r'viewBox="0 0 1000 ([\d.]+)"', markup)[1])
+    np.testing.assert_allclose(shown[:, 0], 1000 * x[:, 0], atol=0.1)
+    np.testing.assert_allclose(height - shown[:, 1], 1000 * x[:, 1], atol=0.2)
+    plt.close(drawn.figure_)
+
+
+def test_table_of_models_has_the_nearest_and_the_cluster_of_each(asked, made):
+    _, _, S = asked
+    D = zest_distances(S)
+    np.fill_diagonal(D, np.nan)
+    page = Page(made)
+    assert page.of("table", "id") == ["models"]
+    start = page.cells.index("cluster")
+    assert page.cells[start - 4 : start + 2] == [
+        *["model", "group", "nearest", "at distance"],
+        *["cluster", "classes"],
+    ]
+    rows = [page.cells[start + 2 + 6 * i :][:6] for i in range(5)]
+    name, group, nearest, distance, cluster, classes = rows[2]
+    assert name == "plain"
+    assert nearest == LABELS[np.nanargmin(D[2])]
+    assert float(distance) == pytest.approx(np.nanmin(D[2]), rel=0.01)
+    assert (group, cluster, classes) == ("–", "1", "3 of 3")
+    assert rows[4] == ["constant", "–", "–", "–", "–", "3 of 3"]
+
+
+def test_script_finds_what_it_works_on(asked, made):
+    """The script names the table, the map and its points as the page does."""
+    (script,) = re.findall("<script>(.*?)</script>", made, re.DOTALL)
+    page = Page(made)
+    named = set(re.findall(r'getElementById\("(\w+)"\)', script))
+    assert named == {"models", "map"} <= set(page.of("table", "id") + page.of("svg", "id"))
+    for name in re.findall(r"dataset\.(\w+)", script):
+        assert page.of("circle", f"data-{name}")
+    styles = set(re.findall(r"\.([a-z]+)\b", re.search("<style>(.*?)</style>", made, re.DOTALL)[1]))
+    assert {"note", "search", "here", "found"} <= styles
+    assert html_report(asked[2][:1], asked[1]) is not None  # a page without a map
+
+
+def test_judged_models_are_ringed_on_the_map(asked, monkeypatch, sketched):
+    _, lime, S = asked
+    seen = []
+    draw = ZooMapDisplay.from_distances
+
+    def from_distances(*args, **params):
+        seen.append(params["suspects"])
+        return draw(*args, **params)
+
+    monkeypatch.setattr(ZooMapDisplay, "from_distances", from_distances)
+    detector = ReuseDetector(null="lognormal").fit([0.18, 0.22, 0.19, 0.21, 0.2, 0.17])
+    decisions = detector.judge([0.02, 0.2], labels=["b", "elsewhere"])
+    html_report(S[:3], lime, labels=["a", "b", "c"], decisions=decisions)
+    assert seen == [[1]]
+
+
+def test_a_page_on_many_models_is_small(asked):
+    _, lime, S = asked
+    rng = np.random.default_rng(0)
+    rows = S[rng.integers(4, size=150)] + 0.1 * rng.normal(size=(150, S.shape[1]))
+    report = str(html_report(rows, lime, labels=[f"model number {i}" for i in range(150)]))
+    assert len(report) < 1e6
+    page = Page(report)
+    assert page.tags.count("tr") < 250  # no table of all pairs
+    assert page.tags.count("circle") == 150
+    assert max(map(len, page.of("img", "alt"))) < 1150
+    assert "150 models were asked" in page.words
 
 
 # ---------------------------------------------------------------- accessibility
@@ -352,7 +468,7 @@ def test_texts_are_shown_as_text(tmp_path):
     S = lime.fit_transform(zoo)
     lime.plan_.save(tmp_path / "plan")
     page = Page(html_report(S, QueryPlan.load(tmp_path / "plan")))
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1
     assert page.tags.count("mark") == lime.plan_.n_components
     assert page.tags.count("img") == 2  # texts are not pictures
     for text in texts:
@@ -381,7 +497,7 @@ def test_report_shows_itself_in_a_frame_of_its_own(asked, sketched, tmp_path):
     assert page.tags == ["iframe"]
     assert page.of("iframe", "srcdoc") == [str(report)]
     assert page.of("iframe", "title") == [f"Ours {EVIL}"]
-    assert page.of("iframe", "sandbox") == [None]
+    assert page.of("iframe", "sandbox") == ["allow-scripts"]  # and nothing else
     report.save(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == str(report)
     with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist; make it first"):
