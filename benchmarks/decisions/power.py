@@ -1,265 +1,275 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which distance finds reused networks at the same number of questions?
+"""Which copies does each distance find, and which do ensembles and rehearsal find?
 
-The networks are those of ``benchmarks/paper/table1.py`` (six classes, two architectures, fourteen
-kinds of reuse) plus three more kinds: fine-tuned, and extracted with the same architecture from
-labels and from probabilities. Each is compared with its source by Zest and by every baseline in
-``skzest.baselines``, none of which asks more questions than Zest. So are networks trained from
-scratch with the same architecture and classes as the reused ones.
+For digits, a made table, AG News and CIFAR-10, owners are compared with unrelated models, with
+copies of others, and with copies of their own by every kind of thief (``_zoos.py``). Every method
+asks each suspect at most as many questions as Zest does; an ensemble shares that number among its
+distances, and rehearsal asks 64.
 
-A relative distance is divided by the mean distance of the source to networks from scratch; the
-network under test is left out of that mean. For each distance and kind the table has
+A suspect is judged by itself, by its rank among unrelated models of the owner's recipe. The table
+has one row for each task, method and kind of copy:
 
-- ``accuracy``: the mean of the share of reused networks below 1 and of other networks above 1;
-- ``auc``, and ``tpr``, the share of reused networks found at a false-positive rate of 5%;
+- ``found``: share with a p-value of at most 5 %, with its 95 % interval (Clopper-Pearson; copies of
+  one owner are not independent, so it is somewhat too short), and ``found_1`` at 1 %, which takes
+  99 unrelated models;
+- ``auc``, against unrelated models of the owner's recipe, and ``auc_foreign``, against copies of
+  other models; ties count against the method;
+- ``rehearsed``: whether the owner has rehearsed this kind.
 
-with 95% bootstrap intervals over networks, where reused and other networks are resampled
-separately. Networks of one source are not independent, so the intervals are somewhat too short.
-"-" means that the distance is not defined: labels say nothing about other classes, and weights
-nothing about another architecture.
+The kinds "same recipe", "other recipe" and "copy of another model" are unrelated to the owner, and
+their ``found`` is a false-positive rate; models of the same recipe are left out in turn. For
+``calibrated`` "all", models of all three kinds calibrate together, each left out in turn.
 
-Without ``--data`` it runs on digits, in minutes; with it, on CIFAR-10 too. ``--cifar`` names the
-networks of the paper's suite (``out/benchmarks/paper/small``), which then need not be trained
-again.
+``power_copies.csv`` has one row for each copy, with its *excess fidelity*: its agreement with the
+owner beyond that of unrelated models of the same accuracy (a straight line fitted to them).
+
+CIFAR-10 takes the networks that decisions/train_networks has made so far. Answers are kept, so the
+table is made anew in minutes.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import time
-from dataclasses import replace
+import warnings
+from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-import torch
+from scipy.stats import binomtest
 
-from benchmarks._common import machine, write_table
-from benchmarks.paper import relatives
-from benchmarks.paper.bench import Bench
-from benchmarks.paper.networks import ARCHITECTURES
-from benchmarks.paper.settings import SCALES
-from benchmarks.paper.table1 import SOURCE, Suspect, Zoo
-from skzest import zest_distances
-from skzest.baselines import BASELINES, baseline_distances
+from benchmarks._common import show, write_table
+from benchmarks.decisions._owner_distances import LABELS, distances, questions_for
+from benchmarks.decisions._rehearsed import Rehearsal
+from benchmarks.decisions._sklearn_tasks import digits, news, table
+from benchmarks.decisions._sklearn_zoos import zoo_of
+from benchmarks.decisions._zoos import Model, Zoo, cifar
+from skzest import ReuseDetector
 
-TAKES = "15 min on digits, 5 h on CIFAR-10"
-NEEDS = "torch; --data with CIFAR-10 (else digits)"
-QUICK = {
-    "sources": 1, "scratch": 3, "epochs": 6, "points": 4, "train": 512,
-    "architectures": ["residual"],
-}  # fmt: skip
-ZEST = {
-    "zest": {},
-    "zest, probabilities": {"response": "predict_proba"},
-    "passthrough": {"surrogate": "passthrough"},
-    "passthrough, probabilities": {"surrogate": "passthrough", "response": "predict_proba"},
-}
-OTHERS = [name for name in BASELINES if name not in ("passthrough", "weights")]
-ANY_CLASSES = (*ZEST, "ddv", "correlation")  # defined where classes differ
-LEVEL = 0.05
+TAKES = "30 min; CIFAR-10 after decisions/train_networks"
+NEEDS = "torch for CIFAR-10; --data with AG News and CIFAR-10 (else digits and the table)"
+QUICK = {"tasks": ["digits"], "unrelated": 20, "each": 1, "owners": 1, "candidates": 400, "learners": 1}
+ALPHA = 0.05
+STRANGERS = {"unrelated": "same recipe", "recipe": "other recipe",
+             "stranger's copy": "copy of another model"}  # fmt: skip
+# Columns of each ensemble.
+SCORES = ("zest", "passthrough", "combined", "correlation", "ddv", *LABELS)
+TASKS = ("digits", "table", "AG News", "CIFAR-10")
 
 
-class WiderZoo(Zoo):
-    """The networks of Table 1, and three more kinds of reuse."""
-
-    def made_from(self, architecture: str, source: int) -> list[Suspect]:
-        shop = self.source_shop
-        net = self.scratch(architecture, SOURCE)[source]
-        name, seed = f"{architecture}{source}", 700 + 10 * source
-        family = (architecture, SOURCE)
-        found = [
-            Suspect(
-                "fine-tune", relatives.continued(shop, net, f"{name}_tuned", seed), family, True
-            )
-        ]
-        for kind, soft in (("extract, labels", False), ("extract, probabilities", True)):
-            copies = relatives.extracted(
-                shop, net, f"{name}_{kind}", seed, soft=soft, architecture=architecture
-            )
-            found.append(Suspect(kind, copies[self.settings.epochs], family, True))
-        return found + super().made_from(architecture, source)
+# --- distances to one owner ----------------------------------------------------------------------
 
 
-# --- distances to a source ------------------------------------------------------------------
+def columns(zoo: Zoo, owner: Model, n_candidates: int) -> tuple[list[Model], dict, dict]:
+    """Models around an owner, and their distances by method: (n_models, n_distances) each."""
+    around = zoo.around(owner)
+    answers = [model.answers for model in around]
+    asked = questions_for(zoo, owner, shared=False)
+    alone = distances(asked, answers)
+    part = questions_for(zoo, owner, shared=True)
+    together = distances(part, answers)
+    rehearsal = Rehearsal(zoo, owner, n_candidates=n_candidates)
+    learned = {r: rehearsal.distances(answers, r) for r in ("labels", "scores")}
+    found = {name: d[:, None] for name, d in alone.items()}
+    found |= {f"rehearsal, {r}": d[:, None] for r, d in learned.items()}
+    n_part = part.n_asked
+    questions = asked.n_asked | dict.fromkeys((f"rehearsal, {r}" for r in learned), 64)
+    for response, names in (("labels", LABELS), ("scores", SCORES)):
+        names = [name for name in names if name in together]
+        D = np.stack([together[name] for name in names], axis=1)
+        found[f"ensemble, {response}"] = D
+        found[f"ensemble with rehearsal, {response}"] = np.column_stack([D, learned[response]])
+        n = sum({n_part[name]: n_part[name] for name in names}.values())
+        questions[f"ensemble, {response}"] = n
+        questions[f"ensemble with rehearsal, {response}"] = n + 64
+    zoo.save()
+    return around[1:], {name: D[1:] for name, D in found.items()}, questions
 
 
-def distances(bench: Bench, zoo: Zoo, source, suspects: list[Suspect]) -> tuple[dict, dict]:
-    """Distances from a source to its suspects by method, and the questions each method asked."""
-    shop = zoo.source_shop
-    networks = [source, *(s.network for s in suspects)]
-    counts = np.array([net.linear.out_features for net in networks])
-    queries = [shop.query(net) for net in networks]
-    found, asked = {}, {}
-    for name, params in ZEST.items():
-        lime = bench.lime(shop, **params)
-        S = lime.fit_transform(queries)
-        by_place = zest_distances(S[:1], S)[0, 1:]
-        n_classes = lime.n_classes_
-        matched = zest_distances(S[:1], S, n_classes=n_classes, alignment="greedy")[0, 1:]
-        found[name] = np.where(counts[1:] == counts[0], by_place, matched)
-        asked[name] = lime.plan_.n_queries
-    plan = bench.lime(shop).fit(queries).plan_
-    points, y = shop.task.test_inputs, shop.task.test_labels
-    for name, D in baseline_distances(queries, plan, points, y, names=OTHERS).items():
-        found[name] = D[0, 1:].copy()
-        asked[name] = BASELINES[name].n_queries(plan, len(points))
-        if name not in ANY_CLASSES:
-            found[name][counts[1:] != counts[0]] = np.nan
-    found["weights"], asked["weights"] = _weights(source, suspects), 0
-    return found, asked
+def p_values(D: np.ndarray, known: np.ndarray, suspects: np.ndarray) -> np.ndarray:
+    """Of suspects at rows `suspects`, by unrelated models at rows `known`, without itself."""
+    D = D[:, 0] if D.shape[1] == 1 else D
+    p = np.full(len(suspects), np.nan)
+    outside = ~np.isin(suspects, known)
+
+    def judge(known, suspects):
+        detector = ReuseDetector(alpha=ALPHA, correction=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return detector.fit(D[known]).p_values(D[suspects])
+
+    if outside.any():
+        p[outside] = judge(known, suspects[outside])
+    for i in np.flatnonzero(~outside):
+        p[i] = judge(known[known != suspects[i]], suspects[[i]])[0]
+    return p
 
 
-def _weights(source, suspects: list[Suspect]) -> np.ndarray:
-    """White box: only for networks of the source's own shape."""
-    shapes = [p.shape for p in source.parameters()]
-    alike = [[p.shape for p in s.network.parameters()] == shapes for s in suspects]
-    networks = [source, *(s.network for s, fits in zip(suspects, alike, strict=True) if fits)]
-    found = np.full(len(suspects), np.nan)
-    found[alike] = BASELINES["weights"].function(networks)[0, 1:]
-    return found
+def judged(zoo: Zoo, owner: Model, n_candidates: int) -> list[dict]:
+    """One row for each suspect, copy or not, with its p-values by method."""
+    models, by_method, questions = columns(zoo, owner, n_candidates)
+    roles = np.array([model.role for model in models])
+    suspects = np.flatnonzero(np.isin(roles, ["copy", *STRANGERS]))
+    same = np.flatnonzero(roles == "unrelated")
+    every = np.flatnonzero(np.isin(roles, list(STRANGERS)))
+    foreign = np.flatnonzero(roles == "stranger's copy")
+    accuracy, fidelity, excess = agreement(zoo, owner, models, every)
+    p = {name: p_values(D, same, suspects) for name, D in by_method.items()}
+    p_every = {name: p_values(D, every, suspects) for name, D in by_method.items()}
+    beyond = {name: nearer(D, foreign, suspects, same) for name, D in by_method.items()}
+    return [
+        {
+            "task": zoo.task.partition(",")[0], "zoo": zoo.task, "owner": owner.name,
+            "model": models[s].name, "role": roles[s], "kind": STRANGERS.get(roles[s], models[s].kind),
+            "rehearsed": models[s].kind in zoo.rehearsed, "accuracy": accuracy[s],
+            "fidelity": fidelity[s], "excess": excess[s], "n_unrelated": len(same),
+            "questions": questions, "p": {name: v[i] for name, v in p.items()},
+            "p_all": {name: v[i] for name, v in p_every.items()},
+            "beyond": {name: v[i] for name, v in beyond.items()},
+        }
+        for i, s in enumerate(suspects)
+    ]  # fmt: skip
 
 
-def judged(bench: Bench, zoo: Zoo, architectures: list[str]) -> tuple[list[dict], dict]:
-    """Every network compared with a source: its kind and its relative distances."""
-    rows, asked = [], {}
-    for architecture in architectures:
-        for source in range(zoo.settings.n_sources):
-            net = zoo.scratch(architecture, SOURCE)[source]
-            suspects = zoo.made_from(architecture, source) + zoo.strangers(architecture, source)
-            begin = time.perf_counter()
-            found, asked = distances(bench, zoo, net, suspects)
-            bench.log(f"{architecture} {source}: compared in {time.perf_counter() - begin:.0f} s")
-            for i, suspect in enumerate(suspects):
-                relation = (suspect.family[0] == architecture, suspect.family[1] == SOURCE)
-                row = {"kind": suspect.kind, "family": relation, "reused": suspect.reused}
-                peers = [
-                    j
-                    for j, s in enumerate(suspects)
-                    if not s.reused and s.family == suspect.family and j != i
-                ]
-                rows.append(row | {m: d[i] / np.mean(d[peers]) for m, d in found.items()})
-    return rows, asked
+def judged_once(zoo: Zoo, owner: Model, n_candidates: int, cache: Path) -> list[dict]:
+    """The rows of :func:`judged`, kept for as long as the zoo stays the same."""
+    said = " ".join([str(n_candidates), *(model.name for model in zoo.around(owner))])
+    name = f"{zoo.task}_{owner.name}".replace(" ", "_").replace(",", "")
+    path = cache / "power" / f"{name}_{blake2b(said.encode(), digest_size=4).hexdigest()}.json"
+    if not path.exists():
+        rows = json.dumps(judged(zoo, owner, n_candidates), default=lambda number: number.item())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(rows)
+    return json.loads(path.read_text())
 
 
-# --- the table ------------------------------------------------------------------------------
+def nearer(D, foreign, suspects, same) -> np.ndarray:
+    """Share of the foreign copies that are farther than each suspect.
+
+    Of an ensemble, the distance of a model is its p-value among unrelated models of the recipe.
+    """
+    if not len(foreign):
+        return np.full(len(suspects), np.nan)
+    score = D[:, 0] if D.shape[1] == 1 else p_values(D, same, np.arange(len(D)))
+    return (score[foreign] > score[suspects][:, None]).mean(axis=1)
 
 
-def power(reused: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
-    """Accuracy at 1, AUC, and the share of reused networks found at 5% of the others."""
-    accuracy = ((reused < 1).mean() + (others >= 1).mean()) / 2
-    others = np.sort(others)
-    above = (
-        len(others)
-        - (np.searchsorted(others, reused, "left") + np.searchsorted(others, reused, "right")) / 2
-    )  # others above each reused network; ties count half
-    tpr = (reused < others[int(LEVEL * len(others))]).mean()
-    return accuracy, above.mean() / len(others), tpr
+def agreement(zoo: Zoo, owner: Model, models: list[Model], strangers: np.ndarray) -> tuple:
+    """Accuracy, fidelity and excess fidelity of models on the plain points."""
+    said = np.stack([model.answers.labels(zoo.points) for model in models])
+    accuracy = (said == np.searchsorted(np.unique(zoo.y), zoo.y)).mean(axis=1)
+    fidelity = (said == owner.answers.labels(zoo.points)).mean(axis=1)
+    line = np.polyfit(accuracy[strangers], fidelity[strangers], 1)
+    return accuracy, fidelity, fidelity - np.polyval(line, accuracy)
 
 
-def with_intervals(reused: np.ndarray, others: np.ndarray, n_draws: int = 500) -> dict:
-    """The three numbers with the 2.5% and 97.5% points of their bootstrap."""
-    rng = np.random.default_rng(0)
-    draws = [
-        power(rng.choice(reused, len(reused)), rng.choice(others, len(others)))
-        for _ in range(n_draws)
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def summary(rows: list[dict]) -> Iterator[dict]:
+    """One line for each task, method and kind, and for several kinds together."""
+    for task in dict.fromkeys(row["task"] for row in rows):
+        of_task = [row for row in rows if row["task"] == task]
+        copies = [row for row in of_task if row["role"] == "copy"]
+        groups = {
+            "all": copies,
+            "all rehearsed": [row for row in copies if row["rehearsed"]],
+            "all not rehearsed": [row for row in copies if not row["rehearsed"]],
+            "excess of 3 points or more": [row for row in copies if row["excess"] >= 0.03],
+        }
+        for row in of_task:
+            groups.setdefault(row["kind"], []).append(row)
+        for method in of_task[0]["p"]:
+            for kind, members in groups.items():
+                some = [row for row in members if method in row["p"]]
+                for calibrated, name in (("same recipe", "p"), ("all", "p_all")):
+                    if some:
+                        yield _line(task, method, kind, calibrated, some, name)
+
+
+def _line(task, method, kind, calibrated, rows, name) -> dict:
+    p = np.array([row[name][method] for row in rows])
+    known, m = ~np.isnan(p), rows[0]["n_unrelated"]
+    line = {"task": task, "method": method, "kind": kind, "calibrated": calibrated}
+    line |= {"rehearsed": _common([row["rehearsed"] for row in rows]), "n": int(known.sum())}
+    line |= {"questions": rows[0]["questions"].get(method)}
+    if known.any():
+        n_found, n = int((p[known] <= ALPHA).sum()), int(known.sum())
+        interval = binomtest(n_found, n).proportion_ci()
+        line |= {"found": n_found / n, "low": interval.low, "high": interval.high}
+        line["found_1"] = (p[known] <= 0.01).mean() if m >= 99 else np.nan
+        if name == "p":
+            line["auc"] = 1 - ((p[known] * (m + 1) - 1) / m).mean()
+            line["auc_foreign"] = np.mean([row["beyond"][method] for row in rows])
+    return line
+
+
+def _common(values: list[bool]) -> object:
+    return values[0] if len(set(values)) == 1 else ""
+
+
+def by_copy(rows: list[dict]) -> list[dict]:
+    """One line for each copy of an owner."""
+    names = ("task", "zoo", "owner", "kind", "rehearsed", "accuracy", "fidelity", "excess")
+    return [
+        {name: row[name] for name in names} | {f"p, {m}": v for m, v in row["p"].items()}
+        for row in rows
+        if row["role"] == "copy"
     ]
-    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    row = {}
-    for i, (name, value) in enumerate(
-        zip(("accuracy", "auc", "tpr"), power(reused, others), strict=True)
-    ):
-        row |= {name: value, f"{name}_low": low[i], f"{name}_high": high[i]}
-    return row
-
-
-def table(task: str, rows: list[dict], asked: dict) -> list[dict]:
-    """One line per method and kind of reuse, and for all kinds with and without other classes."""
-    kinds = list(dict.fromkeys(row["kind"] for row in rows if row["reused"]))
-    of = {kind: {kind} for kind in kinds}
-    of["all, same classes"] = {kind for kind in kinds if not kind.startswith("transfer")}
-    of["all"] = set(kinds)
-    found = []
-    for method, n_questions in asked.items():
-        for kind, belonging in of.items():
-            if kind == "all" and method not in ANY_CLASSES:
-                continue
-            chosen = [r for r in rows if r["reused"] and r["kind"] in belonging]
-            families = {r["family"] for r in chosen}
-            rest = [r for r in rows if not r["reused"] and r["family"] in families]
-            reused, others = (
-                np.array([r[method] for r in part if np.isfinite(r[method])])
-                for part in (chosen, rest)
-            )
-            line = {"task": task, "method": method, "questions": n_questions, "kind": kind}
-            line |= {"reused": len(reused), "others": len(others)}
-            if len(reused) and len(others):
-                line |= with_intervals(reused, others)
-            found.append(line)
-    return found
 
 
 def report(lines: list[dict]) -> None:
     for task in dict.fromkeys(line["task"] for line in lines):
-        for number in ("accuracy", "auc", "tpr"):
-            of_task = [line for line in lines if line["task"] == task]
-            methods = list(dict.fromkeys(line["method"] for line in of_task))
-            kinds = list(dict.fromkeys(line["kind"] for line in of_task))
-            print(f"\n{task}: {number}\n{'':<24}" + "".join(f"{m[:13]:>14}" for m in methods))
-            for kind in kinds:
-                by_method = {line["method"]: line for line in of_task if line["kind"] == kind}
-                values = [by_method.get(method, {}).get(number) for method in methods]
-                cells = ["-" if value is None else f"{value:.2f}" for value in values]
-                print(f"{kind:<24}" + "".join(f"{cell:>14}" for cell in cells))
-    print()
-    for line in lines:
-        if line["kind"].startswith("all"):
-            interval = f"{line['auc']:.3f} [{line['auc_low']:.3f}, {line['auc_high']:.3f}]"
-            tpr = f"{line['tpr']:.2f} [{line['tpr_low']:.2f}, {line['tpr_high']:.2f}]"
-            counts = f"{line['reused']} reused, {line['others']} others"
-            print(
-                f"{line['task']:<10}{line['method']:<28}{line['kind']:<19}"
-                f"{line['questions']:>6} questions, "
-                f"{counts}: AUC {interval}, TPR at 5% {tpr}"
-            )
+        of_task = [x for x in lines if x["task"] == task and x["calibrated"] == "same recipe"]
+        methods = list(dict.fromkeys(line["method"] for line in of_task))
+        kinds = list(dict.fromkeys(line["kind"] for line in of_task))
+        for number in ("found", "auc"):
+            print(f"\n{task}: {number}\n{'':<34}" + "".join(f"{k[:14]:>16}" for k in kinds))
+            for method in methods:
+                cells = [
+                    next((x.get(number, np.nan) for x in of_task
+                          if (x["method"], x["kind"]) == (method, kind)), np.nan)
+                    for kind in kinds
+                ]  # fmt: skip
+                print(f"{method:<34}" + "".join(f"{cell:>16.2f}" for cell in cells))
+
+
+def zoos(args) -> Iterator[Zoo]:
+    """The zoos of the tasks asked for, as far as their data is there."""
+    for task in args.tasks:
+        if task == "CIFAR-10":
+            if args.data is not None:
+                yield cifar(args.data, args.cache)
+        elif task != "AG News" or args.data is not None:
+            made = {"digits": digits, "table": table, "AG News": lambda: news(args.data)}[task]()
+            for learner in made.owners[: args.learners]:
+                yield zoo_of(
+                    made, learner, args.cache,
+                    n_owners=args.owners, n_unrelated=args.unrelated, n_each=args.each,
+                )  # fmt: skip
 
 
 def add_options(parser) -> None:
-    parser.add_argument("--cifar", type=Path, help="networks of paper/suite at the small scale")
-    parser.add_argument("--sources", type=int, default=3, help="digits: of each architecture")
-    parser.add_argument("--scratch", type=int, default=8, help="digits: of each architecture")
-    parser.add_argument(
-        "--architectures", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES),
-        help="of the sources",
-    )  # fmt: skip
-    parser.add_argument("--epochs", type=int, default=10, help="digits: of each training")
-    parser.add_argument("--points", type=int, default=32, help="digits: reference points")
-    parser.add_argument("--train", type=int, default=1000, help="digits: training images")
-    parser.add_argument("--tasks", nargs="+", choices=["digits", "CIFAR-10"])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--learners", type=int, help="owners' learners of each task; default: all")
+    parser.add_argument("--owners", type=int, default=2, help="of each learner")
+    parser.add_argument("--unrelated", type=int, default=99, help="by each learner")
+    parser.add_argument("--each", type=int, default=4, help="copies of each kind and owner")
+    parser.add_argument("--candidates", type=int, default=4000, help="questions to choose from")
 
 
 def main(args) -> None:
-    torch.set_num_threads(1)
-    digits = replace(
-        SCALES["digits"],
-        n_train=args.train,
-        epochs=args.epochs,
-        short=min(3, args.epochs),
-        n_points=args.points,
-        n_sources=args.sources,
-        n_retrained=args.scratch,
-    )
-    out = args.cache / "power"
-    sizes = f"{args.train}_{args.epochs}"
-    tasks = {"digits": (digits, None, out / f"digits_{sizes}")}
-    if args.data is not None:
-        cifar = args.cifar or out / "cifar"
-        tasks["CIFAR-10"] = (SCALES["small"], args.data, cifar)
-    lines = []
-    for name, (settings, data, folder) in tasks.items():
-        if args.tasks is None or name in args.tasks:
-            bench = Bench(settings, data, folder, args.results, f"1 of {os.cpu_count()} CPU cores")
-            rows, asked = judged(bench, WiderZoo(bench), args.architectures)
-            lines += table(name, rows, asked)
-            write_table(args.results / "power.csv", lines, digits=4, missing="-")
+    rows = []
+    for zoo in zoos(args):
+        for owner in zoo.owners:
+            roles = {m.role for m in zoo.around(owner)}
+            if not {"unrelated", "chooser", "rehearsed", "foreign", "copy"} <= roles:
+                continue
+            start = time.perf_counter()
+            rows += judged_once(zoo, owner, args.candidates, args.cache)
+            show([zoo.task, owner.name, f"{time.perf_counter() - start:.0f} s"])
+    lines = list(summary(rows))
+    write_table(args.results / "power.csv", lines, digits=3)
+    write_table(args.results / "power_copies.csv", by_copy(rows), digits=3)
     report(lines)
-    print(f"\n{time.strftime('%Y-%m-%d')}, one core of {machine()}")

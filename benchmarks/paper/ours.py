@@ -3,7 +3,7 @@
 
 For each way to ask and to compare: the AUC over all pairs of an experiment, and how many
 standard deviations of the unrelated distances the related ones lie below their mean. Baselines ask
-no more questions; those that start from a victim are in ``benchmarks/decisions/power.py``.
+no more questions; those that start from a victim are in ``benchmarks/decisions/model_reuse.py``.
 """
 
 from __future__ import annotations
