@@ -75,8 +75,12 @@ def movable(zoo: Zoo) -> bool:
     return isinstance(zoo.points, np.ndarray)
 
 
-def questions_for(zoo: Zoo, owner: Model, *, shared: bool) -> Questions:
+def questions_for(zoo: Zoo, owner: Model, *, shared: bool, seed: int = 0) -> Questions:
     """Questions of every method: all that Zest asks for each, or for all together."""
+    points, y = zoo.points, zoo.y
+    if seed:  # others come first
+        order = np.random.default_rng(seed).permutation(len(y))
+        points, y = points[order], y[order]
     n_points = zoo.n_points // 2 if shared else zoo.n_points
     lime = LimeSignatureTransformer(
         zoo.reference,
@@ -84,6 +88,7 @@ def questions_for(zoo: Zoo, owner: Model, *, shared: bool) -> Questions:
         n_samples="auto",
         sampling="fractional",
         masker=copy.deepcopy(zoo.masker),
+        random_state=seed,
     )
     plan = lime.fit([owner.answers.query]).plan_
     budget = (2 if shared else 1) * plan.n_queries
@@ -91,14 +96,16 @@ def questions_for(zoo: Zoo, owner: Model, *, shared: bool) -> Questions:
     boundary = pairs = None
     if movable(zoo):
         n_near = budget // 8 if shared else budget
-        n_pairs = min((budget // 8 - 64 if shared else budget) // 2, len(zoo.points))
+        n_pairs = min((budget // 8 - 64 if shared else budget) // 2, len(points))
         query = owner.answers.query
-        boundary = boundary_points(query, zoo.points, n_near, n_steps=BOUNDARY_STEPS)
-        pairs = zoo.points[:n_pairs]
-        pairs = np.concatenate([pairs, ddv_pairs(query, pairs, n_steps=PAIR_STEPS)])
+        boundary = boundary_points(
+            query, points, n_near, n_steps=BOUNDARY_STEPS, random_state=seed
+        )
+        pairs = points[:n_pairs]
+        pairs = np.concatenate([pairs, ddv_pairs(query, pairs, n_steps=PAIR_STEPS, random_state=seed)])
     made = [render_copies(plan, n) for n in range(len(plan))]
     copies = np.concatenate(made) if movable(zoo) else [text for one in made for text in one]
-    return Questions(plan, copies, zoo.points[:n_plain], zoo.y[:n_plain], boundary, pairs)
+    return Questions(plan, copies, points[:n_plain], y[:n_plain], boundary, pairs)
 
 
 def distances(asked: Questions, zoo: Sequence[Remembered]) -> dict[str, np.ndarray]:

@@ -27,10 +27,18 @@ class Rehearsal:
         Size of the pool of questions.
     n_copies : int, optional
         Use only this many rehearsed copies, and as many copies of choosers.
+    seed : int
+        Of the pool.
     """
 
     def __init__(
-        self, zoo: Zoo, owner: Model, *, n_candidates: int = 4000, n_copies: int | None = None
+        self,
+        zoo: Zoo,
+        owner: Model,
+        *,
+        n_candidates: int = 4000,
+        n_copies: int | None = None,
+        seed: int = 0,
     ):
         self.owner = owner.answers
         self.candidates = candidate_questions(
@@ -38,6 +46,7 @@ class Rehearsal:
             owner.answers.query,
             n_candidates=n_candidates,
             masker=copy.deepcopy(zoo.masker),
+            random_state=seed,
         ).points
         around = zoo.around(owner)
         self.models, roles = [], []

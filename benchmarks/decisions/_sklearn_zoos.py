@@ -115,6 +115,16 @@ class Workshop:
         return model
 
 
+    def retrained(self, name: str, X, y):
+        """A network trained on these labels, and on its own answers to a thief's points."""
+        model = copy.deepcopy(self.model(name))
+        Xs = take(self.task.X, self.other_rows(0)[: 2 * len(X)])
+        X, y = np.concatenate([X, Xs]), np.concatenate([model.classes_[y], model.predict(Xs)])
+        for _ in range(20):
+            model.partial_fit(X, y)
+        return model.predict_proba
+
+
 def tuned(model, X, y, seed):
     """Trained a little further on other data."""
     last = model[-1] if hasattr(model, "steps") else model
@@ -178,7 +188,10 @@ def zoo_of(task: Task, learner: str, cache: Path, *, n_owners=2, n_unrelated=60,
     for o in range(n_owners):
         _around_owner(shop, o, by_answers, n_each)
     X, y = take(task.X, shop.pool), task.y[shop.pool]
-    return Zoo(f"{task.name}, {learner}", shop.models, X, X, y, task.masker, task.n_points, REHEARSED)
+    return Zoo(
+        f"{task.name}, {learner}", shop.models, X, X, y, task.masker, task.n_points, REHEARSED,
+        shop.retrained,
+    )  # fmt: skip
 
 
 def _around_owner(shop: Workshop, o: int, by_answers: list[str], n_each: int) -> None:

@@ -16,6 +16,7 @@ zoo has models in these roles:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,9 @@ class Zoo:
         How many of the reference points Zest uses.
     rehearsed : tuple of str
         Kinds of copies that owners rehearse.
+    retrained : callable
+        From the name of a model, points, and labels as positions of classes, to a function that
+        answers as that model after training on them a little, and on points of a thief.
     """
 
     task: str
@@ -63,6 +67,7 @@ class Zoo:
     masker: Any
     n_points: int
     rehearsed: tuple[str, ...]
+    retrained: Callable | None = None
 
     @property
     def owners(self) -> list[Model]:
@@ -100,5 +105,10 @@ def cifar(data: Path | None, cache: Path) -> Zoo:
     else:
         X, y = images(data, 3_000, "test")
     masker = ImageMasker(value_range=(0, 255))
+
+    def retrained(name, X, y):
+        net = small.retrained(by_name[name], by_name, data, folder, X, y)
+        return lambda X: small.answers(net, X)
+
     kinds = tuple(f"{answer}, {n} queries" for answer in ("labels", "soft") for n in (12000, 6000))
-    return Zoo("CIFAR-10", models, X[:1000], X, y, masker, 24, kinds)
+    return Zoo("CIFAR-10", models, X[:1000], X, y, masker, 24, kinds, retrained)

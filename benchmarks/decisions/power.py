@@ -61,15 +61,20 @@ TASKS = ("digits", "table", "AG News", "CIFAR-10")
 # --- distances to one owner ----------------------------------------------------------------------
 
 
-def columns(zoo: Zoo, owner: Model, n_candidates: int) -> tuple[list[Model], dict, dict]:
-    """Models around an owner, and their distances by method: (n_models, n_distances) each."""
+def columns(
+    zoo: Zoo, owner: Model, n_candidates: int, *, seed: int = 0
+) -> tuple[list[Model], dict[str, np.ndarray], dict[str, int]]:
+    """Models around an owner, their distances by method, (n_models, n_distances), and questions.
+
+    The seed is that of the questions.
+    """
     around = zoo.around(owner)
     answers = [model.answers for model in around]
-    asked = questions_for(zoo, owner, shared=False)
+    asked = questions_for(zoo, owner, shared=False, seed=seed)
     alone = distances(asked, answers)
-    part = questions_for(zoo, owner, shared=True)
+    part = questions_for(zoo, owner, shared=True, seed=seed)
     together = distances(part, answers)
-    rehearsal = Rehearsal(zoo, owner, n_candidates=n_candidates)
+    rehearsal = Rehearsal(zoo, owner, n_candidates=n_candidates, seed=seed)
     learned = {r: rehearsal.distances(answers, r) for r in ("labels", "scores")}
     found = {name: d[:, None] for name, d in alone.items()}
     found |= {f"rehearsal, {r}": d[:, None] for r, d in learned.items()}

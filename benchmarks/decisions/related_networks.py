@@ -60,7 +60,7 @@ def train(net, X, y, *, epochs, lr, seed, flip):
 
 
 def normalized(X):
-    x = torch.as_tensor(X).permute(0, 3, 1, 2).float()
+    x = torch.tensor(X).permute(0, 3, 1, 2).float()
     mean, std = (255 * torch.tensor(v).reshape(-1, 1, 1) for v in (MEAN, STD))
     return (x - mean) / std
 
