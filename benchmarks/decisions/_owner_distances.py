@@ -98,11 +98,11 @@ def questions_for(zoo: Zoo, owner: Model, *, shared: bool, seed: int = 0) -> Que
         n_near = budget // 8 if shared else budget
         n_pairs = min((budget // 8 - 64 if shared else budget) // 2, len(points))
         query = owner.answers.query
-        boundary = boundary_points(
-            query, points, n_near, n_steps=BOUNDARY_STEPS, random_state=seed
-        )
+        boundary = boundary_points(query, points, n_near, n_steps=BOUNDARY_STEPS, random_state=seed)
         pairs = points[:n_pairs]
-        pairs = np.concatenate([pairs, ddv_pairs(query, pairs, n_steps=PAIR_STEPS, random_state=seed)])
+        pairs = np.concatenate(
+            [pairs, ddv_pairs(query, pairs, n_steps=PAIR_STEPS, random_state=seed)]
+        )
     made = [render_copies(plan, n) for n in range(len(plan))]
     copies = np.concatenate(made) if movable(zoo) else [text for one in made for text in one]
     return Questions(plan, copies, points[:n_plain], y[:n_plain], boundary, pairs)

@@ -8,6 +8,7 @@ two ways, labels and soft answers, with the owner's own learner, from the owner'
 from __future__ import annotations
 
 import copy
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,6 @@ from benchmarks.decisions._sklearn_tasks import Task, repeated, take
 from benchmarks.decisions._zoos import Model, Zoo
 
 REHEARSED = ("labels", "soft")
-
 
 
 class Workshop:
@@ -77,9 +77,13 @@ class Workshop:
     # --- thieves --------------------------------------------------------------------------
 
     def stolen(self, victim: str, rows, kind: str, seed: int):
-        """A model trained on a victim's answers to questions made from these rows."""
+        """A model trained on a victim's answers to questions made from these rows.
+
+        The words of the kind say how, as in "soft, 800 mixed queries".
+        """
         rng = np.random.default_rng(seed)
-        n = self.task.n_queries // (10 if "few" in kind else 1)
+        number = re.search(r"\d+", kind)
+        n = int(number[0]) if number else self.task.n_queries // (10 if "few" in kind else 1)
         X = take(self.task.X, rng.choice(rows, n))
         if "mixed" in kind:
             X = (X + rng.permutation(X)) / 2
@@ -113,7 +117,6 @@ class Workshop:
             name = "coef_" if hasattr(last, "coef_") else "feature_log_prob_"
             setattr(last, name, change(getattr(last, name), seed))
         return model
-
 
     def retrained(self, name: str, X, y):
         """A network trained on these labels, and on its own answers to a thief's points."""
@@ -160,8 +163,13 @@ def change_of_trees(forest, kind, rng):
         value /= value.sum(axis=-1, keepdims=True)
 
 
-def zoo_of(task: Task, learner: str, cache: Path, *, n_owners=2, n_unrelated=60, n_each=4) -> Zoo:
-    """All models of a task around the owners with one learner."""
+def zoo_of(
+    task: Task, learner: str, cache: Path, *, n_owners=2, n_unrelated=99, n_each=4, thefts=None
+) -> Zoo:
+    """All models of a task around the owners with one learner.
+
+    `thefts` are the kinds of copies by answers; by default those of :func:`thefts_of`.
+    """
     shop = Workshop(task, learner, cache)
     for i in range(n_unrelated):
         name = f"unrelated{i:02d}"
@@ -175,8 +183,7 @@ def zoo_of(task: Task, learner: str, cache: Path, *, n_owners=2, n_unrelated=60,
             f"recipe{i:02d}", "recipe", "honest", None,
             lambda i=i, other=other: shop.honest(3000 + i, other),
         )  # fmt: skip
-    by_answers = [*REHEARSED, "labels, few queries", "labels, other architecture"]
-    by_answers += ["labels, mixed queries", "labels, far queries"] if task.moves else []
+    by_answers = thefts_of(task)
     for i in range(12):
         kind = by_answers[i % len(by_answers)]
         shop.add(
@@ -186,12 +193,18 @@ def zoo_of(task: Task, learner: str, cache: Path, *, n_owners=2, n_unrelated=60,
             ),
         )  # fmt: skip
     for o in range(n_owners):
-        _around_owner(shop, o, by_answers, n_each)
+        _around_owner(shop, o, by_answers if thefts is None else thefts, n_each)
     X, y = take(task.X, shop.pool), task.y[shop.pool]
     return Zoo(
         f"{task.name}, {learner}", shop.models, X, X, y, task.masker, task.n_points, REHEARSED,
         shop.retrained,
     )  # fmt: skip
+
+
+def thefts_of(task: Task) -> list[str]:
+    """Kinds of copies that are made by asking."""
+    found = [*REHEARSED, "labels, few queries", "labels, other architecture"]
+    return found + (["labels, mixed queries", "labels, far queries"] if task.moves else [])
 
 
 def _around_owner(shop: Workshop, o: int, by_answers: list[str], n_each: int) -> None:

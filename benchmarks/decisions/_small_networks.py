@@ -69,16 +69,13 @@ class Member:
 
 def members(n_owners: int = 2, n_unrelated: int = 99) -> list[Member]:
     """All networks, those first that a first table needs."""
-    owners = [
-        Member(f"owner{o}", "owner", "labels of the data", seed=o) for o in range(n_owners)
-    ]
+    owners = [Member(f"owner{o}", "owner", "labels of the data", seed=o) for o in range(n_owners)]
     honest = [
         Member(f"unrelated{i:03d}", "unrelated", "labels of the data", seed=1000 + i)
         for i in range(n_unrelated)
     ]
     choosers = [
-        Member(f"chooser{i:02d}", "chooser", "labels of the data", seed=2000 + i)
-        for i in range(16)
+        Member(f"chooser{i:02d}", "chooser", "labels of the data", seed=2000 + i) for i in range(16)
     ]
     copies = [[m for group in _copies(o) for m in group] for o in range(n_owners)]
     rehearsed = [_rehearsed(o) for o in range(n_owners)]

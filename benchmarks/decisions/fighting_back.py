@@ -175,7 +175,9 @@ def fights(zoo: Zoo, owner: Model, n_candidates: int) -> Iterator[dict]:
 def add_options(parser) -> None:
     parser.add_argument("--owners", type=int, default=2, help="of digits")
     parser.add_argument("--unrelated", type=int, default=99, help="of digits")
-    parser.add_argument("--each", type=int, default=4, help="copies of each kind and owner of digits")
+    parser.add_argument(
+        "--each", type=int, default=4, help="copies of each kind and owner of digits"
+    )
     parser.add_argument("--candidates", type=int, default=4000, help="questions to choose from")
 
 

@@ -49,7 +49,14 @@ from skzest import ReuseDetector
 
 TAKES = "30 min; CIFAR-10 after decisions/train_networks"
 NEEDS = "torch for CIFAR-10; --data with AG News and CIFAR-10 (else digits and the table)"
-QUICK = {"tasks": ["digits"], "unrelated": 20, "each": 1, "owners": 1, "candidates": 400, "learners": 1}
+QUICK = {
+    "tasks": ["digits"],
+    "unrelated": 20,
+    "each": 1,
+    "owners": 1,
+    "candidates": 400,
+    "learners": 1,
+}
 ALPHA = 0.05
 STRANGERS = {"unrelated": "same recipe", "recipe": "other recipe",
              "stranger's copy": "copy of another model"}  # fmt: skip
@@ -126,7 +133,8 @@ def judged(zoo: Zoo, owner: Model, n_candidates: int) -> list[dict]:
     return [
         {
             "task": zoo.task.partition(",")[0], "zoo": zoo.task, "owner": owner.name,
-            "model": models[s].name, "role": roles[s], "kind": STRANGERS.get(roles[s], models[s].kind),
+            "model": models[s].name, "role": roles[s],
+            "kind": STRANGERS.get(roles[s], models[s].kind),
             "rehearsed": models[s].kind in zoo.rehearsed, "accuracy": accuracy[s],
             "fidelity": fidelity[s], "excess": excess[s], "n_unrelated": len(same),
             "questions": questions, "p": {name: v[i] for name, v in p.items()},

@@ -44,7 +44,9 @@ def image_zoo(data: Path, cache: Path, n_points: int, n_images: int) -> list[Mod
     files = sorted(data.glob("networks/cifar_*.tflite"), key=lambda path: "int8" in path.stem)
     queries = {path.stem: lambda path=path: LiteRTQuery(path, n_threads=1) for path in files}
     for depth in RESNETS:
-        queries[f"ResNet-{depth}"] = lambda d=depth: TorchQuery(network(data, d), mean=MEAN, std=STD)
+        queries[f"ResNet-{depth}"] = lambda d=depth: TorchQuery(
+            network(data, d), mean=MEAN, std=STD
+        )
     return [
         Model(
             name, "float" if "int8" not in name else "twin", lineage_of(name), None,
@@ -58,7 +60,8 @@ def _shares(query):
     """Probabilities, none below one step of the int8 networks, in pieces of 64."""
 
     def ask(X):
-        pieces = [respond(query, X[i : i + 64], "predict_proba") for i in range(0, len(X), 64)]
+        batches = [query.space.asarray(X[i : i + 64]) for i in range(0, len(X), 64)]
+        pieces = [query.space.to_numpy(respond(query, x, "predict_proba")) for x in batches]
         shares = np.clip(np.concatenate(pieces), CLIP, 1)
         return shares / shares.sum(axis=1, keepdims=True)
 

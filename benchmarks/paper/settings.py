@@ -18,7 +18,10 @@ class Settings:
         Of the residual networks (``6 n_blocks + 2`` layers) and, except for ``n_blocks``, of the
         MobileNet-like ones; ``stride`` is that of the first convolution.
     epochs : int
-        Of a training from scratch. The rate drops to a tenth after a half and after three quarters.
+        Of a training from scratch.
+    one_cycle : bool
+        Whether the rate rises for three tenths of the epochs and falls to zero afterwards;
+        otherwise it drops to a tenth after a half and after three quarters.
     short : int
         Epochs of a fine-tuning: pruned networks, transferred ones, approximate unlearning.
     every : int
@@ -59,6 +62,7 @@ class Settings:
     sampling: str
     rate: float = 0.1
     batch_size: int = 128
+    one_cycle: bool = False
     n_forgotten: int = 128
     most_points: int = 128  # of Figure 3
     agreement_points: tuple[int, ...] = (128, 1280)
@@ -121,6 +125,28 @@ SCALES = {
             n_points=32,
             n_masks="auto",
             sampling="foldover",
+        ),
+        Settings(
+            "medium",
+            n_train=18_000,
+            n_test=3_000,
+            n_blocks=1,
+            widths=(16, 32, 64),
+            stride=1,
+            epochs=28,
+            short=4,
+            every=1,
+            gap=5,
+            gaps=(1, 5, 10),
+            n_seeds=5,
+            n_victims=2,
+            n_sources=1,
+            n_retrained=3,
+            n_points=32,
+            n_masks="auto",
+            sampling="foldover",
+            rate=0.2,
+            one_cycle=True,
         ),
         Settings(
             "full",

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The paper's image experiments: figures 2, 3, 5 and 6, tables 1 and 5, appendices B, D and G.
 
-With ``--data`` the default scale is "small"; "full" is the paper's setting and needs a GPU. Tables,
-figures and the page go to ``--results``, in one folder per scale.
+With ``--data`` the default scale is "small"; "medium" has all images of the folder and better
+networks, and "full" is the paper's setting and needs a GPU. Tables, figures and the page go to
+``--results``, in one folder per scale. A run can be interrupted at any time and resumes from its
+last epoch, so the medium scale fits the background of a small machine::
+
+    nice python -m benchmarks paper/suite --data DIR --scale medium --threads 2 > medium.log &
 """
 
 from __future__ import annotations
@@ -17,13 +21,13 @@ from benchmarks.paper.bench import Bench
 from benchmarks.paper.page import EXPERIMENTS, write_page
 from benchmarks.paper.settings import SCALES
 
-TAKES = "2 min on digits, 5 h at the small scale"
+TAKES = "2 min on digits, 5 h at the small scale, 6 h at the medium one"
 NEEDS = "torch, matplotlib; --data with CIFAR-10 (else digits)"
 QUICK = {"scale": "digits"}
 
 
 def add_options(parser) -> None:
-    parser.add_argument("--scale", choices=["digits", "small", "full"])
+    parser.add_argument("--scale", choices=list(SCALES))
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=EXPERIMENTS)
     parser.add_argument("--threads", type=int, default=1, help="of torch, on a CPU")
     parser.add_argument("--machine", help="a description for the page")

@@ -12,6 +12,7 @@ from benchmarks._common import read_table
 from benchmarks._registry import named
 from benchmarks.paper import page, relatives, unlearning
 from benchmarks.paper.bench import Finding
+from benchmarks.paper.fig6_shared import Without
 from benchmarks.paper.settings import SCALES
 from benchmarks.paper.tasks import image_task
 from benchmarks.paper.training import Schedule, Watcher, train
@@ -112,6 +113,22 @@ def test_amnesiac_batches_keep_the_forgotten_images_apart():
     assert apart == [[3, 5, 7]]
 
 
+def test_batches_without_some_images_keep_the_order_of_the_others():
+    rows, rng = np.array([3, 5, 7]), np.random.default_rng
+    whole = Watcher().batches(40, 8, rng(0))
+    batches = Without(rows).batches(40, 8, rng(0))
+    assert [[i for i in b if i not in rows] for b in whole] == [b.tolist() for b in batches]
+    assert sum(map(len, batches)) == 37
+
+
+def test_one_cycle_rises_for_three_tenths_and_falls_to_zero():
+    schedule = Schedule(20, 0.2, one_cycle=True)
+    rates = [schedule.rate_at(epoch) for epoch in range(1, 21)]
+    assert max(rates) > 0.19 and np.argmax(rates) in (5, 6)
+    assert rates[-1] < 0.002
+    assert SCALES["medium"].one_cycle and not SCALES["small"].one_cycle
+
+
 def test_quantised_weights_have_few_levels(tmp_path):
     net = workshop(tmp_path).fresh("residual", 0)
     rounded = relatives.quantised(net, bits=4)
@@ -133,6 +150,7 @@ def test_findings_in_words(values, percent, text):
 def test_page_says_what_was_not_run(tmp_path):
     text = page.write_page(tmp_path).read_text()
     assert "| related closer, at the end | 99.27 (0.19)% | not run | not run |" in text
+    assert "**medium**" in text
     assert "digits" not in text
 
 

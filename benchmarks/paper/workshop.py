@@ -164,7 +164,9 @@ class Workshop:
         objective = self.labels() if objective is None else objective
         rows = np.arange(len(self.y)) if rows is None else np.asarray(rows)
         schedule = (
-            self.schedule if epochs is None else replace(self.schedule, epochs=epochs, drops=())
+            self.schedule
+            if epochs is None
+            else replace(self.schedule, epochs=epochs, drops=(), one_cycle=False)
         )
         schedule = schedule if rate is None else replace(schedule, rate=rate)
 
@@ -194,10 +196,12 @@ class Workshop:
 
     @property
     def schedule(self) -> Schedule:
-        """SGD with momentum; the rate falls to a tenth after a half and three quarters."""
+        """SGD with momentum; one cycle, or a tenth of the rate after a half and three quarters."""
         s = self.settings
-        drops = (s.epochs // 2 + 1, 3 * s.epochs // 4 + 1)
-        return Schedule(s.epochs, s.rate, drops, s.batch_size, weight_decay=5e-4, adam=False)
+        drops = () if s.one_cycle else (s.epochs // 2 + 1, 3 * s.epochs // 4 + 1)
+        return Schedule(
+            s.epochs, s.rate, drops, s.batch_size, 5e-4, adam=False, one_cycle=s.one_cycle
+        )
 
     # --- objectives -----------------------------------------------------------------------
 
