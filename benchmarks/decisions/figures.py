@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The figure on the user guide's page about decisions, from the results of the calibration.
+"""The figures of the user guide about decisions, from the results of other benchmarks.
 
-Run decisions/calibration first, with the same cache. ``--out doc/_static`` renews the figure of the
-documentation.
+Run decisions/calibration and decisions/excess_fidelity first, with the same cache.
+``--out doc/_static`` renews the figures of the documentation.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchmarks.decisions.calibration import ALPHAS, COVERED, distances_of
 from skzest import ReuseDetector
 
 TAKES = "1 min"
-NEEDS = "the results and the cache of decisions/calibration"
-AFTER = ("decisions/calibration",)
+NEEDS = "the results of decisions/calibration and decisions/excess_fidelity, and their cache"
+AFTER = ("decisions/calibration", "decisions/excess_fidelity")
 QUICK = {"models": 32, "owners": 2, "points": 4}
 BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
 NULLS = {
@@ -68,6 +68,41 @@ def rates(ax, rows):
     ax.legend(frameon=False, fontsize=9, loc="upper left")
 
 
+FOUND_BY = {
+    # method: (colour, marker)
+    "zest": (BLACK, "o"),
+    "mistakes": (GREEN, "^"),
+    "rehearsal, labels": (BLUE, "s"),
+    "ensemble with rehearsal, labels": (VERMILION, "D"),
+}
+
+
+def excess(ax, rows):
+    """Share of the copies that are found, by what they agree with the owner beyond strangers."""
+    of_all = [row for row in rows if row["task"] == "all"]
+    starts = list(dict.fromkeys(float(row["excess from"]) for row in of_all))
+    for k, (method, (color, marker)) in enumerate(FOUND_BY.items()):
+        some = [row for row in of_all if row["method"] == method]
+        at = [starts.index(float(row["excess from"])) + 0.1 * (k - 1.5) for row in some]
+        y = np.array([[float(row[name]) for name in ("found", "low", "high")] for row in some]).T
+        ax.errorbar(
+            at, y[0], [y[0] - y[1], y[2] - y[0]], fmt=marker, color=color, ms=5, mfc="none",
+            lw=1, label=method,
+        )  # fmt: skip
+    ends = {float(row["excess from"]): float(row["to"]) for row in of_all}
+    labels = [_range(low, ends[low]) for low in starts]
+    ax.set_xticks(range(len(starts)), labels)
+    ax.axhline(0.05, color="0.7", lw=1, zorder=0)
+    ax.set(xlabel="excess fidelity, in points", ylabel="share found at 5 %", ylim=(-0.03, 1.03))
+    ax.legend(frameon=False, fontsize=9)
+
+
+def _range(low, high):
+    if low <= -1:
+        return f"below {100 * high:g}"
+    return f"from {100 * low:g}" if high >= 1 else f"{100 * low:g} to {100 * high:g}"
+
+
 def add_options(parser):
     parser.add_argument("--out", type=Path, help="folder for the figure; default: the cache")
     parser.add_argument("--models", type=int, default=300)
@@ -84,4 +119,8 @@ def main(args):
     yardstick(left, args)
     rates(right, read_table(args.results / "calibration.csv"))
     fig.savefig((args.out or args.cache) / "decisions_null.svg", metadata={"Date": None})
+    plt.close(fig)
+    fig, ax = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+    excess(ax, read_table(args.results / "excess_fidelity.csv"))
+    fig.savefig((args.out or args.cache) / "decisions_excess.svg", metadata={"Date": None})
     plt.close(fig)
