@@ -171,20 +171,21 @@ def zoo_of(
     `thefts` are the kinds of copies by answers; by default those of :func:`thefts_of`.
     """
     shop = Workshop(task, learner, cache)
+    n_few = min(12, n_unrelated // 5)  # copies of others, other recipes, rehearsed copies
     for i in range(n_unrelated):
         name = f"unrelated{i:02d}"
         shop.add(name, "unrelated", "honest", None, lambda i=i: shop.honest(1000 + i))
-    for i in range(16):
+    for i in range(n_few + 4):
         shop.add(f"chooser{i:02d}", "chooser", "honest", None, lambda i=i: shop.honest(2000 + i))
     others = [name for name in task.learners if name != learner]
-    for i in range(12):
+    for i in range(n_few):
         other = others[i % len(others)]
         shop.add(
             f"recipe{i:02d}", "recipe", "honest", None,
             lambda i=i, other=other: shop.honest(3000 + i, other),
         )  # fmt: skip
     by_answers = thefts_of(task)
-    for i in range(12):
+    for i in range(n_few):
         kind = by_answers[i % len(by_answers)]
         shop.add(
             f"foreign{i:02d}", "stranger's copy", kind, None,
@@ -193,7 +194,7 @@ def zoo_of(
             ),
         )  # fmt: skip
     for o in range(n_owners):
-        _around_owner(shop, o, by_answers if thefts is None else thefts, n_each)
+        _around_owner(shop, o, by_answers if thefts is None else thefts, n_each, n_few)
     X, y = take(task.X, shop.pool), task.y[shop.pool]
     return Zoo(
         f"{task.name}, {learner}", shop.models, X, X, y, task.masker, task.n_points, REHEARSED,
@@ -207,10 +208,10 @@ def thefts_of(task: Task) -> list[str]:
     return found + (["labels, mixed queries", "labels, far queries"] if task.moves else [])
 
 
-def _around_owner(shop: Workshop, o: int, by_answers: list[str], n_each: int) -> None:
+def _around_owner(shop: Workshop, o: int, by_answers: list[str], n_each: int, n_few: int) -> None:
     owner, own, others = f"owner{o}", shop.own_rows(o), shop.other_rows(o)
     shop.add(owner, "owner", "honest", o, lambda: shop.honest(o))
-    for i in range(12):
+    for i in range(n_few):
         kind = REHEARSED[i % 2]
         shop.add(
             f"{owner}_rehearsed{i:02d}", "rehearsed", kind, o,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The figures of the user guide about decisions, from the results of other benchmarks.
 
-Run decisions/calibration and decisions/excess_fidelity first, with the same cache.
+Run decisions/calibration and decisions/power_curve first, with the same cache.
 ``--out doc/_static`` renews the figures of the documentation.
 """
 
@@ -20,8 +20,8 @@ from benchmarks.decisions.calibration import ALPHAS, COVERED, distances_of
 from skzest import ReuseDetector
 
 TAKES = "1 min"
-NEEDS = "the results of decisions/calibration and decisions/excess_fidelity, and their cache"
-AFTER = ("decisions/calibration", "decisions/excess_fidelity")
+NEEDS = "the results of decisions/calibration and decisions/power_curve, and their cache"
+AFTER = ("decisions/calibration", "decisions/power_curve")
 QUICK = {"models": 32, "owners": 2, "points": 4}
 BLACK, BLUE, VERMILION, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
 NULLS = {
@@ -121,6 +121,6 @@ def main(args):
     fig.savefig((args.out or args.cache) / "decisions_null.svg", metadata={"Date": None})
     plt.close(fig)
     fig, ax = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
-    excess(ax, read_table(args.results / "excess_fidelity.csv"))
+    excess(ax, read_table(args.results / "power_curve.csv"))
     fig.savefig((args.out or args.cache) / "decisions_excess.svg", metadata={"Date": None})
     plt.close(fig)

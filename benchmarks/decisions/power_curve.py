@@ -135,12 +135,12 @@ def main(args) -> None:
             rows += copies_of(zoo, owner, n_own, args.candidates)
             show([zoo.task, owner.name, len(rows), "copies so far"])
     queries = by_queries(rows)
-    write_table(args.results / "excess_by_queries.csv", queries, digits=3)
+    write_table(args.results / "power_by_queries.csv", queries, digits=3)
     for line in queries:
         show(line, digits=2)
     earlier = read_table(args.results / "power_copies.csv")
     table = by_excess(rows, earlier)
-    write_table(args.results / "excess_fidelity.csv", table, digits=3)
+    write_table(args.results / "power_curve.csv", table, digits=3)
     for line in table:
         if line["task"] == "all":
             show(line, digits=2)
