@@ -84,6 +84,6 @@ class Rehearsal:
     def distances(
         self, models: Sequence[Remembered], response: str, n_questions: int = 64
     ) -> np.ndarray:
-        """Weighted disagreement with the owner on the chosen questions, (n_models,)."""
-        indices, weights = self.pool(response).choose(n_questions)
-        return 1 - self.agreement(models, response)[:, indices] @ weights
+        """Distances to the owner by the chosen questions, (n_models,)."""
+        chosen = self.pool(response).choose(n_questions)
+        return chosen.distances(self.agreement(models, response)[:, chosen.indices])

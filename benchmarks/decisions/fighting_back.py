@@ -126,7 +126,7 @@ def tuned(zoo: Zoo, owner: Model, copy: Model, other: Model, n_candidates: int) 
     part = questions_for(zoo, owner, shared=True)
     rehearsal = Rehearsal(zoo, owner, n_candidates=n_candidates)
     chosen = [
-        rehearsal.candidates[rehearsal.pool(response).choose(64)[0]]
+        rehearsal.candidates[rehearsal.pool(response).choose(64).indices]
         for response in ("labels", "scores")
     ]
     X = np.concatenate([part.copies, part.points, part.boundary, part.pairs, *chosen])

@@ -113,6 +113,10 @@ def p_values(D: np.ndarray, known: np.ndarray, suspects: np.ndarray) -> np.ndarr
 
     if outside.any():
         p[outside] = judge(known, suspects[outside])
+    if D.ndim == 1:  # the rank among the others
+        n_as_near = (D[known] <= D[suspects[~outside], None]).sum(axis=1)  # itself, too
+        p[~outside] = n_as_near / len(known)
+        return p
     for i in np.flatnonzero(~outside):
         p[i] = judge(known[known != suspects[i]], suspects[[i]])[0]
     return p
