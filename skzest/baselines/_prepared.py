@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,7 @@ from ..plan import QueryPlan
 from ._fixed import AskedSet, Cache, FixedQuestions, WeightSet
 from ._mistakes import check_truth
 from ._registry import BASELINES, Baseline, fixed_by
-from ._scores import Compare, Points, first_questions, plan_of_points, some_points
+from ._scores import Compare, Points, Scores, first_questions, plan_of_points, some_points
 from ._zest import zest_of_scores
 
 __all__ = ["prepare_questions"]
@@ -93,7 +94,7 @@ def prepare_questions(
     sets: list[AskedSet | WeightSet] = []
     if ZEST in names or any(b.asks == "copies" for b in chosen):
         compare: dict[str, Compare] = {b.name: b.function for b in chosen if b.asks == "copies"}
-        compare |= {ZEST: _zest_under(plan)} if ZEST in names else {}
+        compare |= {ZEST: partial(zest_of_scores, plan=plan)} if ZEST in names else {}
         sets.append(AskedSet(owner, plan, compare, cache))
     of_points = [b for b in chosen if b.asks == "points"]
     if of_points:
@@ -114,13 +115,9 @@ def _about_points(
     counts = {b.name: b.n_queries(plan, len(points)) for b in chosen}
     first = some_points(points, np.arange(max(counts.values())))
     asked = plan_of_points(first, plan.response, plan.clip)
-    compare = {b.name: _first(b.function, counts[b.name]) for b in chosen}
+    compare = {b.name: partial(_of_first, compare=b.function, n=counts[b.name]) for b in chosen}
     return AskedSet(owner, asked, compare, cache)
 
 
-def _first(compare: Compare, n: int) -> Compare:
-    return lambda scores: compare(first_questions(scores, n))
-
-
-def _zest_under(plan: QueryPlan) -> Compare:
-    return lambda scores: zest_of_scores(scores, plan)
+def _of_first(scores: Scores, *, compare: Compare, n: int) -> np.ndarray:
+    return compare(first_questions(scores, n))

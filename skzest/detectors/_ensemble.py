@@ -9,19 +9,28 @@ the distances depend on each other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy import stats
 
 from ._null import SLACK, StudentNull, n_needed
 
-__all__ = ["COMBINATIONS", "Ranked", "RankedNull", "SmallestP", "standardised"]
+__all__ = [
+    "COMBINATIONS",
+    "NARROWEST",
+    "EnsembleNull",
+    "Ranked",
+    "RankedNull",
+    "SmallestP",
+    "logarithms",
+    "standardised",
+]
 
 # Below this share of the mean distance, logarithms bend towards a straight line through zero.
 _SMALL = 0.01
 # Deviations of logarithms below this are rounding.
-_NARROWEST = 1e-6
+NARROWEST = 1e-6
 # Scores nearer than this share of themselves are equal but for rounding.
 _TIES = 1e-9
 _TOGETHER = 256  # suspects
@@ -66,6 +75,12 @@ class Ranked(NamedTuple):
 # ---------------------------------------------------------------- scores of models
 
 
+def logarithms(distances: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Logarithms that also suit zero and negative distances, in units of those of known models."""
+    unit = _SMALL * np.abs(known).mean(axis=-2, keepdims=True)
+    return np.arcsinh(distances / np.where(unit > 0, unit, 1.0))
+
+
 def standardised(distances: np.ndarray) -> np.ndarray:
     """Logarithms, less the mean of those of the other models, over their deviation.
 
@@ -79,13 +94,12 @@ def standardised(distances: np.ndarray) -> np.ndarray:
     z : ndarray of the same shape
         Equivariant: permuting the models permutes it.
     """
-    unit = _SMALL * np.abs(distances).mean(axis=-2, keepdims=True)
-    values = np.arcsinh(distances / np.where(unit > 0, unit, 1.0))
+    values = logarithms(distances, distances)
     n = values.shape[-2]
     gaps = values - values.mean(axis=-2, keepdims=True)
     own = gaps * gaps * (n / (n - 1))  # what a model adds to the sum of squares
     deviations = np.sqrt(np.maximum((gaps * gaps).sum(axis=-2, keepdims=True) - own, 0) / (n - 2))
-    return gaps * (n / (n - 1)) / np.maximum(deviations, _NARROWEST)
+    return gaps * (n / (n - 1)) / np.maximum(deviations, NARROWEST)
 
 
 def _squares(z: np.ndarray) -> np.ndarray:
@@ -124,6 +138,13 @@ COMBINATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 # ---------------------------------------------------------------- nulls
+
+
+class EnsembleNull(Protocol):
+    """How suspects compare with unrelated models by several distances."""
+
+    def judge(self, suspects: np.ndarray) -> Ranked:
+        """Judge suspects, each by itself."""
 
 
 class RankedNull:

@@ -16,7 +16,15 @@ from .._validation import check_choice, check_whole, counted, listed
 from ..baselines import BASELINES, FixedQuestions, prepare_questions
 from ..comparing import check_plan
 from ..plan import QueryPlan
-from ..rehearsal import Candidates, RehearsedQuestions, candidate_questions, choose_questions
+from ..rehearsal import (
+    Candidates,
+    LeftOutQuestions,
+    PoolAnswers,
+    RehearsedQuestions,
+    ask_pool,
+    candidate_questions,
+    left_out_questions,
+)
 from ..signature import LimeSignatureTransformer
 from ._from_models import Asker, as_transformer
 from ._null import n_needed
@@ -63,7 +71,11 @@ class Material:
 
 
 class Answered(NamedTuple):
-    """Distances, (n_models, n_distances), and labels that were given to sets of questions."""
+    """Distances, and labels that were given to sets of questions.
+
+    Distances have shape (n_models, n_distances), or (n_models, n_unrelated, n_distances) where
+    questions were chosen without each unrelated model in turn.
+    """
 
     distances: np.ndarray
     labels: list[np.ndarray]
@@ -80,15 +92,15 @@ class SuspectQuestions:
         Number of questions for each suspect.
     fixed : FixedQuestions or None
         Those of Zest and the baselines.
-    rehearsed : RehearsedQuestions or None
-        Those chosen by rehearsal.
+    rehearsed : RehearsedQuestions, LeftOutQuestions or None
+        Those chosen by rehearsal: once, or without each unrelated model in turn.
     """
 
     def __init__(
         self,
         names: Sequence[str],
         fixed: FixedQuestions | None,
-        rehearsed: RehearsedQuestions | None,
+        rehearsed: RehearsedQuestions | LeftOutQuestions | None,
         adapter: Callable[[object], object] | None = None,
     ):
         self.names, self.fixed, self.rehearsed = tuple(names), fixed, rehearsed
@@ -108,7 +120,12 @@ class SuspectQuestions:
             columns |= dict(zip(self.fixed.names, D.T))
         if self.rehearsed is not None:
             columns[REHEARSAL] = self.rehearsed.distances(models)
-        return Answered(np.stack([columns[name] for name in self.names], axis=1), labels)
+        # Distances that do not depend on a choice are the same for all choices.
+        shape = np.broadcast_shapes(*(d.T.shape for d in columns.values()))
+        return Answered(
+            np.stack([np.broadcast_to(columns[name].T, shape).T for name in self.names], axis=-1),
+            labels,
+        )
 
 
 # ---------------------------------------------------------------- before any model is asked
@@ -143,17 +160,26 @@ def check_names(names: Sequence[str], material: Material) -> tuple[str, ...]:
 
 
 def prepare(
-    owner: object, names: Sequence[str], material: Material, choosing: Sequence[object]
+    owner: object,
+    names: Sequence[str],
+    material: Material,
+    choosing: Sequence[object],
+    in_turn: bool,
 ) -> SuspectQuestions:
-    """Fix all questions; asks the owner, and for rehearsal the copies and ``choosing``."""
+    """Fix all questions; asks the owner, and for rehearsal the copies and ``choosing``.
+
+    With ``in_turn`` the questions of a rehearsal are chosen without each of ``choosing``.
+    """
     adapter = getattr(material.transformer, "adapter", None)
     adapter = adapter if callable(adapter) else None
     (owner,) = adapted([owner], adapter)
     by_plan = [name for name in names if name != REHEARSAL]
     fixed = _of_plan(owner, by_plan, material) if by_plan else None
-    rehearsed = None
+    rehearsed: RehearsedQuestions | LeftOutQuestions | None = None
     if REHEARSAL in names:
-        rehearsed = _of_rehearsal(owner, material, adapted(choosing, adapter), adapter)
+        pool = _pool(owner, material, adapted(choosing, adapter), adapter)
+        n = min(N_REHEARSED, material.n_questions or N_REHEARSED)
+        rehearsed = left_out_questions(pool, n) if in_turn else pool.questions(n)
     return SuspectQuestions(names, fixed, rehearsed, adapter)
 
 
@@ -188,23 +214,22 @@ def _of_plan(owner: object, names: Sequence[str], material: Material) -> FixedQu
     )
 
 
-def _of_rehearsal(
+def _pool(
     owner: object,
     material: Material,
     choosing: Sequence[object],
     adapter: Callable[[object], object] | None,
-) -> RehearsedQuestions:
+) -> PoolAnswers:
     candidates = material.transformer
     if not isinstance(candidates, Candidates):
         points = _points_of(candidates) if material.points is None else material.points
         candidates = candidate_questions(points, owner, random_state=material.random_state)
-    return choose_questions(
+    return ask_pool(
         owner,
         candidates,
         copies=adapted(material.copies, adapter),
         foreign=adapted(material.foreign, adapter),
         unrelated=choosing,
-        n_questions=min(N_REHEARSED, material.n_questions or N_REHEARSED),
     )
 
 
@@ -243,23 +268,27 @@ def _set_of(name: str) -> str:
 # ---------------------------------------------------------------- models that choose
 
 
-def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.ndarray:
+def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.ndarray | None:
     """Which unrelated models help to choose the questions of a rehearsal, and never calibrate.
 
     Returns
     -------
-    chosen : ndarray of bool, shape (n,)
+    chosen : ndarray of bool, shape (n,), or None
+        None if too few would be left to calibrate: then each is left out in turn.
     """
     if not 0 < share < 1:
         raise ValueError(f"choosing must be a share between 0 and 1; got {share!r}.")
     n_chosen = max(round(share * n), _FEWEST_CHOOSING)
-    fewest = n_needed(settings.alpha) if settings.null == "conformal" else _FEWEST_CALIBRATING
-    if n - n_chosen < fewest:
+    by_rank = settings.null == "conformal"
+    fewest = n_needed(settings.alpha) if by_rank else _FEWEST_CALIBRATING
+    if n - n_chosen >= fewest:
+        chosen = np.zeros(n, dtype=bool)
+        chosen[np.random.default_rng(seed).permutation(n)[:n_chosen]] = True
+        return chosen
+    if not by_rank or settings.combine == "whitened":
         raise ValueError(
             f"{n_chosen} of {counted(n, 'unrelated model')} choose the questions, and the other "
-            f"{max(n - n_chosen, 0)} calibrate, but {fewest} are needed for that at "
-            f"alpha={settings.alpha}. Train more, or lower choosing."
+            f"{max(n - n_chosen, 0)} calibrate, but {fewest} are needed for that. Train more, or "
+            "use null='conformal' and combine='squares', which can leave out one model in turn."
         )
-    chosen = np.zeros(n, dtype=bool)
-    chosen[np.random.default_rng(seed).permutation(n)[:n_chosen]] = True
-    return chosen
+    return None

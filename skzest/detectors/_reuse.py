@@ -20,6 +20,7 @@ from ._decisions import ReuseDecisions
 from ._from_models import Asker
 from ._judge import Judge, warn_each
 from ._kinds import FalsePositives, by_kind, check_kinds, false_positives, groups_of
+from ._left_out import LeftOutInTurn
 from ._null import Assumption
 from ._questions import REHEARSAL, Material, SuspectQuestions, check_names, choosing_models, prepare
 from ._relative import RelativeDistances, from_sums, sums_with
@@ -347,14 +348,18 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             rehearsal. None is the reference data. ``"mistakes"`` needs `y`.
         copies, foreign : lists of models, default=()
             For ``"rehearsal"``: copies of the owner's model, and copies of other models; see
-            :func:`skzest.rehearsal.rehearse`.
+            :func:`skzest.rehearsal.rehearse`. Make the latter from models that are not among the
+            unrelated ones, which would otherwise have a part in choosing.
         n_questions : int, default=None
             Number of questions for each suspect. None is that of the plan, or 64 for a rehearsal
             alone. Distances that are computed from the same questions share them, and each set of
             questions has an equal part, after the 64 of a rehearsal.
         choosing : float, default=0.3
             For ``"rehearsal"``: the share of the unrelated models, drawn at random, that help to
-            choose the questions. They do not calibrate.
+            choose the questions. They do not calibrate. If too few would be left for `alpha`, the
+            questions are chosen without each unrelated model in turn, and all calibrate: suspects
+            are then asked the questions of all choices, some more than 64, and the
+            false-positive rate is proven to be at most twice `alpha` (in practice about `alpha`).
         random_state : int, default=0
             Seed of searches and of that draw.
         **params
@@ -391,18 +396,21 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         choosing: float,
     ) -> None:
         settings, n = self._settings(), len(unrelated)
-        chosen = np.zeros(n, dtype=bool)
+        settings.check(n)
+        chosen: np.ndarray | None = np.zeros(n, dtype=bool)
         if REHEARSAL in names:
             chosen = choosing_models(n, choosing, settings, material.random_state)
-        settings.check(n - int(chosen.sum()))
         check_objects([owner, *unrelated], ["the owner", *self._names(n)])
-        questions = prepare(owner, names, material, [unrelated[i] for i in np.flatnonzero(chosen)])
-        kept = np.flatnonzero(~chosen)
-        answered = questions.ask([unrelated[i] for i in kept])
+        in_turn = chosen is None
+        choose = np.ones(n, dtype=bool) if chosen is None else chosen
+        kept = choose if in_turn else ~choose
+        questions = prepare(owner, names, material, _those(unrelated, choose), in_turn)
+        D = questions.ask(_those(unrelated, kept)).distances
         self._forget_questions()
         if self._kinds is not None:
             self._kinds = np.asarray(self._kinds)[kept].tolist()
-        self._learn_table(Table.named(answered.distances, names, "unrelated"), "unrelated")
+        table = Table.named(D[range(n), range(n)] if in_turn else D, names, "unrelated")
+        self._learn_table(table, "unrelated", D.transpose(1, 0, 2) if in_turn else None)
         self.questions_ = questions
 
     def _settings(self) -> Settings:
@@ -414,15 +422,19 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     def _learn(self, X: ArrayLike, name: str = "X") -> None:
         self._learn_table(Table.of(X, name), name)
 
-    def _learn_table(self, table: Table, name: str) -> None:
+    def _learn_table(self, table: Table, name: str, in_turn: np.ndarray | None = None) -> None:
         settings, m = self._settings(), len(table.distances)
         settings.check(m)
         kinds = check_kinds(self._kinds, m)
         groups = groups_of(kinds, m, settings)
-        self._rule = rule_of(table, groups, settings, name)
+        if in_turn is None:
+            self._rule = rule_of(table, groups, settings, name)
+        else:
+            names = table.names or (REHEARSAL,)
+            self._rule = LeftOutInTurn(in_turn, names, groups, settings)
         self.assumption_ = self._rule.assumption
         self.null_distances_ = table.distances
-        self.null_mean_ = np.nanmean(table.distances, axis=0) if table.names else self._rule.unit
+        self.null_mean_ = np.nanmean(table.distances, axis=0)
         self.distance_names_ = table.names or None
         self.critical_distance_ = self._rule.critical
         self.unrelated_distance_ = self._rule.unrelated_from
@@ -503,7 +515,9 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     ) -> tuple[ReuseDecisions, list[str]]:
         if not hasattr(self, "questions_"):
             return super()._ask(models, labels)
-        found = self._decide(self._rule.measure(self.questions_.ask(models).distances), labels)
+        D = self.questions_.ask(models).distances
+        measured = D if isinstance(self._rule, LeftOutInTurn) else self._rule.measure(D)
+        found = self._decide(measured, labels)
         return found, self._doubts_about(found)
 
     def _decide(
@@ -531,3 +545,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         tags.input_tags.two_d_array = True
         tags.input_tags.allow_nan = True  # a constant suspect; refused among the unrelated
         return tags
+
+
+def _those(models: Sequence[object], which: np.ndarray) -> list[object]:
+    return [model for model, is_one in zip(models, which) if is_one]

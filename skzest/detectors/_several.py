@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._validation import counted, listed
 from ..comparing import number, p_value
 from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
-from ._ensemble import Ranked, RankedNull, SmallestP, standardised
+from ._ensemble import EnsembleNull, Ranked, RankedNull, SmallestP, standardised
 from ._null import SLACK, check_enough, fit_curve
 from ._relative import from_distances
 from ._rule import Rule, Settings
@@ -42,9 +42,9 @@ class SeveralDistances(Rule):
                 f"are {len(table.names)}. Pass threshold=None to decide by alpha, or one column."
             )
         self.settings, (self.distances, self.names) = settings, table
-        self.nulls = [self._null(self.distances[group]) for group in groups]
+        self.nulls: list[EnsembleNull] = [self._null(self.distances[group]) for group in groups]
 
-    def _null(self, distances: np.ndarray) -> RankedNull | SmallestP:
+    def _null(self, distances: np.ndarray) -> EnsembleNull:
         settings = self.settings
         n_known = (~np.isnan(distances)).sum(axis=0)
         if settings.null == "conformal":
@@ -93,11 +93,12 @@ class SeveralDistances(Rule):
             self._decided_by(shares) if is_reused else ()
             for shares, is_reused in zip(found.shares, reused)
         ]
-        relative, low, high = self._relative(measured)
+        distances = self._by_suspect(measured)
+        relative, low, high = self._relative(distances)
         return ReuseDecisions(
             decisions=decisions,
-            reasons=tuple(self._reasons(measured, found, adjusted, decisions, decided_by)),
-            d_suspects=measured,
+            reasons=tuple(self._reasons(distances, found, adjusted, decisions, decided_by)),
+            d_suspects=distances,
             relative=relative,
             low=low,
             high=high,
@@ -115,6 +116,10 @@ class SeveralDistances(Rule):
             null_z=self._null_z(),
             decided_by=tuple(decided_by),
         )
+
+    def _by_suspect(self, measured: np.ndarray) -> np.ndarray:
+        """Distances of the suspects, (n_suspects, n_distances)."""
+        return measured
 
     def _decided_by(self, shares: np.ndarray) -> tuple[str, ...]:
         """The fewest distances that make up half of the score, the largest share first."""

@@ -8,6 +8,7 @@ pool of questions, and :func:`choose_questions` keeps those that tell copies fro
 from ._candidates import Candidates, candidate_questions
 from ._copies import rehearse
 from ._discriminant import Discriminant, discriminate
+from ._left_out import LeftOutQuestions, left_out_questions
 from ._pool import PoolAnswers, ask_pool, choose_questions
 from ._questions import RehearsedQuestions
 from ._weights import rehearse_weights
@@ -15,12 +16,14 @@ from ._weights import rehearse_weights
 __all__ = [
     "Candidates",
     "Discriminant",
+    "LeftOutQuestions",
     "PoolAnswers",
     "RehearsedQuestions",
     "ask_pool",
     "candidate_questions",
     "choose_questions",
     "discriminate",
+    "left_out_questions",
     "rehearse",
     "rehearse_weights",
 ]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Detectors that ask models for several distances, within one budget."""
 
+import pickle
+
 import numpy as np
 import pytest
 from counting import Counted, CountedRegression
@@ -118,18 +120,19 @@ COPIES = rehearse(OWNER, POOL, n_copies=6)
 FOREIGN = rehearse(UNRELATED[0], POOL, n_copies=4)
 
 
+CANDIDATES = candidate_questions(POOL, OWNER, n_candidates=800)
+
+
 def test_rehearsal_in_a_handful_of_lines():
     detector = ReuseDetector.from_models(
-        OWNER, UNRELATED, POOL, copies=COPIES, foreign=FOREIGN, **EASY
+        OWNER, UNRELATED, CANDIDATES, copies=COPIES, foreign=FOREIGN, **EASY
     )
     assert detector.questions_.n_questions <= 64
     found = detector.judge_models([*THEFTS, _tree(99)])
     assert found.decisions.tolist() == ["reused"] * 4 + ["undecided"]
     assert len(detector.null_distances_) == 21 - 6  # the others chose
-    again = ReuseDetector.from_models(
-        OWNER, UNRELATED, candidate_questions(POOL, OWNER), copies=COPIES, foreign=FOREIGN, **EASY
-    )
-    assert_array_equal(again.null_distances_, detector.null_distances_)
+    by_data = ReuseDetector.from_models(OWNER, UNRELATED, POOL[:40], copies=COPIES, **EASY)
+    assert len(by_data.null_distances_) == 15
 
 
 def test_rehearsal_is_one_of_several():
@@ -137,6 +140,24 @@ def test_rehearsal_is_one_of_several():
     assert detector.questions_.names == ("zest", "mistakes", "rehearsal")
     assert detector.questions_.n_questions <= 500
     assert detector.judge_models([COPY]).decisions.tolist() == ["reused"]
+
+
+def test_few_unrelated_models_are_left_out_in_turn():
+    given = {"copies": COPIES, "foreign": FOREIGN, "alpha": 0.05, "correction": None}
+    detector = ReuseDetector.from_models(OWNER, UNRELATED[:19], CANDIDATES, **given)
+    assert len(detector.null_distances_) == 19
+    assert 64 < detector.questions_.n_questions < 200
+    found = detector.judge_models([*THEFTS, _tree(99)], labels=[*"abcde"])
+    assert found.decisions[-1] != "reused"
+    assert (found.decisions[:4] == "reused").sum() >= 3 and found.decided_by[1] == ("rehearsal",)
+    assert found.distances == ("rehearsal",) and found.z.shape == (5, 1)
+    with pytest.raises(ValueError, match="Judge models, with judge_models"):
+        detector.judge(found.d_suspects)
+    together = ReuseDetector.from_models(
+        OWNER, UNRELATED[:19], LIME, distances=["zest", "rehearsal"], points=POOL[:50], **given
+    )
+    again = pickle.loads(pickle.dumps(together))
+    assert str(again.judge_models(THEFTS)) == str(together.judge_models(THEFTS))
 
 
 # ---------------------------------------------------------------- refusals
@@ -150,9 +171,10 @@ REFUSED = {
     "no truth": ({"y": None}, "'mistakes' needs the labels of the points"),
     "too few": ({"alpha": 0.01}, "alpha=0.01 with 21 unrelated models"),
     "too few to choose": (
-        {"names": ["rehearsal"], "copies": COPIES, "alpha": 0.05},
+        {"names": ["rehearsal"], "copies": COPIES, "alpha": 0.05, "combine": "whitened"},
         "6 of 21 unrelated models choose the questions, and the other 15 calibrate, but 19",
     ),
+    "far too few": ({"names": ["rehearsal"], "copies": COPIES, "alpha": 0.01}, "with 21 unrelated"),
     "share": ({"names": ["rehearsal"], "copies": COPIES, "choosing": 1.5}, "between 0 and 1"),
     "same object": ({"unrelated": [*UNRELATED, OWNER]}, "the owner and .* are the same object"),
 }

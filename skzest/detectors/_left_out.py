@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Decisions where the questions were chosen without each unrelated model in turn.
+
+Under the questions that were chosen without unrelated model j, neither j nor a suspect had a part
+in the choice: their scores can be compared, and the other models standardise both. The suspect is
+compared with each j in this way (the jackknife+ of R. Barber, E. Candès, A. Ramdas, R. Tibshirani,
+Annals of Statistics 49, 2021), so at most 2 alpha of all unrelated suspects have a p-value of at
+most alpha, and in practice about alpha.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ._ensemble import COMBINATIONS, NARROWEST, Ranked, logarithms
+from ._null import SLACK, n_needed
+from ._rule import Settings
+from ._several import SeveralDistances
+from ._table import Table
+
+__all__ = ["LeftOutInTurn", "LeftOutNull"]
+
+
+class LeftOutNull:
+    """Compares a suspect with one unrelated model at a time.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_unrelated, n_unrelated, n_distances)
+        Of all unrelated models (second axis), by the questions without each (first axis).
+    members : ndarray of int
+        Those that suspects are compared with.
+    settings : Settings
+    """
+
+    def __init__(self, distances: np.ndarray, members: np.ndarray, settings: Settings):
+        self.distances, self.members, self.settings = distances, members, settings
+        self.contributions: Callable[[np.ndarray], np.ndarray] = COMBINATIONS[settings.combine]
+
+    def judge(self, suspects: np.ndarray) -> Ranked:
+        """Judge suspects, shape (n_suspects, n_unrelated, n_distances)."""
+        found = Ranked.undecided(len(suspects), suspects.shape[2])
+        for i, suspect in enumerate(suspects):
+            columns, members = self._comparable(np.flatnonzero(~np.isnan(suspect).any(axis=0)))
+            if len(columns):
+                self._compare(i, suspect[:, columns], columns, members, found)
+        return found
+
+    def _comparable(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The distances to use, and the models that have all of them; see ``RankedNull``."""
+        has = ~np.isnan(self.distances).any(axis=0)
+        while len(columns):
+            members = self.members[has[np.ix_(self.members, columns)].all(axis=1)]
+            if len(members) >= n_needed(self.settings.alpha):
+                return columns, members
+            columns = np.delete(columns, has[:, columns].sum(axis=0).argmin())
+        return columns, columns
+
+    def _compare(
+        self,
+        i: int,
+        suspect: np.ndarray,
+        columns: np.ndarray,
+        members: np.ndarray,
+        found: Ranked,
+    ) -> None:
+        pairs = [self._pair(j, suspect[j], columns, members) for j in members]
+        z = np.array(pairs)  # of the member and of the suspect: (n_members, 2, n_columns)
+        shares = self.contributions(z)
+        scores = shares.sum(axis=-1)
+        n, alpha = len(members), self.settings.alpha
+        n_as_high = int((scores[:, 0] >= scores[:, 1]).sum())
+        p = (1 + n_as_high) / (n + 1)
+        found.p_values[i], found.scores[i] = p, scores[:, 1].mean()
+        found.margins[i] = p - alpha * SLACK
+        found.ordinary[i] = n_as_high > stats.binom.ppf(self.settings.level, n, alpha)
+        found.z[i, columns] = z[:, 1].mean(axis=0)
+        found.shares[i, columns] = shares[:, 1].mean(axis=0)
+        found.n_compared[i] = n
+
+    def _pair(
+        self, j: int, suspect: np.ndarray, columns: np.ndarray, members: np.ndarray
+    ) -> np.ndarray:
+        """Model j and the suspect, standardised by the other models: (2, n_columns)."""
+        of_all = self.distances[j][:, columns]
+        complete = ~np.isnan(of_all).any(axis=1)
+        complete[j] = False
+        others, pair = of_all[complete], np.stack([of_all[j], suspect])
+        pair, others = logarithms(pair, others), logarithms(others, others)
+        return (pair - others.mean(axis=0)) / np.maximum(others.std(axis=0, ddof=1), NARROWEST)
+
+
+class LeftOutInTurn(SeveralDistances):
+    """Decides by distances that depend on which unrelated model was left out.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_unrelated, n_unrelated, n_distances)
+        As for :class:`LeftOutNull`.
+    names : tuple of str
+    groups : list of ndarray of int
+        As for :class:`SeveralDistances`.
+    settings : Settings
+    """
+
+    def __init__(
+        self,
+        distances: np.ndarray,
+        names: tuple[str, ...],
+        groups: Sequence[np.ndarray],
+        settings: Settings,
+    ):
+        own = np.stack([of_choice[j] for j, of_choice in enumerate(distances)])
+        super().__init__(Table(own, names), groups, settings)
+        self.nulls = [LeftOutNull(distances, group, settings) for group in groups]
+
+    def measure(self, X: ArrayLike) -> np.ndarray:
+        raise ValueError(
+            "the questions were chosen without each unrelated model in turn, so a suspect has as "
+            "many distances as there are of these. Judge models, with judge_models."
+        )
+
+    def _by_suspect(self, measured: np.ndarray) -> np.ndarray:
+        return measured.mean(axis=1)

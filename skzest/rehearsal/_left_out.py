@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Questions that were chosen several times, each time without one unrelated model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._points import take
+from ..baselines import ask_copies, plan_of_points
+from ..plan import QueryPlan
+from ..queries import Query
+from ._discriminant import Discriminant
+from ._pool import PoolAnswers
+from ._questions import agreement_with, has_classes
+
+__all__ = ["LeftOutQuestions", "left_out_questions"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeftOutQuestions:
+    """The questions of all choices together; made by :func:`left_out_questions`.
+
+    Attributes
+    ----------
+    plan : QueryPlan
+        Every question that is in one of the choices, each a whole point.
+    choices : tuple of Discriminant
+        The choice without each unrelated model; ``indices`` are positions in the plan.
+    owner_scores : ndarray of shape (n_questions, n_classes)
+        The owner's answers.
+    classes : ndarray of shape (n_classes,)
+        Labels of the columns.
+    """
+
+    plan: QueryPlan
+    choices: tuple[Discriminant, ...]
+    owner_scores: np.ndarray
+    classes: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<LeftOutQuestions: {len(self)} questions from {len(self.choices)} choices>"
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def distances(
+        self, models: Sequence[object], *, adapter: str | Callable[[object], Query] = "auto"
+    ) -> np.ndarray:
+        """How far models are from the owner's by each choice, shape (n_models, n_unrelated).
+
+        Each model is asked ``len(self)`` questions. NaN without any of the owner's classes.
+        """
+        scores = ask_copies(models, self.plan, adapter=adapter)
+        agreement = agreement_with(self.owner_scores, self.classes, scores)
+        known = has_classes(scores, self.classes)
+        by_choice = [chosen.distances(agreement[:, chosen.indices]) for chosen in self.choices]
+        return np.where(known, by_choice, np.nan).T
+
+
+def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuestions:
+    """Choose once without each unrelated model, so that all of them can calibrate.
+
+    Parameters
+    ----------
+    pool : PoolAnswers
+    n_questions : int, default=64
+        For each choice. Choices that differ by one model have most of their questions in common.
+
+    Returns
+    -------
+    questions : LeftOutQuestions
+
+    Raises
+    ------
+    ValueError
+        As :meth:`PoolAnswers.choose`.
+    """
+    unrelated = np.flatnonzero(pool.roles == "unrelated")
+    choices = [pool.choose(n_questions, without=[i]) for i in unrelated]
+    union = np.unique(np.concatenate([chosen.indices for chosen in choices]))
+    return LeftOutQuestions(
+        plan_of_points(take(pool.points, union), pool.response),
+        tuple(replace(c, indices=np.searchsorted(union, c.indices)) for c in choices),
+        pool.owner_scores[union],
+        pool.classes,
+    )
