@@ -27,6 +27,7 @@ logger = logging.getLogger("skzest")
 __all__ = [
     "Parcel",
     "UnreadableError",
+    "is_cluster",
     "n_workers_for",
     "opened",
     "opened_once",
@@ -71,9 +72,13 @@ def n_workers_for(n_jobs: int | None) -> int:
 
     A cluster with one worker counts as two: this process need not be able to ask the models.
     """
+    return max(effective_n_jobs(n_jobs), 1 + (is_cluster() and n_jobs != 1))
+
+
+def is_cluster() -> bool:
+    """Whether joblib's active backend is none of its own."""
     backend, _ = get_active_backend()
-    is_cluster = type(backend).__module__.partition(".")[::2] != ("joblib", "_parallel_backends")
-    return max(effective_n_jobs(n_jobs), 1 + (is_cluster and n_jobs != 1))
+    return type(backend).__module__.partition(".")[::2] != ("joblib", "_parallel_backends")
 
 
 def packer() -> Callable[[Any], Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +109,9 @@ def look_at(asked: Respondent, questions: Batch, kept: Points) -> None:
     UserWarning
         If the answer to a copy depends on the rest of the batch.
     """
+    start = time.perf_counter()
     raw, _ = guarded_scores(asked, own(kept), questions.n_rows)
+    asked.seconds = time.perf_counter() - start
     asked.recognise(raw)
     first = _as_numpy(asked, asked.scores_from(raw))
     asked.n_columns = first.shape[1]

@@ -75,6 +75,8 @@ class Respondent:
         Rows of a call that the caller insists on; a model that refuses fewer gets that many.
     takes_fewer : bool
         Whether it takes batches of fewer rows.
+    seconds : float
+        Time of the first look's first call; 0.0 if it is not known.
     own_copies : bool
         Whether it changes the batches it is given, and so gets copies of its own.
     """
@@ -89,6 +91,7 @@ class Respondent:
     witness: Witness | None = field(default=None, repr=False)
     batch_size: int | None = None
     takes_fewer: bool = True
+    seconds: float = 0.0
     own_copies: bool = False
 
     @property

@@ -9,9 +9,11 @@ of all masked copies is ever held: one batch of copies, the scores of one unit, 
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +27,9 @@ from ..store import Ledger
 from ._asker import Asker, PointCoefficients, tuned_rows
 from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
+from ._cores import is_worth_sending, note_workers, share_of_threads
 from ._elsewhere import UnreadableError, n_workers_for, opened, opened_once, outcomes_of, packer
+from ._first_look import FIRST_LOOK_ROWS
 from ._guard import Respondent, sessions
 
 __all__ = ["Found", "Task", "answer_plan"]
@@ -37,6 +41,8 @@ _HELD_BYTES = 128 * 2**20
 _TASKS, _STORED_TASKS, _FEW_QUESTIONS = 2, 16, 128
 # Models that go to a worker together, at least.
 _SHARE = 64
+# A task is cut into so many parts, at least, for one of them to be tried here.
+_SMALL_PARTS = 8
 # What an error of a task carries: its answers before it.
 _LEDGER = "skzest_ledger"
 
@@ -102,12 +108,37 @@ class Task:
                     cached=self.cached and self.cached.of_models(part),
                 )
 
+    def part(self, start: int, stop: int, models: slice = slice(None)) -> Task:
+        """Some of the points and models."""
+        return replace(
+            self,
+            plan=self.plan.slice(start, stop),
+            start=self.start + start,
+            stop=self.start + stop,
+            members=self.members[models],
+            respondents=self.respondents[models],
+        )
+
+    @property
+    def n_answers(self) -> int:
+        """Answers to all questions, of all models."""
+        return self.plan.n_queries * len(self.respondents)
+
     def asker(self) -> AbstractContextManager[Asker]:
         """What asks the models, or looks up first what they have answered before."""
         settings = (self.plan, self.respondents, self.size, self.space, self.keep_scores)
         return (
             nullcontext(Asker(*settings)) if self.cached is None else self.cached.asker(*settings)
         )
+
+    def found(self) -> Iterator[Found]:
+        """Coefficients, group by group and unit by unit."""
+        for group in self.groups():
+            with group.asker() as asker:
+                found = asker.coefficients(group.units)
+                for (start, stop), coefficients in zip(group.units, found, strict=True):
+                    run = self.start + start, self.start + stop
+                    yield Found(group.members, *run, coefficients)
 
     def run(self) -> list[PointCoefficients]:
         """The coefficients of each model over all points of the task."""
@@ -149,46 +180,97 @@ def answer_plan(
         Position of the first point in the plan that ``cached`` knows.
     """
     n_workers = n_workers_for(n_jobs)
-    for_each = _TASKS if cached is None else _STORED_TASKS
-    here, elsewhere = _tasks(plan, respondents, batch_size, n_workers, keep_scores, for_each)
-    if cached is not None:
-        here = [_looked_up_first(task, cached, offset) for task in here]
-        elsewhere = [_looked_up_first(task, cached, offset) for task in elsewhere]
-    for group in (group for task in here for group in task.groups()):
-        with group.asker() as asker:
-            found = asker.coefficients(group.units)
-            for (start, stop), coefficients in zip(group.units, found, strict=True):
-                yield Found(group.members, start, stop, coefficients)
-    yield from _run_elsewhere(elsewhere, n_jobs, cached)
+    tasks = _tasks(plan, respondents, batch_size, keep_scores)
+    stay = [t for t in tasks if n_workers == 1 or getattr(t.space, "stays_here", False)]
+    go = [task for task in tasks if task not in stay]
+    here = chain.from_iterable(_looked_up_first(t, cached, offset).found() for t in stay)
+    return chain(here, _spread_or_kept(go, n_jobs, n_workers, cached, offset)) if go else here
 
 
-def _looked_up_first(task: Task, cached: CachedAnswers, offset: int) -> Task:
-    start, stop = offset + task.start, offset + task.stop
-    return replace(task, cached=cached.for_task(start, stop, task.members))
+def _looked_up_first(task: Task, cached: CachedAnswers | None, offset: int) -> Task:
+    if cached is None:
+        return task
+    return replace(
+        task, cached=cached.for_task(offset + task.start, offset + task.stop, task.members)
+    )
 
 
 def _tasks(
     plan: QueryPlan,
     respondents: list[Respondent],
     batch_size: int | str | None,
-    n_workers: int,
     keep_scores: bool,
-    for_each_worker: int = _TASKS,
-) -> tuple[list[Task], list[Task]]:
-    """Work of this process, whose sessions are open, and work for joblib."""
-    here: list[Task] = []
-    elsewhere: list[Task] = []
+) -> list[Task]:
+    """All questions, in a task for each array space."""
+    tasks = []
     for space in dict.fromkeys(r.query.space for r in respondents):
         members = tuple(i for i, r in enumerate(respondents) if r.query.space == space)
         chosen = [respondents[i] for i in members]
         rows = tuned_rows(plan, chosen, space) if batch_size == "tune" else batch_size
         size = BatchSize(int(rows or auto_rows(plan, space)), isinstance(batch_size, int))
-        task = Task(plan, 0, len(plan), members, chosen, size, space, keep_scores)
-        if n_workers == 1 or getattr(space, "stays_here", False):
-            here.append(task)
-        else:
-            elsewhere += _spread(task, n_workers, for_each_worker)
-    return here, elsewhere
+        tasks.append(Task(plan, 0, len(plan), members, chosen, size, space, keep_scores))
+    return tasks
+
+
+# --- work for several jobs ------------------------------------------------------------------
+
+
+def _spread_or_kept(
+    tasks: list[Task],
+    n_jobs: int | None,
+    n_workers: int,
+    cached: CachedAnswers | None,
+    offset: int,
+) -> Iterator[Found]:
+    """Start here, and send the rest to joblib's workers where that is worth it."""
+    with share_of_threads(n_workers):
+        left, seconds = [], 0.0
+        for task in tasks:
+            trial, rest = _trial_of(task)
+            least, guess = _guesses(task)
+            if trial is None or is_worth_sending(least):
+                trial, rest = None, task
+            if trial is not None:
+                start = time.perf_counter()
+                yield from _looked_up_first(trial, cached, offset).found()
+                guess = (time.perf_counter() - start) * rest.n_answers / trial.n_answers
+            left.append(rest)
+            seconds += guess
+        if not is_worth_sending(seconds):
+            for task in left:
+                yield from _looked_up_first(task, cached, offset).found()
+            return
+        for_each = _TASKS if cached is None else _STORED_TASKS
+        parts = [part for task in left for part in _spread(task, n_workers, for_each)]
+        yield from _run_elsewhere(
+            [_looked_up_first(part, cached, offset) for part in parts], n_jobs, cached
+        )
+        note_workers()
+
+
+def _trial_of(task: Task) -> tuple[Task | None, Task]:
+    """A small part of a task, which shows how long the rest will take; None if all are large."""
+    n_units, n_models, n_points = len(task.units), len(task.members), len(task.plan)
+    n_tried = max(n_models // _SHARE, 1)
+    if max(n_units, n_models // n_tried) < _SMALL_PARTS:
+        return None, task
+    if n_units >= n_models // n_tried:
+        stop = task.units[0][1]
+        return task.part(0, stop), task.part(stop, n_points)
+    tried, others = slice(n_tried), slice(n_tried, None)
+    return task.part(0, n_points, tried), task.part(0, n_points, others)
+
+
+def _guesses(task: Task) -> tuple[float, float]:
+    """Seconds that a task takes at least, and a guess of them, from the first looks.
+
+    Its batches take at least as long as a first look, and at most in proportion to their rows; the
+    guess is halfway on a logarithmic scale.
+    """
+    look = sum(asked.seconds for asked in task.respondents)
+    n_calls = -(-task.plan.n_queries // task.size.wanted)
+    n_looks = max(task.plan.n_queries / FIRST_LOOK_ROWS, n_calls)
+    return n_calls * look, (n_calls * n_looks) ** 0.5 * look
 
 
 def _spread(task: Task, n_workers: int, for_each_worker: int) -> Iterator[Task]:
@@ -202,16 +284,11 @@ def _spread(task: Task, n_workers: int, for_each_worker: int) -> Iterator[Task]:
     n_tasks = max(n_tasks, _TASKS * n_workers)
     n_runs, n_shares = cuts(n_tasks, n_workers, len(units), n_models)
     for run in np.array_split(np.array(units), n_runs):
-        start, stop = int(run[0, 0]), int(run[-1, 1])
-        plan = task.plan.slice(start, stop)
+        of_run = task.part(int(run[0, 0]), int(run[-1, 1]))
         for share in np.array_split(np.arange(n_models), n_shares):
+            models = slice(int(share[0]), int(share[-1]) + 1)
             yield replace(
-                task,
-                plan=plan,
-                start=start,
-                stop=stop,
-                members=tuple(task.members[i] for i in share),
-                respondents=[task.respondents[i] for i in share],
+                of_run, members=of_run.members[models], respondents=of_run.respondents[models]
             )
 
 
@@ -220,9 +297,6 @@ def cuts(n_tasks: int, n_workers: int, n_units: int, n_models: int) -> tuple[int
     n_shares = max(n_models // _SHARE, -(-n_workers // n_units))
     n_shares = max(min(n_shares, n_workers, n_models), 1)
     return min(-(-n_tasks // n_shares), n_units), n_shares
-
-
-# --- work for joblib ------------------------------------------------------------------------
 
 
 def _run_elsewhere(

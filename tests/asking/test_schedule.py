@@ -21,7 +21,7 @@ from skzest import LimeSignatureTransformer
 from skzest.asking import Panel
 from skzest.asking import _schedule as schedule
 from skzest.asking._guard import Respondent
-from skzest.asking._schedule import _tasks
+from skzest.asking._schedule import _spread, _tasks, _trial_of
 from skzest.queries import as_query
 
 X, Y = load_iris(return_X_y=True)
@@ -35,9 +35,11 @@ def test_tasks_cover_every_model_and_point_once(n_models, n_workers, batch_size)
         Respondent(str(i), as_query(ZOO[i % 2]), "predict_proba", "logit", 1e-6)
         for i in range(n_models)
     ]
-    here, elsewhere = _tasks(PLAN, respondents, batch_size, n_workers, keep_scores=False)
-    assert (here, elsewhere)[n_workers == 1] == []
-    tasks = here + elsewhere
+    (whole,) = _tasks(PLAN, respondents, batch_size, keep_scores=False)
+    trial, rest = _trial_of(whole)
+    elsewhere = list(_spread(rest, n_workers, 2))
+    tasks = elsewhere if trial is None else [trial, *elsewhere]
+    assert trial is None or 5 * trial.n_answers <= rest.n_answers
     covered = [(i, n) for task in tasks for i in task.members for n in range(task.start, task.stop)]
     assert sorted(covered) == [(i, n) for i in range(n_models) for n in range(30)]
     for task in tasks:
