@@ -21,7 +21,7 @@ __all__ = [
     "bytes_sent",
     "cosine_distance",
     "cuts",
-    "forget_cuts",
+    "forget_plans",
     "jackknife_t",
     "mask_keys",
     "point_rng",
@@ -33,11 +33,12 @@ __all__ = [
 ]
 
 
-def forget_cuts() -> None:
-    """Forget the parts of images cut earlier in this process."""
-    from skzest.plan import _building
+def forget_plans() -> None:
+    """Forget what was computed for plans earlier in this process: cuts of images, factors."""
+    from skzest.plan import _building, _surrogates
 
     _building._CUTS.clear()
+    _surrogates._FACTORS.clear()
 
 
 def render_copies(plan, n, space=None, count=None):

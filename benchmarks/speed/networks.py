@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks._cifar import images, network
-from benchmarks._inside import forget_cuts, render_copies
+from benchmarks._inside import forget_plans, render_copies
 from benchmarks.speed import _timing
 from benchmarks.speed._timing import (
     as_query,
@@ -57,7 +57,7 @@ def table_forward(args):
             took["rewritten forward"] = seconds(partial(run, best_rewritten), args)
         took["signature"] = seconds(partial(lime.transform, queries[:1]), args)
         fresh = transformer(reference, args, n_classes=10)
-        forget_cuts()
+        forget_plans()
         took["signature, with cutting"] = seconds(partial(fresh.fit_transform, queries[:1]), args)
         sum_of_forwards = 0.0
         for query in queries:
@@ -85,7 +85,7 @@ def table_stages(args):
     reference, _ = images(args.data, 512)
     query = as_query(network(args.data, 20), args)
     lime = transformer(reference, args, n_classes=10)
-    forget_cuts()
+    forget_plans()
     spent = {"cut, fill and mask": seconds(lambda: lime.fit([query]), args)}
     plan = lime.plan_
     lime.transform([query])  # warm-up: the network is rewritten once

@@ -1,57 +1,111 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What does a signature cost, compared with bare calls of the model and with the lime package?
 
-For each model of digits, measured in turn within one run:
+For models of digits (8 x 8 images), of a table of 20 columns and of one of 200, measured in turn
+within one run:
 
-- ``bare``: ``predict_proba`` on prepared masked batches, at the fastest of three batch sizes;
+- ``bare``: ``predict_proba`` on prepared masked batches, one copy per mask, at the fastest of three
+  batch sizes;
 - ``one``: the same with BLAS limited to one thread;
-- ``signature``: all of ``fit_transform([model])``, including segmentation and the plan;
+- ``signature``: all of ``fit_transform([model])``, including segmentation and the plan. Of masks
+  that repeat, as those of digits do, each copy is asked once (``asked``);
 - ``further``: the cost of each further model in a zoo, ``(time of 5 models - time of 1) / 4``;
-- ``lime``: ``lime_image.LimeImageExplainer`` with its defaults, the same segments, the same number
-  of masks and all classes, on ``--lime-points`` of the points, scaled up to all of them;
+- ``lime``: the lime package with its defaults, the same segments or columns, the same number of
+  masks and all classes, on ``--lime-points`` of the points, scaled up to all of them;
 - ``tuned``: the same with all masks in one batch and no feature selection.
 
 The table shows median ratios to ``bare``, and how many times longer lime takes than skzest.
-Machines are noisy, so compare only ratios within one run.
+Machines are noisy, so compare only ratios within one run. ``--threads 1`` limits all libraries, and
+times are then processor time, which is steadier on a busy machine.
 """
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Callable
 from contextlib import redirect_stderr
 from functools import partial
 from importlib.util import find_spec
 from io import StringIO
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from benchmarks._common import seconds
-from benchmarks._inside import forget_cuts, render_copies
-from skzest import ImageMasker, LimeSignatureTransformer
+from benchmarks._inside import forget_plans, render_copies
+from skzest import ImageMasker, LimeSignatureTransformer, TabularMasker
 
-TAKES = "4 min"
+TAKES = "6 min"
 NEEDS = "no data; lime is compared where it is installed"
-QUICK = {"points": 2, "masks": 30, "repeats": 1, "lime_points": 1, "models": ["LogisticRegression"]}
+QUICK = {"points": 2, "masks": 250, "repeats": 1, "lime_points": 1, "only": ["LogisticRegression"]}
 
-MODELS = {
-    "LogisticRegression": partial(LogisticRegression, max_iter=300),
-    "MLPClassifier(64)": partial(MLPClassifier, (64,), max_iter=100, random_state=0),
-    "RandomForest(100)": partial(RandomForestClassifier, 100, random_state=0),
-    "Calibrated LinearSVC": lambda: CalibratedClassifierCV(LinearSVC(random_state=0)),
-}
+LOGISTIC = partial(LogisticRegression, max_iter=300)
+FOREST = partial(RandomForestClassifier, 100, random_state=0)
 BATCHES = (1000, 4000, 16000)
 
 
+class Task(NamedTuple):
+    """Data, how it is masked, and the models of it."""
+
+    data: Callable
+    masker: object
+    models: dict[str, Callable]
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+def table(n_columns, n_rows=2000, n_classes=3):
+    """Rows whose class a noisy linear function decides."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, n_columns))
+    scores = X @ rng.normal(size=(n_columns, n_classes)) + rng.normal(size=(n_rows, n_classes))
+    return X, scores.argmax(axis=1)
+
+
+def of_tables(**more):
+    network = partial(MLPClassifier, (256, 256), max_iter=8, random_state=0)
+    return {
+        "LogisticRegression": LOGISTIC,
+        "MLPClassifier(256, 256)": network,
+        "RandomForest(100)": FOREST,
+        **more,
+    }
+
+
+TASKS = {
+    "digits": Task(
+        digits,
+        ImageMasker(image_shape=(8, 8)),
+        {
+            "LogisticRegression": LOGISTIC,
+            "MLPClassifier(64)": partial(MLPClassifier, (64,), max_iter=100, random_state=0),
+            "RandomForest(100)": FOREST,
+            "Calibrated LinearSVC": lambda: CalibratedClassifierCV(LinearSVC(random_state=0)),
+        },
+    ),
+    "20 columns": Task(
+        partial(table, 20),
+        TabularMasker(),
+        of_tables(HistGradientBoosting=partial(HistGradientBoostingClassifier, random_state=0)),
+    ),
+    "200 columns": Task(partial(table, 200), TabularMasker(), of_tables()),
+}
+
+
 def anew(lime, models):
-    """A signature from scratch: parts cut earlier in this process are forgotten."""
-    forget_cuts()
+    """A signature from scratch: what was computed earlier in this process is forgotten."""
+    forget_plans()
     lime.fit_transform(models)
 
 
@@ -66,7 +120,7 @@ def bare(model, copies, size):
         model.predict_proba(copies[start : start + size])
 
 
-def lime_package(model, plan, n_points, n_masks, tuned):
+def lime_images(model, plan, n_points, n_masks, tuned):
     """The lime package on the same points and segments, all classes."""
     from lime.lime_image import LimeImageExplainer
 
@@ -89,58 +143,90 @@ def lime_package(model, plan, n_points, n_masks, tuned):
         )
 
 
-def measure(make, X, y, args):
+def lime_tables(model, plan, n_points, n_masks, tuned):
+    """The lime package on the same rows and columns, all classes; it draws values of its own."""
+    from lime.lime_tabular import LimeTabularExplainer
+
+    explainer = LimeTabularExplainer(
+        plan.reference,
+        feature_selection="none" if tuned else "auto",
+        discretize_continuous=False,
+        random_state=0,
+    )
+    n_classes = len(model.classes_)
+    for n in range(n_points):
+        explainer.explain_instance(
+            plan.point(n),
+            model.predict_proba,
+            labels=range(n_classes),
+            num_features=plan.reference.shape[1] if tuned else 10,
+            num_samples=n_masks,
+        )
+
+
+def measure(task, make, X, y, args):
     """One row of the table: medians of ratios to the bare calls."""
+    clock = partial(seconds, clock=time.process_time if args.threads else time.perf_counter)
     model = make().fit(X, y)
     others = [make().fit(X[i::2], y[i::2]) for i in (0, 1, 0, 1)]
     lime = LimeSignatureTransformer(
         X,
         n_reference=args.points,
         n_samples=args.masks,
-        masker=ImageMasker(image_shape=(8, 8)),
-        n_classes=10,
+        masker=task.masker,
+        n_classes=len(model.classes_),
     )
     plan = lime.fit([model]).plan_
     copies = copies_of(plan)
     best = min(
-        BATCHES, key=lambda size: min(seconds(partial(bare, model, copies, size)) for _ in "ab")
+        BATCHES, key=lambda size: min(clock(partial(bare, model, copies, size)) for _ in "ab")
     )
     rows = []
     for _ in range(args.repeats):
-        base = seconds(partial(bare, model, copies, best))
+        base = clock(partial(bare, model, copies, best))
         with threadpool_limits(1, "blas"):
-            alone = seconds(partial(bare, model, copies, best))
-        one = seconds(partial(anew, lime, [model]))
-        five = seconds(partial(anew, lime, [model, *others]))
-        more = (five - one) / 4
-        rows.append((base, alone, one, one / base, more / base, one / alone, more / alone))
-    base, alone, one, *ratios = np.median(rows, axis=0)
-    scale = args.points / args.lime_points
+            alone = clock(partial(bare, model, copies, best))
+        one = clock(partial(anew, lime, [model]))
+        five = clock(partial(anew, lime, [model, *others]))
+        rows.append((base, alone, one, (five - one) / 4))
+    base, alone, one, more = np.median(rows, axis=0)
+    n_points = min(args.lime_points, args.points)
     limes = []
     for tuned in (False, True) if find_spec("lime") else ():
-        call = partial(lime_package, model, plan, args.lime_points, args.masks, tuned)
+        package = lime_images if isinstance(task.masker, ImageMasker) else lime_tables
+        call = partial(package, model, plan, n_points, args.masks, tuned)
         with redirect_stderr(StringIO()):  # its progress bar
-            limes.append(scale * min(seconds(call) for _ in range(2)))
-    return best, base, alone, *ratios, *(t / one for t in limes)
+            limes.append(args.points / n_points * min(clock(call) for _ in range(2)) / one)
+    ratios = one / base, more / base, one / alone, more / alone
+    return plan.n_queries, best, base, alone, *ratios, *limes
 
 
 def add_options(parser):
-    parser.add_argument("--points", type=int, default=32)
+    names = list(dict.fromkeys(name for task in TASKS.values() for name in task.models))
+    parser.add_argument("--points", type=int, default=64)
     parser.add_argument("--masks", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--lime-points", type=int, default=4)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as the libraries like")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these models")
 
 
 def main(args):
     warnings.simplefilter("ignore")
-    X, y = load_digits(return_X_y=True)
-    X = X / 16
-    print(f"{args.points} points x {args.masks} masks of 8x8 digits, medians of {args.repeats}")
-    print(f"{'':<52}{'to bare':>20}{'to one':>20}{'lime to signature':>20}")
-    head = ("batch", "bare [s]", "one [s]", *("signature", "further") * 2, "lime", "tuned")
-    print(f"{'model':<22}" + "".join(f"{h:>10}" for h in head))
-    for name in args.models:
-        best, base, alone, *ratios = measure(MODELS[name], X, y, args)
-        cells = "".join(f"{r:>9.2f}x" for r in ratios)
-        print(f"{name:<22}{best:>10}{base:>10.3f}{alone:>10.3f}{cells}", flush=True)
+    with threadpool_limits(args.threads or None):
+        print(f"{args.points} points x {args.masks} masks, medians of {args.repeats}")
+        print(f"{'':<65}{'to bare':>20}{'to one':>20}{'lime to signature':>20}")
+        head = ("asked", "batch", "bare [s]", "one [s]", *("signature", "further") * 2)
+        print(f"{'model':<25}" + "".join(f"{h:>10}" for h in (*head, "lime", "tuned")))
+        for name in args.tasks:
+            print(name)
+            for model in args.only:
+                show(model, TASKS[name], args)
+
+
+def show(name, task, args):
+    if name in task.models:
+        asked, best, base, alone, *ratios = measure(task, task.models[name], *task.data(), args)
+        numbers = f"{asked:>10}{best:>10}{base:>10.3f}{alone:>10.3f}"
+        print(f"  {name:<23}{numbers}" + "".join(f"{r:>9.2f}x" for r in ratios), flush=True)
