@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,9 @@ from ._base import BaseMasker, refuse_dataset
 from ._tokens import SPLITTERS, token_spans
 
 __all__ = ["TextMasker"]
+
+# Four bytes a letter, and even lone surrogates.
+_LETTERS = "utf-32-le", "surrogatepass"
 
 
 class TextMasker(BaseMasker):
@@ -174,16 +176,16 @@ class TextMasker(BaseMasker):
         -------
         copies : list of str, of length n_masks
         """
-        pieces, labels = _runs(point, np.asarray(parts, dtype=np.int64).tobytes())
-        masks = np.asarray(masks)
+        parts = np.asarray(parts, dtype=np.int64)
+        letters, labels, is_fill = _with_fills(point, parts.tobytes(), fill)
+        masks = np.asarray(masks, dtype=bool)
         always = np.ones((len(masks), 1), dtype=bool)  # the last column, for the label -1
-        keep = np.concatenate([masks, always], axis=1)[:, labels]
-        # Bytes, not rows of the array: they are read four times as fast.
-        rows = (row.tobytes() for row in keep)
-        if not fill:
-            return ["".join(compress(pieces, row)) for row in rows]
-        choices = [(fill, piece) for piece in pieces]
-        return ["".join([pair[kept] for pair, kept in zip(choices, row)]) for row in rows]
+        keep = np.concatenate([masks, always], axis=1).take(labels, axis=1, mode="wrap")
+        keep ^= is_fill
+        # The letters of all copies at once: joining words takes two to three times as long.
+        together = np.broadcast_to(letters, keep.shape)[keep].tobytes().decode(*_LETTERS)
+        stops = np.count_nonzero(keep, axis=1).cumsum().tolist()
+        return [together[start:stop] for start, stop in zip([0, *stops], stops)]
 
     def part_names(self, point: str, parts: np.ndarray) -> list[str]:
         """The tokens, with how often each occurs if that is more than once."""
@@ -202,10 +204,22 @@ def _token(text: str, chosen: np.ndarray) -> str:
 
 
 @lru_cache(maxsize=16)  # a point comes back with every batch
-def _runs(text: str, parts_bytes: bytes) -> tuple[list[str], np.ndarray]:
-    """Pieces of a text and their parts; neighbouring pieces belong to different parts."""
+def _with_fills(
+    text: str, parts_bytes: bytes, fill: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Letters of a text with a fill behind every token, the part of each, and which are a fill's.
+
+    Neighbouring letters of one part are one token.
+    """
     parts = np.frombuffer(parts_bytes, dtype=np.int64)
-    starts = np.flatnonzero(np.diff(parts, prepend=-2))
-    stops = [*starts[1:].tolist(), len(text)]
-    pieces = [text[a:b] for a, b in zip(starts.tolist(), stops)]
-    return pieces, parts[starts].astype(np.intp)
+    last = np.flatnonzero(np.diff(parts, append=-2))  # of each token
+    behind = np.repeat(last[parts[last] >= 0] + 1, len(fill))
+    fills = np.tile(_letters(fill), len(behind) // len(fill)) if fill else _letters("")
+    letters = np.insert(_letters(text), behind, fills)
+    labels = np.insert(parts, behind, parts[behind - 1])
+    is_fill = np.insert(np.zeros(len(parts), dtype=bool), behind, True)
+    return letters, labels, is_fill
+
+
+def _letters(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(*_LETTERS), dtype="<u4")
