@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
@@ -169,7 +170,7 @@ class Asker:
         while left.pieces:
             batch, n_again = self._next_batch(left, respondents)
             try:
-                with shared_inputs():
+                with shared_inputs() if len(respondents) > 1 else nullcontext():
                     scores = self.ask(batch, respondents, n_again)
             except self.memory_errors(respondents) as error:
                 if batch.n_rows + n_again == 1:
@@ -201,20 +202,20 @@ class Asker:
             except PartialAnswerError as error:
                 self.received_in_part(asked, batch, error)
                 raise
-            if n_rows > batch.n_rows:
-                # Compared with the scores: a device need not be waited for now.
-                told = asked.scores_from(raw[batch.n_rows :])
+            kept, told = self.received(asked, batch, raw)
+            scores.append(kept)
+            if n_rows > batch.n_rows:  # compared later: a device need not be waited for now
                 self._checks.append(Check(asked, again.start, told, n_rows))
-            scores.append(self.received(asked, batch, raw[: batch.n_rows]))
             if not is_intact:
                 copies = self.render(batch, extra)
         self._n_asked += batch.n_rows
         self._n_again += n_again
         return scores
 
-    def received(self, asked: Respondent, batch: Batch, raw: Array) -> Array:
-        """What is kept of the raw scores of a batch."""
-        return asked.scores_from(raw)
+    def received(self, asked: Respondent, batch: Batch, raw: Array) -> tuple[Array, Array]:
+        """What is kept of the raw scores of a batch, and the scores of questions behind it."""
+        scores = asked.scores_from(raw)
+        return scores[: batch.n_rows], scores[batch.n_rows :]
 
     def received_in_part(self, asked: Respondent, batch: Batch, error: PartialAnswerError) -> None:
         """Keep what a model answered before it failed; nothing here."""

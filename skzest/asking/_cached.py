@@ -255,8 +255,12 @@ class CachingAsker(Asker):
         self._connection.count_reused(int(known.sum()))
         return scores, known
 
-    def received(self, asked: Respondent, batch: Batch, raw: Array) -> np.ndarray:
-        """The raw scores of a batch, stored."""
+    def received(self, asked: Respondent, batch: Batch, raw: Array) -> tuple[Array, Array]:
+        """The raw scores of a batch, stored, and the scores of questions behind it."""
+        behind = asked.scores_from(raw[batch.n_rows :])
+        return self._stored(asked, batch, raw[: batch.n_rows]), behind
+
+    def _stored(self, asked: Respondent, batch: Batch, raw: Array) -> np.ndarray:
         identity = self._identities[id(asked)]
         Z = self.space.to_numpy(raw)
         Z = Z.astype(np.uint8) if asked.output == "predict" else np.array(Z)
@@ -279,7 +283,7 @@ class CachingAsker(Asker):
             for (n, start, _), of_piece in batch.by_piece(known)
             for a, b in _gaps(~of_piece)
         ]
-        self.received(asked, Batch(tuple(pieces)), error.answer[: int(known.sum())])
+        self._stored(asked, Batch(tuple(pieces)), error.answer[: int(known.sum())])
 
     def _response(self, scores: np.ndarray | None, asked: Respondent) -> Array:
         assert scores is not None
