@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -137,7 +137,12 @@ def _scroll(caption: str, markup: str, *, tall: bool = False) -> str:
 
 
 def figure(
-    drawn: Figure, alt: str, caption: str = "", *, few_colors: bool = False, over: str = ""
+    drawn: Figure,
+    alt: str,
+    caption: str = "",
+    *,
+    few_colors: bool = False,
+    over: Callable[[], str] | None = None,
 ) -> str:
     """A matplotlib figure embedded in the page.
 
@@ -149,8 +154,8 @@ def figure(
     caption : str
     few_colors : bool
         Round to 256 colours, for a third of the size: each value of a pixel by at most 8 of 255.
-    over : str
-        Markup that covers the picture.
+    over : callable
+        Returns markup that covers the picture. Called after it was drawn, when all is in place.
     """
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=150, metadata={"Software": None})
@@ -158,11 +163,11 @@ def figure(
     width = round(96 * drawn.get_size_inches()[0])
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     image = f'width="{width}" alt="{escape(alt)}" src="data:image/png;base64,{data}">'
-    if not over:
+    if over is None:
         return f'<figure><img class="paper" {image}{below}</figure>'
     return (
         f'<figure><div class="paper"><div class="over" style="max-width:{width}px"><img {image}'
-        f"{over}</div></div>{below}</figure>"
+        f"{over()}</div></div>{below}</figure>"
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -32,13 +33,13 @@ def zoo_map(zoo: Zoo, suspects: Sequence[int]) -> str:
         "A map of the models: those that are close on the map have small distances, as far as a "
         "plane allows. Directions have no meaning."
     )
-    return drawn(display.figure_, alt, caption, few_colors=True, over=_points(display, zoo))
+    over = partial(_points, display, zoo)
+    return drawn(display.figure_, alt, caption, few_colors=True, over=over)
 
 
 def _points(display: ZooMapDisplay, zoo: Zoo) -> str:
     """A transparent point over each of the map; its title is what a browser shows on hovering."""
     figure = display.figure_.figure
-    figure.draw_without_rendering()  # names may have moved the axes
     X = display.ax_.transData.transform(display.positions)
     X = np.column_stack([X[:, 0], figure.bbox.height - X[:, 1]]) * _WIDTH / figure.bbox.width
     height = _WIDTH * figure.bbox.height / figure.bbox.width
