@@ -46,6 +46,9 @@ _EXAMPLES = {
   skzest check model.onnx --against base.sig.npz --max-distance 0.05
   skzest check model.onnx --against base.sig.npz --plan plan.npz --max-distance 0.05 >> summary.md
 """,
+    "nearest": """\
+  skzest nearest suspect.sig.npz --among zoo/*.sig.npz
+""",
     "judge": """\
   skzest judge --owner mine.onnx --unrelated other*.onnx --suspect theirs.onnx --reference images/
 """,
@@ -72,6 +75,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
             commands, "check", "Is a model near a signed one? Exit status 0 if it is, 1 if not."
         )
     )
+    _add_nearest(_command(commands, "nearest", "Which signed models are nearest to others?"))
     _add_judge(_command(commands, "judge", "Were suspects made from the owner's model?"))
     return parser.parse_args(argv)
 
@@ -82,8 +86,8 @@ def _command(commands: argparse._SubParsersAction, name: str, what: str) -> argp
 
 def _texts(name: str, what: str) -> dict[str, Any]:
     """What --help says around the options."""
-    model = "" if name == "plan" else _MODEL
-    data = "" if name in ("sign", "check") else _DATA
+    model = "" if name in ("plan", "nearest") else _MODEL
+    data = "" if name in ("sign", "check", "nearest") else _DATA
     return {
         "description": f"{what}\n\n{model}{data}",
         "epilog": f"examples:\n{_EXAMPLES[name]}",
@@ -123,6 +127,15 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--level", type=_number, default=0.95, help="of the interval (0.95)")
     _add_models(parser)
+
+
+def _add_nearest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("signatures", nargs="+", metavar="FILE", help="as skzest sign writes them")
+    parser.add_argument(
+        "--among", required=True, nargs="+", action="extend", metavar="FILE", help="signatures, too"
+    )
+    parser.add_argument("-n", "--number", type=_count, default=5, metavar="N", help="for each (5)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:

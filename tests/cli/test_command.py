@@ -20,7 +20,7 @@ from skzest.cli import main
 from skzest.cli._signed import SignedModel
 
 ROOT = Path(__file__).parents[2]
-FORMS = ("compare", "plan", "sign", "check", "judge")
+FORMS = ("compare", "plan", "sign", "check", "nearest", "judge")
 
 MODELS = """
 import warnings
@@ -211,6 +211,7 @@ def test_errors_of_every_form_take_one_line_and_status_2(run, form):
         "plan": ["nothing.npy", "-o", "p.npz"],
         "sign": ["shop_models:old", "--plan", "rows.npy", "-o", "s.npz"],
         "check": ["shop_models:old", "--against", "rows.npy", "--max-distance", "1"],
+        "nearest": ["old.sig.npz", "--among", "rows.npy"],
         "judge": [
             *("--owner", "shop_models:old", "--unrelated", "shop_models:other"),
             *("--suspect", "shop_models:new", "--reference", "rows.npy"),
@@ -587,7 +588,7 @@ def test_signatures_among_models_lead_to_check(run):
     assert "damaged.npz was not opened" in told
 
 
-@pytest.mark.parametrize("form", ["sign", "check"])
+@pytest.mark.parametrize("form", ["sign", "check", "nearest"])
 def test_help_explains_data_only_where_it_is_taken(run, form):
     assert "DATA" not in run(form, "--help")[1] and "DATA is" in run("compare", "--help")[1]
 
@@ -666,6 +667,51 @@ def test_folders_of_results_are_checked_first(run, form):
     assert "-o nowhere/x.npz: there is no such folder" in error_of(
         run(form, *asked, "-o", "nowhere/x.npz")
     )
+
+
+# --- nearest ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def signed(folder):
+    """Signatures of four models, one of which lacks a class."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
+        patch.chdir(folder)
+        for name in ("new", "other", "fewer"):
+            sign = ["sign", f"shop_models:{name}", "--plan", "plan.npz", "-o", f"{name}.sig.npz"]
+            assert main(sign) == 0
+    return ["new.sig.npz", "other.sig.npz", "fewer.sig.npz"]
+
+
+def test_nearest_of_signed_models(run, signed):
+    status, out, err = run("nearest", "old.sig.npz", "new.sig.npz", "--among", *signed, "-n", 2)
+    assert (status, err) == (0, "")
+    head, *lines, note = out.splitlines()
+    assert head.split() == ["nearest", "distance"]
+    assert [line.split()[0] for line in lines[::2]] == ["old.sig.npz", "new.sig.npz"]
+    assert lines[2].split()[:3] == ["new.sig.npz", "new.sig.npz", "0"]
+    assert re.fullmatch("among 3 models, digest [0-9a-f]{8}", note)
+
+
+def test_nearest_as_json_are_those_of_compare(run, signed):
+    status, out, _ = run("nearest", "old.sig.npz", "--among", *signed, "--json")
+    found = json.loads(out)
+    assert status == 0 and found["digest"] == SignedModel.load("old.sig.npz").digest
+    (suspect,) = found["suspects"]
+    assert suspect["model"] == "old.sig.npz"
+    near = suspect["nearest"]
+    assert sorted(model["model"] for model in near) == sorted(signed)  # three, although five asked
+    distances = [model["distance"] for model in near]
+    assert distances == sorted(distances) and distances[0] < 0.1 < distances[-1]
+
+
+def test_signatures_under_another_plan_are_named(run, signed):
+    assert run("plan", "rows.npy", "-o", "plan2.npz", "--points", 4)[0] == 0
+    assert run("sign", "shop_models:old", "--plan", "plan2.npz", "-o", "old2.sig.npz")[0] == 0
+    told = error_of(run("nearest", "old.sig.npz", "--among", *signed, "old2.sig.npz"))
+    assert "old2.sig.npz answers other questions" in told and "under one plan" in told
+    assert run("sign", "shop_models:old", "--plan", "plan.npz", "-o", "old2.sig.npz")[0] == 0
+    assert run("nearest", "old.sig.npz", "--among", *signed, "old2.sig.npz")[0] == 0
 
 
 # --- judge -----------------------------------------------------------------------------------
