@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 
 import numpy as np
@@ -94,7 +94,17 @@ def parts_of_digits():
     return [(X[rows] / 16, y[rows]) for rows in np.split(order, [500, 1000])]
 
 
-def family(n_strangers, n_reps):
+@dataclass(frozen=True)
+class Size:
+    """Numbers of strangers, of kinds of learners, of a thief's queries, of candidates a kind."""
+
+    strangers: int = 120
+    learners: int = len(LEARNERS)
+    queries: int = 600
+    each: int = 600
+
+
+def family(size):
     """Yield (member, model)."""
     (A, a), (B, b), (P, _) = parts_of_digits()
     rng = np.random.default_rng(1)
@@ -103,30 +113,26 @@ def family(n_strangers, n_reps):
         yield Member("owner", i, OWNERS[i]), owner
     both, labels = np.concatenate([A, B]), np.concatenate([a, b])
     names = list(LEARNERS)
-    for i in range(n_strangers):
+    for i in range(size.strangers):
         # Those of the owner's recipe, and others; on half of all data each.
         name = ("network", *names)[i % (len(names) + 1)]
         rows = rng.permutation(len(both))[:500] if i % 2 else rng.permutation(500)[:450]
-        yield (
-            Member("stranger", -1, name),
-            _fitted(LEARNERS[name], both[rows], labels[rows], 100 + i),
-        )
+        model = _fitted(LEARNERS[name], both[rows], labels[rows], 100 + i)
+        yield Member("stranger", -1, name), model
     for i, owner in enumerate(owners):
-        sources = [("rehearsed", P, 1), ("thief", B, n_reps), ("rehearsed on own data", A, 1)]
-        for role, X, n in sources:
+        for role, X in (("rehearsed", P), ("thief", B), ("rehearsed on own data", A)):
             answers = ANSWERS[:1] if "own data" in role else ANSWERS
-            for learner, inputs, answer in product(LEARNERS, INPUTS, answers):
+            for learner, inputs, answer in product(names[: size.learners], INPUTS, answers):
                 how = {"learners": LEARNERS[learner], "inputs": [inputs], "answers": [answer]}
-                seed = int(rng.integers(2**31))
-                for made in rehearse(owner, X, n_copies=n, n_queries=600, random_state=seed, **how):
-                    yield Member(role, i, learner, inputs, answer), made
+                how |= {"n_queries": size.queries, "random_state": int(rng.integers(2**31))}
+                [made] = rehearse(owner, X, n_copies=1, **how)
+                yield Member(role, i, learner, inputs, answer), made
         if OWNERS[i] == "forest":
             continue
         for change in WEIGHTS:
             for role, seed in (("rehearsed", 10), ("thief", 20)):
-                for made in rehearse_weights(
-                    owner, changes=[change], n_copies=3, random_state=seed
-                ):
+                how = {"changes": [change], "n_copies": 3, "random_state": seed}
+                for made in rehearse_weights(owner, **how):
                     yield Member(role, i, OWNERS[i], change, "weights"), made
         if "network" in OWNERS[i]:
             for seed in range(3):
@@ -152,26 +158,25 @@ def _tuned(owner, X, y, seed):
 
 def _pool(owners, P, n_each):
     """Candidates of every kind; those at the boundary for each owner."""
-    shared = candidate_questions(
-        P, n_candidates=4 * n_each, kinds=("plain", "masked", "mixed", "noise")
-    )
+    kinds = ("plain", "masked", "mixed", "noise")
+    shared = candidate_questions(P, n_candidates=4 * n_each, kinds=kinds)
     points, kinds, owner_of = [shared.points], [shared.kinds], [np.full(len(shared), -1)]
     for i, owner in enumerate(owners):
-        near = candidate_questions(
-            P, owner, n_candidates=n_each, kinds=("boundary",), random_state=i
-        )
+        how = {"kinds": ("boundary",), "n_candidates": n_each, "random_state": i}
+        near = candidate_questions(P, owner, **how)
         points.append(near.points)
         kinds.append(near.kinds)
         owner_of.append(np.full(len(near), i))
     return np.concatenate(points), np.concatenate(kinds), np.concatenate(owner_of)
 
 
-def thieves(folder, *, n_strangers=120, n_reps=1, n_each=600):
+def thieves(folder, size):
     """The answers of the family, from the folder if they are there."""
-    path = folder / "rehearsal" / f"digits_{n_strangers}_{n_reps}_{n_each}.npz"
+    sizes = "_".join(map(str, astuple(size)))
+    path = folder / "rehearsal" / f"digits_{sizes}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        took = seconds(lambda: np.savez(path, **_answers(n_strangers, n_reps, n_each)))
+        took = seconds(lambda: np.savez(path, **_answers(size)))
         print(f"family trained and asked in {took:.0f} s", flush=True)
     with np.load(path) as file:
         data = {name: file[name] for name in file.files}
@@ -179,13 +184,13 @@ def thieves(folder, *, n_strangers=120, n_reps=1, n_each=600):
     return Thieves(members, **data)
 
 
-def _answers(n_strangers, n_reps, n_each):
+def _answers(size):
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", message="Got `batch_size` less")
     _, _, (P, p) = parts_of_digits()
     members, labels, shares, accuracy, questions = [], [], [], [], None
     batch, owners = [], []
-    for member, model in family(n_strangers, n_reps):
+    for member, model in family(size):
         members.append([member.role, member.owner, member.learner, member.inputs, member.answer])
         accuracy.append(np.mean(model.predict(P) == p))
         batch.append(model)
@@ -193,9 +198,10 @@ def _answers(n_strangers, n_reps, n_each):
             owners.append(model)
             if len(owners) < len(OWNERS):
                 continue
-            questions, kinds, owner_of = _pool(owners, P, n_each)
+            questions, kinds, owner_of = _pool(owners, P, size.each)
         for one in batch:
-            labels.append(ask_points([one], questions, response="label").labels[0].astype(np.uint8))
+            said = ask_points([one], questions, response="label", n_classes=10)
+            labels.append(said.labels[0].astype(np.uint8))
             shares.append(_shares(one, questions))
         batch = []
     return {
@@ -206,6 +212,8 @@ def _answers(n_strangers, n_reps, n_each):
 
 
 def _shares(model, questions):
-    if hasattr(model, "predict_proba"):
-        return model.predict_proba(questions).astype(np.float16)
-    return np.full((len(questions), 10), np.nan, dtype=np.float16)
+    """Probabilities of all ten classes, or NaN."""
+    if not hasattr(model, "predict_proba"):
+        return np.full((len(questions), 10), np.nan, dtype=np.float16)
+    said = ask_points([model], questions, response="predict_proba", n_classes=10)
+    return np.nan_to_num(said.values[0]).astype(np.float16)

@@ -29,12 +29,13 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks._common import show, write_table
-from benchmarks.decisions._thieves import INPUTS, LEARNERS, OWNERS, thieves
+from benchmarks.decisions._thieves import INPUTS, LEARNERS, OWNERS, Size, thieves
 from skzest.rehearsal import discriminate
 
 TAKES = "20 min"
 NEEDS = ""
-QUICK = {"repeats": 1, "strangers": 30, "each": 60}
+QUICK = {"repeats": 1, "only": "default"}
+SMALL = Size(strangers=60, learners=1, queries=60, each=40)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,12 @@ def distances(t, owner, setup, rng, suspects, without=lambda member: False):
     known = np.concatenate([np.ones((1, A.shape[1])), A[rows]])
     chosen, weights = SCORES[setup.score](known, np.append(True, is_copy), setup.questions)
     d = -A[:, chosen] @ weights
-    of_others = np.concatenate([t.of(role="thief", owner=of, answer="label") for of in others[2:]])
+    of_others = [
+        i
+        for of in others[2:]
+        for i in t.of(role="thief", owner=of)
+        if t.members[i].answer in ("label", "soft")
+    ]
     return tuple(d[[i for i in which if can_answer[i]]] for which in (suspects, unseen, of_others))
 
 
@@ -236,13 +242,11 @@ def variants():
 
 def add_options(parser):
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--strangers", type=int, default=120)
-    parser.add_argument("--each", type=int, default=600, help="candidates of each kind")
     parser.add_argument("--only", help="rows of one change")
 
 
 def main(args):
-    t = thieves(args.cache, n_strangers=args.strangers, n_each=args.each)
+    t = thieves(args.cache, SMALL if args.quick else Size())
     rows, ways = [], []
     for name, value, setup in variants():
         if args.only and name not in ("default", args.only):

@@ -18,6 +18,8 @@ __all__ = ["Candidates", "candidate_questions"]
 
 KINDS = ("plain", "masked", "mixed", "noise", "boundary")
 _MOVED = ("mixed", "noise", "boundary")
+# Points that masked copies are made of: cutting a photograph takes a good part of a second.
+_MOST_CUT = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,11 +50,11 @@ def candidate_questions(
     owner: object | None = None,
     *,
     kinds: Sequence[str] | None = None,
-    n_candidates: int = 4000,
+    n_candidates: int = 10_000,
     masker: BaseMasker | str = "auto",
     random_state: int = 0,
 ) -> Candidates:
-    """Points that models of one task may answer in different ways.
+    """Points that models of one task may answer in different ways, to choose questions from.
 
     Parameters
     ----------
@@ -64,9 +66,9 @@ def candidate_questions(
         Points of `X`; masked copies of them, in which about half of the parts are hidden;
         mixtures of two points; uniform noise; points on both sides of the owner's decision
         boundary. None is all of them for arrays, and the first two for texts and frames.
-    n_candidates : int, default=4000
-        Number of candidates, in equal shares of each kind. Plain points are not repeated; if
-        there are too few of them, the other kinds fill up.
+    n_candidates : int, default=10_000
+        Number of candidates, in equal shares of each kind: the more, the better the best of them
+        are. Plain points are not repeated; if there are too few of them, the other kinds fill up.
     masker : masker or "auto", default="auto"
         Cuts points into parts; "auto" chooses by the kind of `X`.
     random_state : int, default=0
@@ -146,11 +148,12 @@ def _masked(points: Points, n: int, masker: BaseMasker | str, rng: np.random.Gen
     masker = masker_for(points) if isinstance(masker, str) else masker
     masker.fit(points)
     container = masker.check_reference(points)
+    some = rng.permutation(len(points))[: min(n, _MOST_CUT)]
     copies = []
-    for index in rng.integers(len(points), size=n):
+    for index, each in zip(some, np.array_split(np.arange(n), len(some))):
         point = masker.point(container, int(index))
         parts = masker.cut(point)
-        mask = rng.random((1, int(parts.max()) + 1)) < 0.5
+        masks = rng.random((len(each), int(parts.max()) + 1)) < 0.5
         fill = masker.fill_for(point, parts)
-        copies.append(masker.render(point, parts.astype(np.int64), fill, mask))
+        copies.append(masker.render(point, parts.astype(np.int64), fill, masks))
     return concatenate(copies)

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
 
 from .._points import Points, take
 from .._validation import check_choice, check_models, check_whole, counted
+from ..asking import queries_of
 from ..baselines import Scores, ask_points, plan_of_points
-from ..queries import Query
+from ..exceptions import QueryError
+from ..queries import Query, as_query
 from ..store import AnswerStore
 from ._candidates import Candidates
 from ._discriminant import Discriminant, discriminate
@@ -175,6 +178,8 @@ def ask_pool(
 
     Raises
     ------
+    TypeError, sklearn.exceptions.NotFittedError
+        If a model cannot be asked; the message names its role.
     ValueError
         If there are fewer than 2 copies or unrelated models, the owner itself is among them, a
         model has none of the owner's classes, or all copies agree with the owner everywhere.
@@ -195,11 +200,24 @@ def ask_pool(
                     "Leave it out."
                 )
     points = candidates.points if isinstance(candidates, Candidates) else candidates
-    models = [owner, *zoos["copies"], *zoos["foreign"], *zoos["unrelated"]]
     response = _RESPONSES[answers]
-    scores = ask_points(models, points, response=response, adapter=adapter, cache=cache)
+    queries = []
+    for name, zoo in {"owner": [owner], **zoos}.items():
+        queries += _queries(zoo, name, response, adapter)
+    scores = ask_points(queries, points, response=response, cache=cache)
     roles = np.repeat(["copy", "foreign", "unrelated"], [len(zoo) for zoo in zoos.values()])
     return _pool(scores, points, roles)
+
+
+def _queries(
+    zoo: list, name: str, response: str, adapter: str | Callable[[object], Query]
+) -> list[Query]:
+    """The queries of models, which errors call by their role."""
+    make = as_query if isinstance(adapter, str) else adapter
+    try:
+        return queries_of(zoo, response, make)[0]
+    except (NotFittedError, TypeError, QueryError) as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _pool(scores: Scores, points: Points, roles: np.ndarray) -> PoolAnswers:

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeClassifier
 
 from skzest import (
@@ -255,6 +256,13 @@ def test_what_is_refused(change, match):
     given = {"copies": COPIES, "unrelated": UNRELATED, "n_questions": 3}
     with pytest.raises(ValueError, match=match):
         choose_questions(OWNER, POINTS, **given | change)
+
+
+def test_a_model_that_cannot_be_asked_is_named_by_its_role():
+    with pytest.raises(NotFittedError, match=r"unrelated: models\[1\] \(DecisionTreeClassifier\)"):
+        ask_pool(OWNER, POINTS, copies=COPIES, unrelated=[UNRELATED[0], DecisionTreeClassifier()])
+    with pytest.raises(TypeError, match=r"copies: models\[0\] \(int\)"):
+        ask_pool(OWNER, POINTS, copies=[3, 4], unrelated=UNRELATED)
 
 
 def test_models_that_may_not_be_left_out(pool):
