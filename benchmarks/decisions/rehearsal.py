@@ -32,8 +32,8 @@ from benchmarks._common import show, write_table
 from benchmarks.decisions._thieves import INPUTS, LEARNERS, OWNERS, Size, thieves
 from skzest.rehearsal import discriminate
 
-TAKES = "20 min"
-NEEDS = ""
+TAKES = "10 min"
+NEEDS = "no data"
 QUICK = {"repeats": 1, "only": "default"}
 SMALL = Size(strangers=60, learners=1, queries=60, each=40)
 

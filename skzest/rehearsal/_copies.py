@@ -37,7 +37,7 @@ def rehearse(
     learners: Learner | Sequence[Learner] | None = None,
     inputs: Sequence[str] | None = None,
     answers: Sequence[str] | None = None,
-    n_copies: int = 12,
+    n_copies: int = 24,
     n_queries: int | None = None,
     random_state: int = 0,
     n_jobs: int | None = None,
@@ -67,7 +67,7 @@ def rehearse(
         A classifier that cannot learn probabilities is given every class of a point with its
         probability as weight, or several drawn labels. None is all of them, or ``("label",)`` for
         an owner that only answers with labels.
-    n_copies : int, default=12
+    n_copies : int, default=24
         Number of copies. Learners, inputs and answers are each used equally often, up to one.
     n_queries : int, default=None
         Number of questions to the owner for each copy; None is ``len(X)``.

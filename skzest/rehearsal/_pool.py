@@ -252,7 +252,7 @@ def _check_counts(n_copies: int, n_unrelated: int) -> None:
 
 
 _REMEDY = {
-    "copies": "Make more with rehearse(owner, X, n_copies=12).",
+    "copies": "Make more with rehearse().",
     "unrelated": "Train more models of the same task, from other seeds or other data.",
 }
 

@@ -192,7 +192,8 @@ def _check_fields(
 
 def has_classes(scores: Scores, classes: np.ndarray) -> np.ndarray:
     """Which models have any of these classes, shape (n_models,)."""
-    columns = np.isin(scores.classes.astype(str), classes.astype(str))
+    known = set(classes.tolist())
+    columns = [label in known for label in scores.classes.tolist()]
     return np.any(~np.isnan(scores.values[:, 0, columns]), axis=1)
 
 
@@ -201,10 +202,10 @@ def agreement_with(owner_scores: np.ndarray, classes: np.ndarray, scores: Scores
 
     The probability that both have in common; with labels, whether they are equal.
     """
-    position = {str(label): i for i, label in enumerate(classes.tolist())}
+    position = {label: i for i, label in enumerate(classes.tolist())}
     agreement = np.zeros(scores.values.shape[:2])
     for column, label in enumerate(scores.classes.tolist()):
-        if str(label) in position:
-            owned = owner_scores[:, position[str(label)]]
+        if label in position:
+            owned = owner_scores[:, position[label]]
             agreement += np.fmin(np.nan_to_num(scores.values[:, :, column]), owned)
     return agreement

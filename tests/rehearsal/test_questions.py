@@ -134,6 +134,12 @@ def test_classes_are_matched_by_name():
     assert distances[0] == owners and np.isnan(distances[1])
 
 
+def test_labels_of_another_dtype_are_the_same_labels(pool):
+    owner = says(0, 0, 0, 1, 1, 1, classes=(0.0, 1.0))
+    questions = pool.questions(3)
+    np.testing.assert_array_equal(questions.distances([owner]), questions.distances([OWNER]))
+
+
 def test_each_suspect_is_asked_only_the_chosen_questions(pool, store):
     n_asked = []
 
