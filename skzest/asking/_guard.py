@@ -25,6 +25,8 @@ __all__ = ["OF_BATCH", "Respondent", "Witness", "guarded_scores", "own", "roundi
 # A model whose answers move by more than this share of their range with the rest of the batch is
 # warned of.
 OF_BATCH = 2e-2
+# What models of fixed size are often exported for.
+_USUAL_SIZES = (1, 2, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 256)
 _FLOAT32 = float(np.finfo(np.float32).eps)
 
 
@@ -204,7 +206,10 @@ def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Arra
                 return guarded_scores(asked, copies, n_rows)
             except Exception:
                 asked.takes_fewer = True  # the error had another cause
-        raise _named(error, asked, n_rows) from error.__cause__
+        named = _named(error, asked, n_rows)
+        if named is error and asked.n_columns is None and hasattr(error, "add_note"):
+            _advise_on_size(error, asked, copies, n_rows)
+        raise named from error.__cause__
     if asked.n_columns is not None and scores.shape[1] != asked.n_columns:
         raise QueryError(
             f"{asked.name} gave {scores.shape[1]} columns of scores for {n_rows} copies, and "
@@ -239,6 +244,21 @@ def _given(asked: Respondent, copies: Points, n_rows: int) -> tuple[Points, int]
     if isinstance(copies, np.ndarray):
         copies.flags.writeable = False
     return copies, n_rows
+
+
+def _advise_on_size(error: Exception, asked: Respondent, copies: Points, n_rows: int) -> None:
+    """Note the size of a batch that the model does take, if it is among the usual ones."""
+    for size in _USUAL_SIZES:
+        many = _points.take(copies, np.arange(size) % n_rows)
+        try:
+            raw_scores(asked.query, many, asked.output, size)
+        except Exception:
+            continue
+        error.add_note(
+            f"It does answer {size} copies at a time. If it takes batches of one size only, pass "
+            f"batch_size={size}."
+        )
+        return
 
 
 def own(copies: Points) -> Points:

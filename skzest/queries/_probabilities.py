@@ -12,7 +12,7 @@ from array_api_compat import device as device_of
 from ..exceptions import QueryError
 from ._base import Array
 
-__all__ = ["are_probabilities", "fault_of", "may_be_sigmoids", "normalised"]
+__all__ = ["are_log_odds", "are_probabilities", "fault_of", "may_be_sigmoids", "normalised"]
 
 # Rows this close to a sum of 1 are taken as they are; the others are divided by their sum.
 _EXACT = 1e-3
@@ -21,6 +21,9 @@ _HALF_PRECISION = 1e-2
 # Rounding to two digits, and quantised outputs of 8 bits, leave whole multiples of a step.
 _STEPS = (100, 255, 256)
 _NEGATIVE = 1e-6
+# So many logits are hardly all between 0 and 1 by chance.
+_SEVERAL = 16
+_SPREAD = 0.5
 
 
 def are_probabilities(scores: Array) -> bool:
@@ -37,12 +40,19 @@ def are_probabilities(scores: Array) -> bool:
 
 
 def may_be_sigmoids(scores: Array) -> bool:
-    """Whether two opposite columns hold log-odds between 0 and 1 only, as sigmoids would be."""
+    """Whether log-odds, or the scores of several classes, are all between 0 and 1."""
     xp = array_namespace(scores)
-    if scores.shape[1] != 2 or not bool(xp.all(scores[:, 0] == -scores[:, 1])):
-        return False
-    odds = 2.0 * scores[:, 1]
-    return bool(xp.all((odds >= 0) & (odds <= 1))) and bool(xp.any(odds > 0))
+    if are_log_odds(scores):
+        scores = 2.0 * scores[:, 1]
+    elif scores.shape[0] * scores.shape[1] < _SEVERAL or not _spread(xp, scores) > _SPREAD:
+        return False  # logits of an untrained network are all small, too
+    is_inside = (scores > 0) & (scores < 1)
+    return bool(xp.all((scores >= 0) & (scores <= 1))) and bool(xp.any(is_inside))
+
+
+def are_log_odds(scores: Array) -> bool:
+    """Whether scores are one column of log-odds, written as two opposite ones."""
+    return scores.shape[1] == 2 and bool((scores[:, 0] == -scores[:, 1]).all())
 
 
 def normalised(scores: Array) -> Array:
@@ -86,6 +96,10 @@ def _fault(xp: ModuleType, scores: Array, total: Array) -> str | None:
         return f"row {row} is all zeros"
     least = float(xp.min(scores[row]))
     return f"row {row} sums to {float(total[row]):.6g} and its smallest value is {least:.6g}"
+
+
+def _spread(xp: ModuleType, scores: Array) -> float:
+    return float(xp.max(scores) - xp.min(scores))
 
 
 def _sums(xp: ModuleType, scores: Array) -> Array:

@@ -17,7 +17,7 @@ from array_api_compat import device as device_of
 from .._validation import check_choice, listed
 from ..exceptions import QueryError
 from ._base import Array, Inputs, Query
-from ._probabilities import are_probabilities, fault_of, may_be_sigmoids, normalised
+from ._probabilities import are_log_odds, are_probabilities, fault_of, may_be_sigmoids, normalised
 from ._scores import raw_scores
 
 __all__ = [
@@ -260,10 +260,13 @@ def first_look(
             )
         return "predict_proba"
     elif output == "logits" and response != "label" and may_be_sigmoids(scores):
+        kind = "scores"
+        remedy = "return what goes into it, which for a probability p is log(p / (1 - p))"
+        if are_log_odds(scores):
+            kind, remedy = "log-odds", f"use {query.saying('predict_proba')}"
         warnings.warn(
-            f"{name or repr(query)} was asked for logits, and all log-odds that it gave are "
-            "between 0 and 1, as probabilities are. If it ends in a sigmoid, use "
-            f"{query.saying('predict_proba')}.",
+            f"{name or repr(query)} was asked for logits, and all {kind} that it gave are between "
+            f"0 and 1, as probabilities are. If it ends in a sigmoid, {remedy}.",
             UserWarning,
             stacklevel=2,
         )

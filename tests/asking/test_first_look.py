@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Questions asked again: models that change in the middle of a run, and models that do not."""
 
+import re
+import sys
 import warnings
 from functools import partial
 
@@ -243,6 +245,22 @@ def test_a_model_that_takes_one_batch_size_gets_it(n_samples):
     S = lime.fit_transform([CallableQuery(strict, output="logits")])
     assert 8 in sizes
     assert_allclose(S, lime.fit_transform([CallableQuery(right, output="logits")]), atol=1e-12)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="notes on errors came with Python 3.11")
+@pytest.mark.parametrize("batch_size", ["auto", 64, 10])
+def test_a_model_that_takes_one_batch_size_says_which_and_the_advice_works(batch_size):
+    def strict(batch):
+        if len(batch) != 16:
+            raise RuntimeError(f"Got: {len(batch)} Expected: 16")
+        return right(batch)
+
+    query = CallableQuery(strict, output="logits")
+    with pytest.raises(RuntimeError, match="Expected: 16") as said:
+        _lime(batch_size=batch_size).fit_transform([query])
+    (advised,) = re.findall(r"pass batch_size=(\d+)", " ".join(said.value.__notes__))
+    S = _lime(batch_size=int(advised)).fit_transform([query])
+    assert_allclose(S, _lime().fit_transform([CallableQuery(right, output="logits")]), atol=1e-12)
 
 
 def test_an_error_that_has_nothing_to_do_with_the_size_is_reported_as_it_is():

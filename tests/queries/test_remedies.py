@@ -264,3 +264,22 @@ def test_a_sigmoid_that_is_not_a_layer():
         assert distance([plain, TorchQuery(sigmoid, classes=["no", "yes"])]) > 0.001
     mended = TorchQuery(sigmoid, output="predict_proba", classes=["no", "yes"])
     assert distance([plain, mended], clip=1e-30) < 1e-9
+
+
+def test_sigmoids_of_several_classes_that_are_no_layer():
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            torch.manual_seed(0)
+            self.linear, self.function = torch.nn.Linear(4, 3).double(), function
+
+        def forward(self, x):
+            return self.function(5 * self.linear(x))
+
+    plain = TorchQuery(Net(torch.clone).eval())
+    with pytest.warns(UserWarning, match=r"all scores .* 0 and 1, .* log\(p / \(1 - p\)\)"):
+        assert distance([plain, TorchQuery(Net(torch.sigmoid).eval())]) > 0.001
+    mended = TorchQuery(Net(lambda z: torch.logit(torch.sigmoid(z))).eval())
+    assert distance([plain, mended]) < 1e-9
