@@ -30,6 +30,7 @@ __all__ = [
     "redraw_masks",
     "relative_from_sums",
     "render_copies",
+    "rendered_batches",
 ]
 
 
@@ -46,6 +47,15 @@ def render_copies(plan, n, space=None, count=None):
     masks = plan.masks[n] if count is None else plan.masks[n][:count]
     copies = plan.masker.render(plan.point(n), plan.parts[n].astype(int), plan.fills[n], masks)
     return copies if space is None else space.asarray(copies)
+
+
+def rendered_batches(plan, space, rows):
+    """All masked copies of a plan, batch by batch, as models are asked about them."""
+    from skzest.asking import _batches
+
+    render = _batches.Renderer(plan, space)
+    for batch in _batches.batches_of(_batches.whole_points(plan.n_questions), rows):
+        yield render(batch)
 
 
 def auto_rows(plan, space) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ResNet-18 for images of 224 x 224 (He et al., 2016, table 1), with random weights: for timings."""
+"""ResNet-18 for images of 224 x 224 (He et al., 2016, table 1), with random weights for timings."""
 
 from __future__ import annotations
 

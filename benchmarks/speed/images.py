@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks._cifar import MEAN, STD, photographs, randomize_norms
-from benchmarks._inside import auto_rows, render_copies
+from benchmarks._inside import auto_rows, rendered_batches
 from benchmarks.speed import _timing
 from benchmarks.speed._timing import as_query, bare, describe, ready_inputs, seconds, transformer
 from benchmarks.speed.growth import Small
@@ -92,9 +92,8 @@ def table_copies(args):
 
     def make(prepare):
         with query.session():
-            for n in range(len(plan)):
-                for start in range(0, plan.n_queries // len(plan), rows):
-                    prepare(render_copies(plan, n, query.space, slice(start, start + rows)))
+            for copies in rendered_batches(plan, query.space, rows):
+                prepare(copies)
 
     print(f"\ncopies of {args.size} x {args.size}, {rows} a batch, microseconds a copy")
     for n_threads in range(1, args.threads + 1):

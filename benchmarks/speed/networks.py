@@ -4,6 +4,10 @@
 - ``forward``: ResNet-20 on 32 x 32 images: the plain eager forward pass over prepared inputs, the
   rewritten network, signatures of one network and of a zoo. Bare passes run at the fastest of
   several batch sizes, signatures with ``batch_size="auto"``. Median ratios.
+- ``floor``: the convolutions of that forward pass alone, called one after another on inputs of
+  their shapes, and how many operations a second they make beside a product of large matrices.
+- ``precision``: the same network in bfloat16 and float16: time, and the distance to itself in
+  float32 beside the distance to ResNet-32.
 - ``stages``: where the time of a signature goes, with each stage measured on its own.
 
 Everything is measured in turn within one run, so that other load on the machine affects all rows
@@ -17,6 +21,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from benchmarks._cifar import images, network
 from benchmarks._inside import forget_plans, render_copies
@@ -30,10 +35,11 @@ from benchmarks.speed._timing import (
     seconds,
     transformer,
 )
+from skzest import zest_distances
 
 TAKES = "5 min"
 NEEDS = "torch; --data with trained networks (else random weights, which cost the same)"
-QUICK = {"points": 1, "masks": 16, "repeats": 1, "tables": ["stages"]}
+QUICK = {"points": 1, "masks": 16, "repeats": 1, "tables": ["stages", "floor"]}
 
 
 def table_forward(args):
@@ -111,7 +117,70 @@ def table_stages(args):
     print(f"{'together':<32}{whole:>9.3f} s")
 
 
-TABLES = {"forward": table_forward, "stages": table_stages}
+def table_floor(args):
+    """Convolutions alone: no rewriting of the rest can make the forward pass faster than these."""
+    net = network(args.data, 20)
+    x = torch.randn(64, 3, 32, 32)
+    calls = []
+
+    def note(conv, inputs, output):
+        x = inputs[0].contiguous(memory_format=torch.channels_last)
+        weight = conv.weight.detach().contiguous(memory_format=torch.channels_last)
+        operations = 2 * output.numel() * conv.weight[0].numel()
+        calls.append((operations, partial(F.conv2d, x, weight, None, conv.stride, conv.padding)))
+
+    for part in net.modules():
+        if isinstance(part, torch.nn.Conv2d):
+            part.register_forward_hook(note)
+    with torch.inference_mode():
+        net(x)
+        plain = network(args.data, 20)
+        a = torch.randn(1024, 1024)
+        ways = {
+            "plain eager forward": partial(plain, x),
+            "convolutions alone": lambda: [call() for _, call in calls],
+            "matrix product, 1024": partial(torch.matmul, a, a),
+        }
+        took = {name: [] for name in ways}
+        for _ in range(4 * args.repeats):
+            for name, way in ways.items():
+                took[name].append(seconds(way, args))
+    operations = [sum(n for n, _ in calls)] * 2 + [2 * 1024**3]
+    print(f"\n64 images, {describe(args)}")
+    for (name, values), n in zip(took.items(), operations, strict=True):
+        best = min(values)
+        share = f"{best / min(took['plain eager forward']):>9.3f}" if n == operations[0] else ""
+        print(f"{name:<28}{1e3 * best:>9.2f} ms{n / best / 1e9:>9.1f} GFLOP/s{share}", flush=True)
+
+
+def table_precision(args):
+    reference, _ = images(args.data, 512)
+    net, other = network(args.data, 20), network(args.data, 32)
+    ways = {"float32": {}, "autocast bfloat16": {"autocast": "bfloat16"}}
+    ways |= {f"dtype {name}": {"dtype": name} for name in ("bfloat16", "float16")}
+    queries = {name: as_query(net, args, **params) for name, params in ways.items()}
+    queries["ResNet-32, float32"] = as_query(other, args)
+    lime = transformer(reference, args, n_classes=10).fit([queries["float32"]])
+    S, took = {}, {name: [] for name in queries}
+    for _ in range(args.repeats):
+        for name, query in queries.items():
+            took[name].append(
+                seconds(lambda n=name, q=query: S.update({n: lime.transform([q])}), args)
+            )
+    print(f"\n{args.points} points x {args.masks} masks, {describe(args)}")
+    print(f"{'':<24}{'seconds':>9}{'/ float32':>11}{'distance to float32':>21}")
+    for name, values in took.items():
+        ratio = np.median(np.array(values) / took["float32"])
+        distance = zest_distances(S["float32"], S[name])[0, 0]
+        print(f"{name:<24}{np.median(values):>9.2f}{ratio:>11.3f}{distance:>21.2e}", flush=True)
+
+
+TABLES = {
+    "forward": table_forward,
+    "stages": table_stages,
+    "floor": table_floor,
+    "precision": table_precision,
+}
 
 
 def add_options(parser):
