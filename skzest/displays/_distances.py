@@ -314,7 +314,7 @@ class ZestDistanceDisplay:
         """Draw the heat map, the dendrogram above it, and the strip of groups between them.
 
         With more than about 450 models only one model of each cluster has a label, see
-        :meth:`ZooMapDisplay.plot`.
+        :meth:`skzest.ZooMapDisplay.plot`.
 
         Parameters
         ----------

@@ -27,6 +27,10 @@ UNDEFINED: dict[str, Any] = {
     "linewidth": 0.0,
 }
 
+# Of more groups only the first have a style of their own and an entry in the legend.
+MOST_LISTED = 42
+OTHERS: dict[str, Any] = {"facecolor": "0.8", "edgecolor": "white", "linewidth": 0.0}
+
 # Lengths in inches unless noted, fonts in points.
 CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
@@ -231,13 +235,16 @@ def draw_groups(ax, groups, order, bottom):
     inset.axis("off")
     known = [group for group in dict.fromkeys(groups) if not is_missing(group)]
     styles = {group: _group_style(k) for k, group in enumerate(known)}
+    styles |= dict.fromkeys(known[MOST_LISTED:], OTHERS)
     start = 0
     for group, run in itertools.groupby(groups[order]):
         n = len(list(run))
         if not is_missing(group):
             inset.add_patch(Rectangle((start - 0.5, 0), n, 1, **styles[group]))
         start += n
-    handles = [Patch(label=plain(group), **styles[group]) for group in known]
+    handles = [Patch(label=plain(group), **styles[group]) for group in known[:MOST_LISTED]]
+    if len(known) > MOST_LISTED:
+        handles.append(Patch(label=f"{len(known) - MOST_LISTED:,} other groups", **OTHERS))
     return inset, handles
 
 

@@ -66,8 +66,10 @@
   }
 
   function showRow(model) {
-    search.value = "";
-    search.dispatchEvent(new Event("input"));
+    if (search?.value) {
+      search.value = "";
+      search.dispatchEvent(new Event("input"));
+    }
     for (const row of rows) row.classList.remove("here");
     rows[model].classList.add("here");
     rows[model].tabIndex = -1;
@@ -185,6 +187,6 @@
   }
 
   makeSortable();
-  makeSearchable();
+  if (rows.length > 10) makeSearchable();
   if (points.length) makeMapReadable();
 })();

@@ -342,6 +342,15 @@ def test_of_many_models_one_of_each_cluster_is_labelled():
     assert {*np.diff(unordered.ax_.get_yticks())} == {5}
 
 
+def test_groups_beyond_the_legend_share_an_entry():
+    D, _ = zoo(60)
+    display = ZestDistanceDisplay.from_distances(D, groups=range(60))
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts == [*map(str, range(42)), "18 other groups"]
+    colors = [patch.get_facecolor() for patch in display.groups_ax_.patches]
+    assert colors.count(display.legend_.get_patches()[-1].get_facecolor()) == 18
+
+
 @pytest.mark.parametrize("first", [[0, 1, 500, 2, 998], []])
 def test_labels_of_representatives_keep_apart(first):
     at, font, room = labelled_rows(1000, 0.6, first)
