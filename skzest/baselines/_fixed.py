@@ -28,11 +28,11 @@ class SetAnswers(NamedTuple):
     distances : dict of str to ndarray of shape (n_models,)
         To the owner's model, by name.
     labels : ndarray of shape (n_models, n_questions) or None
-        The predicted classes.
+        The predicted classes; None where the questions depend on the owner.
     """
 
     distances: dict[str, np.ndarray]
-    labels: np.ndarray | None = None
+    labels: np.ndarray | None
 
 
 class AskedSet:
@@ -46,13 +46,21 @@ class AskedSet:
         The questions.
     compare : dict of str to callable
         By the name of a distance, how it is computed from scores.
+    kind : {"copies", "points"} or None, default=None
+        What the questions are, unless they depend on the owner.
     cache : path or AnswerStore, default=None
         Where answers are kept.
     """
 
     def __init__(
-        self, owner: object, plan: QueryPlan, compare: Mapping[str, Compare], cache: Cache = None
+        self,
+        owner: object,
+        plan: QueryPlan,
+        compare: Mapping[str, Compare],
+        kind: str | None = None,
+        cache: Cache = None,
     ):
+        self.kind = kind
         self._owner, self._compare, self._cache = (
             ask_copies([owner], plan, cache=cache),
             compare,
@@ -73,6 +81,7 @@ class WeightSet:
     """Distances of weights, for which nothing is asked; NaN for another architecture."""
 
     n_questions = 0
+    kind = None
 
     def __init__(self, owner: object, name: str):
         weight_distances([owner, owner])  # refuses an owner without weights
@@ -80,7 +89,8 @@ class WeightSet:
 
     def ask(self, models: Sequence[object]) -> SetAnswers:
         """Compare the weights of models with the owner's."""
-        return SetAnswers({self._name: np.array([self._distance(model) for model in models])})
+        found = np.array([self._distance(model) for model in models])
+        return SetAnswers({self._name: found}, None)
 
     def _distance(self, model: object) -> float:
         try:
@@ -108,11 +118,15 @@ class FixedQuestions:
     def __repr__(self) -> str:
         return f"<FixedQuestions for {', '.join(self.names)}: {self.n_questions} for each model>"
 
-    def ask(self, models: Sequence[object]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """The distances, and the labels that the models gave to each set of questions."""
+    def ask(self, models: Sequence[object]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The distances, and the labels given to ``"copies"`` and ``"points"``, if asked."""
         answers = [one.ask(models) for one in self._sets]
         found = {name: d for one in answers for name, d in one.distances.items()}
-        labels = [one.labels for one in answers if one.labels is not None]
+        labels = {
+            one.kind: answer.labels
+            for one, answer in zip(self._sets, answers)
+            if one.kind is not None and answer.labels is not None
+        }
         return np.stack([found[name] for name in self.names], axis=1), labels
 
     def distances(self, models: Sequence[object]) -> np.ndarray:

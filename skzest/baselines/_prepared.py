@@ -95,14 +95,14 @@ def prepare_questions(
     if ZEST in names or any(b.asks == "copies" for b in chosen):
         compare: dict[str, Compare] = {b.name: b.function for b in chosen if b.asks == "copies"}
         compare |= {ZEST: partial(zest_of_scores, plan=plan)} if ZEST in names else {}
-        sets.append(AskedSet(owner, plan, compare, cache))
+        sets.append(AskedSet(owner, plan, compare, "copies", cache))
     of_points = [b for b in chosen if b.asks == "points"]
     if of_points:
         sets.append(_about_points(owner, of_points, plan, points, cache))
     for b in chosen:
         if b.fix is not None:
             asked, compared = fixed_by(owner, b, plan, points, y, random_state)
-            sets.append(AskedSet(owner, asked, {b.name: compared}, cache))
+            sets.append(AskedSet(owner, asked, {b.name: compared}, cache=cache))
         elif b.asks == "weights":
             sets.append(WeightSet(owner, b.name))
     return FixedQuestions(names, sets)
@@ -116,7 +116,7 @@ def _about_points(
     first = some_points(points, np.arange(max(counts.values())))
     asked = plan_of_points(first, plan.response, plan.clip)
     compare = {b.name: partial(_of_first, compare=b.function, n=counts[b.name]) for b in chosen}
-    return AskedSet(owner, asked, compare, cache)
+    return AskedSet(owner, asked, compare, "points", cache)
 
 
 def _of_first(scores: Scores, *, compare: Compare, n: int) -> np.ndarray:

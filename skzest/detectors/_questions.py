@@ -71,14 +71,14 @@ class Material:
 
 
 class Answered(NamedTuple):
-    """Distances, and labels that were given to sets of questions.
+    """Distances, and the labels given to ``"copies"`` and ``"points"``, if these were asked.
 
     Distances have shape (n_models, n_distances), or (n_models, n_unrelated, n_distances) where
     questions were chosen without each unrelated model in turn.
     """
 
     distances: np.ndarray
-    labels: list[np.ndarray]
+    labels: dict[str, np.ndarray]
 
 
 class SuspectQuestions:
@@ -114,7 +114,7 @@ class SuspectQuestions:
         """Ask models everything, and compare their answers with the owner's."""
         models = adapted(models, self._adapter)
         columns: dict[str, np.ndarray] = {}
-        labels: list[np.ndarray] = []
+        labels: dict[str, np.ndarray] = {}
         if self.fixed is not None:
             D, labels = self.fixed.ask(models)
             columns |= dict(zip(self.fixed.names, D.T))

@@ -28,6 +28,7 @@ from ._rule import Settings
 from ._rules import rule_of
 from ._same import SAME, check_not_the_same, check_objects
 from ._table import Table
+from ._unlike import Crowd, unlike
 
 __all__ = ["ReuseDetector"]
 
@@ -405,13 +406,13 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         choose = np.ones(n, dtype=bool) if chosen is None else chosen
         kept = choose if in_turn else ~choose
         questions = prepare(owner, names, material, _those(unrelated, choose), in_turn)
-        D = questions.ask(_those(unrelated, kept)).distances
+        D, labels = questions.ask(_those(unrelated, kept))
         self._forget_questions()
         if self._kinds is not None:
             self._kinds = np.asarray(self._kinds)[kept].tolist()
         table = Table.named(D[range(n), range(n)] if in_turn else D, names, "unrelated")
         self._learn_table(table, "unrelated", D.transpose(1, 0, 2) if in_turn else None)
-        self.questions_ = questions
+        self.questions_, self._crowd = questions, Crowd(labels, material.y)
 
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
@@ -515,10 +516,10 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     ) -> tuple[ReuseDecisions, list[str]]:
         if not hasattr(self, "questions_"):
             return super()._ask(models, labels)
-        D = self.questions_.ask(models).distances
+        D, given = self.questions_.ask(models)
         measured = D if isinstance(self._rule, LeftOutInTurn) else self._rule.measure(D)
         found = self._decide(measured, labels)
-        return found, self._doubts_about(found)
+        return found, [*self._doubts_about(found), *self._crowd.unlike(given, found.names)]
 
     def _decide(
         self, measured: RelativeDistances | np.ndarray, labels: Sequence[str] | None
@@ -529,15 +530,17 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         return self._rule.doubts_about(found)
 
     def _known_again(self, blocks: np.ndarray, names: Sequence[str]) -> list[str]:
-        ours, theirs = (each.reshape(len(each), -1) for each in (blocks, self._unrelated))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # models without a common class
-            D = zest_distances(ours, theirs, n_classes=blocks.shape[1])
-        return [
+        D = _distances(blocks, self._unrelated)
+        known = [
             f"{names[i]} has the same signature as unrelated model {j}, so it was assumed to be "
             "unrelated and is now judged. Leave it out of one of the two."
-            for i, j in np.argwhere(np.asarray(D) <= SAME)
+            for i, j in np.argwhere(D <= SAME)
         ]
+        among = _distances(self._unrelated, self._unrelated)
+        n = len(among)
+        return known + unlike(
+            "mean distance to them", D.mean(axis=1), among.sum(axis=1) / (n - 1), names
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -545,6 +548,14 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         tags.input_tags.two_d_array = True
         tags.input_tags.allow_nan = True  # a constant suspect; refused among the unrelated
         return tags
+
+
+def _distances(blocks: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Between signatures in blocks of classes."""
+    ours, theirs = (each.reshape(len(each), -1) for each in (blocks, others))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # models without a common class
+        return np.asarray(zest_distances(ours, theirs, n_classes=blocks.shape[1]))
 
 
 def _those(models: Sequence[object], which: np.ndarray) -> list[object]:

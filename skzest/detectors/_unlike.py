@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Is a suspect like the models that calibrate? If not, the false-positive rate is not for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..comparing import number
+
+__all__ = ["Crowd", "unlike"]
+
+# With fewer unrelated models, their range says little.
+_FEWEST = 9
+# How far outside the range of the unrelated models, in widths of that range.
+_SLACK = 1.0
+
+
+def unlike(
+    what: str, of_suspects: np.ndarray, of_unrelated: np.ndarray, names: Sequence[str]
+) -> list[str]:
+    """Warnings about suspects that are far outside the range of the unrelated models.
+
+    Parameters
+    ----------
+    what : str
+        What was measured, such as "accuracy".
+    of_suspects : ndarray of shape (n_suspects,)
+    of_unrelated : ndarray of shape (n_unrelated,)
+    names : sequence of str
+        Of the suspects.
+    """
+    known = of_unrelated[np.isfinite(of_unrelated)]
+    if len(known) < _FEWEST:
+        return []
+    low, high = known.min(), known.max()
+    slack = _SLACK * (high - low)
+    return [
+        f"{names[i]} is unlike the unrelated models: its {what} is {number(value)}, theirs is "
+        f"{number(low)} to {number(high)}. The false-positive rate is that of models like them; "
+        "calibrate with models like the suspect, too."
+        for i, value in enumerate(of_suspects)
+        if value < low - slack or value > high + slack
+    ]
+
+
+class Crowd:
+    """The labels that unrelated models gave, with which those of suspects are compared.
+
+    Parameters
+    ----------
+    labels : dict of str to ndarray of shape (n_unrelated, n_questions)
+        By what was asked: ``"copies"``, ``"points"``.
+    y : array-like or None
+        True labels, those of ``"points"`` first.
+    """
+
+    def __init__(self, labels: Mapping[str, np.ndarray], y: ArrayLike | None):
+        self.labels, self.y = labels, None if y is None else np.asarray(y)
+
+    def unlike(self, given: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:
+        """Warnings about suspects by the labels that they gave to the same questions."""
+        if "points" in self.labels and self.y is not None:
+            truth = self.y[: given["points"].shape[1]]
+            of_suspects = (given["points"] == truth).mean(axis=1)
+            of_unrelated = (self.labels["points"] == truth).mean(axis=1)
+            return unlike("accuracy", of_suspects, of_unrelated, names)
+        for asked, theirs in self.labels.items():
+            n = len(theirs)
+            among = (_agreement(theirs, theirs) * n - 1) / (n - 1)  # with the others
+            ours = _agreement(given[asked], theirs)
+            return unlike("agreement with them", ours, among, names)
+        return []
+
+
+def _agreement(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Mean share of labels in common with other models: (n_models,)."""
+    return np.array([np.mean(row == others) for row in labels])
