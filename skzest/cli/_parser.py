@@ -22,6 +22,11 @@ _DATA = """\
 DATA is a folder of images or of .wav sounds, .npy, .npz, .csv, .parquet, or .txt with a text
 per line.
 """
+# Those that need neither labels nor weights.
+_DISTANCES = (
+    *("zest", "passthrough", "copy labels", "combined"),
+    *("predictions", "boundary", "ddv", "correlation"),
+)
 _EXAMPLES = {
     "": """\
   skzest compare old.onnx new.onnx --reference images/
@@ -51,6 +56,7 @@ _EXAMPLES = {
 """,
     "judge": """\
   skzest judge --owner mine.onnx --unrelated other*.onnx --suspect theirs.onnx --reference images/
+  skzest judge --owner a.onnx --unrelated b.onnx --suspect c.onnx --reference d --distances zest ddv
 """,
 }
 
@@ -149,6 +155,14 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
         default="conformal",
         choices=("conformal", "lognormal", "normal"),
         help="distribution of unrelated distances (conformal)",
+    )
+    parser.add_argument(
+        "--distances",
+        nargs="+",
+        action="extend",
+        choices=_DISTANCES,
+        metavar="NAME",
+        help=f"decide by several together, with as many questions: {', '.join(_DISTANCES)}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_questions(parser)

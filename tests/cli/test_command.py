@@ -727,6 +727,32 @@ def test_decisions_are_a_table(run):
     assert status == 0 and re.search(r"^shop_models:new .* reused ", out, re.M)
 
 
+def test_several_distances_decide_together(run):
+    given = [
+        *("judge", "--owner", "shop_models:old", "--unrelated"),
+        *(f"shop_models:zoo_{i}" for i in range(2, 8)),
+        *("--suspect", "shop_models:new", "--reference", "rows.npy", "--points", 8),
+        *("--null", "lognormal", "--distances", "zest", "passthrough"),
+    ]
+    status, out, _ = run(*given)
+    assert status == 0 and re.search(
+        r"^shop_models:new .* reused .* by (zest|passthrough)", out, re.M
+    )
+    found = json.loads(run(*given, "--json")[1])
+    (suspect,) = found["suspects"]
+    assert suspect["decided_by"] and set(suspect["z"]) == {"zest", "passthrough"}
+    assert suspect["distances"]["zest"] >= 0 and suspect["p_values"] < 0.05
+    assert found["n_questions"] > 0
+
+
+def test_distances_are_those_that_need_neither_labels_nor_weights():
+    from skzest.baselines import BASELINES
+    from skzest.cli._parser import _DISTANCES
+
+    needs_more = {b.name for b in BASELINES.values() if b.asks in ("mistakes", "weights")}
+    assert set(_DISTANCES) == {"zest", *BASELINES} - needs_more
+
+
 def test_too_few_unrelated_models_are_told_before_a_question(run):
     told = error_of(
         run(
