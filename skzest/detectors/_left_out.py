@@ -124,5 +124,8 @@ class LeftOutInTurn(SeveralDistances):
             "many distances as there are of these. Judge models, with judge_models."
         )
 
+    def of_answers(self, D: np.ndarray) -> np.ndarray:
+        return D
+
     def _by_suspect(self, measured: np.ndarray) -> np.ndarray:
         return measured.mean(axis=1)

@@ -279,7 +279,7 @@ def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.n
     if not 0 < share < 1:
         raise ValueError(f"choosing must be a share between 0 and 1; got {share!r}.")
     n_chosen = max(round(share * n), _FEWEST_CHOOSING)
-    by_rank = settings.null == "conformal"
+    by_rank = settings.null == "conformal" and settings.threshold is None
     fewest = n_needed(settings.alpha) if by_rank else _FEWEST_CALIBRATING
     if n - n_chosen >= fewest:
         chosen = np.zeros(n, dtype=bool)

@@ -397,7 +397,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         choosing: float,
     ) -> None:
         settings, n = self._settings(), len(unrelated)
-        settings.check(n)
+        settings.check(n, len(names))
         chosen: np.ndarray | None = np.zeros(n, dtype=bool)
         if REHEARSAL in names:
             chosen = choosing_models(n, choosing, settings, material.random_state)
@@ -425,7 +425,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
 
     def _learn_table(self, table: Table, name: str, in_turn: np.ndarray | None = None) -> None:
         settings, m = self._settings(), len(table.distances)
-        settings.check(m)
+        settings.check(m, max(len(table.names), 1))
         kinds = check_kinds(self._kinds, m)
         groups = groups_of(kinds, m, settings)
         if in_turn is None:
@@ -517,8 +517,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         if not hasattr(self, "questions_"):
             return super()._ask(models, labels)
         D, given = self.questions_.ask(models)
-        measured = D if isinstance(self._rule, LeftOutInTurn) else self._rule.measure(D)
-        found = self._decide(measured, labels)
+        found = self._decide(self._rule.of_answers(D), labels)
         return found, [*self._doubts_about(found), *self._crowd.unlike(given, found.names)]
 
     def _decide(

@@ -31,7 +31,7 @@ class Settings:
     level: float
     combine: str
 
-    def check(self, n_unrelated: int) -> None:
+    def check(self, n_unrelated: int, n_distances: int = 1) -> None:
         """Refuse what cannot be, before any model is asked."""
         if not 0 < self.alpha < 1:
             hint = " For 5 %, pass 0.05." if self.alpha >= 1 else ""
@@ -42,6 +42,11 @@ class Settings:
         if self.threshold is not None and not self.threshold > 0:
             raise ValueError(
                 f"threshold must be positive, like a relative distance; got {self.threshold!r}."
+            )
+        if self.threshold is not None and n_distances > 1:
+            raise ValueError(
+                f"threshold={self.threshold} is a limit of one relative distance, but there are "
+                f"{n_distances}. Pass threshold=None to decide by alpha, or one distance."
             )
         check_n_unrelated(n_unrelated)
         check_enough(self.null, n_unrelated, self.alpha if self.threshold is None else None)
@@ -94,6 +99,10 @@ class Rule:
     def measure(self, X: Any) -> Any:
         """What :meth:`decide` takes, from distances of suspects."""
         raise NotImplementedError
+
+    def of_answers(self, D: np.ndarray) -> Any:
+        """What :meth:`decide` takes, from distances that ``SuspectQuestions`` measured."""
+        return self.measure(D)
 
     def decide(self, measured: Any, labels: Sequence[str] | None) -> ReuseDecisions:
         """Verdicts with everything that they rest on."""

@@ -36,11 +36,6 @@ class SeveralDistances(Rule):
     """
 
     def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings):
-        if settings.threshold is not None:
-            raise ValueError(
-                f"threshold={settings.threshold} is a limit of one relative distance, but there "
-                f"are {len(table.names)}. Pass threshold=None to decide by alpha, or one column."
-            )
         self.settings, (self.distances, self.names) = settings, table
         self.nulls: list[EnsembleNull] = [self._null(self.distances[group]) for group in groups]
 

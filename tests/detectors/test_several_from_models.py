@@ -175,6 +175,7 @@ REFUSED = {
         "6 of 21 unrelated models choose the questions, and the other 15 calibrate, but 19",
     ),
     "far too few": ({"names": ["rehearsal"], "copies": COPIES, "alpha": 0.01}, "with 21 unrelated"),
+    "threshold": ({"threshold": 1.0}, "a limit of one relative distance, but there are 4"),
     "share": ({"names": ["rehearsal"], "copies": COPIES, "choosing": 1.5}, "between 0 and 1"),
     "same object": ({"unrelated": [*UNRELATED, OWNER]}, "the owner and .* are the same object"),
 }
