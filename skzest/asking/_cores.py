@@ -12,7 +12,9 @@ from joblib import cpu_count
 from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["is_worth_sending", "note_workers", "share_of_threads"]
+from ._elsewhere import is_cluster
+
+__all__ = ["is_worth_sending", "note_kept", "note_workers", "share_of_threads"]
 
 # Seconds of work that repay its way to workers, and the start of processes.
 _WORTH_SENDING, _WORTH_STARTING = 0.15, 2.0
@@ -21,23 +23,34 @@ _KEPT = 300.0
 
 
 class _Workers:
-    """When there were workers, as far as is known here."""
+    """When there were workers, as far as is known, and the seconds of work kept here since."""
 
-    latest = -_KEPT
+    latest, kept = -_KEPT, 0.0
 
 
 def is_worth_sending(seconds: float) -> bool:
-    """Whether so much work of this process is done sooner by joblib's workers."""
+    """Whether so much work of this process is done sooner by joblib's workers.
+
+    Processes are started once the work kept from them would have repaid that.
+    """
+    if is_cluster():  # where this process need not be able to ask the models
+        return True
     backend, _ = get_active_backend()
-    must_start = (
-        type(backend).__name__ == "LokyBackend" and time.monotonic() - _Workers.latest > _KEPT
-    )
-    return seconds > (_WORTH_STARTING if must_start else _WORTH_SENDING)
+    starts_processes = type(backend).__name__ == "LokyBackend"
+    must_start = starts_processes and time.monotonic() - _Workers.latest > _KEPT
+    is_long = seconds > _WORTH_SENDING
+    return is_long and (not must_start or _Workers.kept + seconds > _WORTH_STARTING)
+
+
+def note_kept(seconds: float) -> None:
+    """Remember that so much work was kept from workers that were not there."""
+    if seconds > _WORTH_SENDING:
+        _Workers.kept += seconds
 
 
 def note_workers() -> None:
     """Remember that there are workers now."""
-    _Workers.latest = time.monotonic()
+    _Workers.latest, _Workers.kept = time.monotonic(), 0.0
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from ..store import Ledger
 from ._asker import Asker, PointCoefficients, tuned_rows
 from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
-from ._cores import is_worth_sending, note_workers, share_of_threads
+from ._cores import is_worth_sending, note_kept, note_workers, share_of_threads
 from ._elsewhere import UnreadableError, n_workers_for, opened, opened_once, outcomes_of, packer
 from ._first_look import FIRST_LOOK_ROWS
 from ._guard import Respondent, sessions
@@ -237,6 +237,7 @@ def _spread_or_kept(
             left.append(rest)
             seconds += guess
         if not is_worth_sending(seconds):
+            note_kept(seconds)
             for task in left:
                 yield from _looked_up_first(task, cached, offset).found()
             return

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from counting import Counted
+from joblib.parallel import ThreadingBackend
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skzest import AnswerStore, LimeSignatureTransformer
 from skzest.asking import _cores
-from skzest.asking._cores import is_worth_sending, note_workers, share_of_threads
+from skzest.asking._cores import is_worth_sending, note_kept, note_workers, share_of_threads
 from skzest.asking._schedule import Task, _guesses
 
 X, Y = load_iris(return_X_y=True)
@@ -85,15 +86,29 @@ def test_a_guess_lies_between_one_first_look_a_batch_and_one_for_eight_rows():
     assert guess == pytest.approx(np.sqrt(8 * 100) * 0.4)
 
 
-def test_processes_that_must_start_want_more_work(monkeypatch):
+def test_processes_start_once_the_work_kept_here_would_have_repaid_it(monkeypatch):
     monkeypatch.setattr(_cores._Workers, "latest", -np.inf)
+    monkeypatch.setattr(_cores._Workers, "kept", 0.0)
+    short = _cores._WORTH_SENDING / 2
     seconds = (_cores._WORTH_SENDING + _cores._WORTH_STARTING) / 2
     with joblib.parallel_config("threading"):
-        assert is_worth_sending(seconds)
+        assert is_worth_sending(seconds) and not is_worth_sending(short)
     with joblib.parallel_config("loky"):
         assert not is_worth_sending(seconds)
+        note_kept(seconds)
+        assert is_worth_sending(seconds) and not is_worth_sending(short)
         note_workers()
-        assert is_worth_sending(seconds)
+        assert is_worth_sending(2 * _cores._WORTH_SENDING) and not is_worth_sending(short)
+
+
+class Cluster(ThreadingBackend):
+    """A backend that is none of joblib's own, as dask's and Ray's."""
+
+
+def test_all_work_goes_to_a_cluster_which_may_hold_what_is_not_here():
+    joblib.register_parallel_backend("cluster", Cluster)
+    with joblib.parallel_config("cluster"):
+        assert is_worth_sending(0.0)
 
 
 def _n_threads():
