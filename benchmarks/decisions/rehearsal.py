@@ -237,6 +237,9 @@ def variants():
             yield name, value, replace(base, **{name: value})
     for kind in ("plain", "masked", "mixed", "noise", "boundary"):
         yield "kinds", kind, replace(base, kinds=(kind,), pool=600)
+    yield "foreign and questions", "5, 256", replace(base, foreign=5, questions=256)
+    more = {"copies": 40, "strangers": 60, "foreign": 5, "questions": 256}
+    yield "all", "40 copies, 60 strangers, 5 foreign, 256 questions", replace(base, **more)
     yield "kinds", "without noise", replace(base, kinds=("plain", "masked", "mixed", "boundary"))
 
 
