@@ -144,12 +144,11 @@ def distances(t, owner, setup, rng, suspects, without=lambda member: False):
     copies = drawn(rng, rehearsed(owner), setup.copies)
     foreign = drawn(rng, np.concatenate([rehearsed(of) for of in others[:2]]), setup.foreign)
     strangers = rng.permutation([i for i in t.of(role="stranger") if can_answer[i]])
-    known, unseen = strangers[: setup.strangers], strangers[setup.strangers :]
-    rows = np.concatenate([copies, foreign, known]).astype(int)
-    is_copy = np.arange(len(rows)) < len(copies)
-    # The owner's own model is the best copy of all.
-    known = np.concatenate([np.ones((1, A.shape[1])), A[rows]])
-    chosen, weights = SCORES[setup.score](known, np.append(True, is_copy), setup.questions)
+    unrelated, unseen = strangers[: setup.strangers], strangers[setup.strangers :]
+    me = t.of(role="owner", owner=owner)  # the best copy of all
+    rows = np.concatenate([me, copies, foreign, unrelated]).astype(int)
+    is_copy = np.arange(len(rows)) <= len(copies)
+    chosen, weights = SCORES[setup.score](A[rows], is_copy, setup.questions)
     d = -A[:, chosen] @ weights
     of_others = [
         i
