@@ -56,6 +56,8 @@ class Material:
     points, y : points of the task and their labels, or None
     copies, foreign : lists of models
         Copies of the owner's model, and of others, for ``"rehearsal"``.
+    answers : {"label", "scores"}
+        What a rehearsal compares.
     n_questions : int or None
         Budget for each suspect.
     random_state : int
@@ -66,6 +68,7 @@ class Material:
     y: ArrayLike | None
     copies: Sequence[object]
     foreign: Sequence[object]
+    answers: str
     n_questions: int | None
     random_state: int
 
@@ -223,10 +226,17 @@ def _pool(
     candidates = material.transformer
     if not isinstance(candidates, Candidates):
         points = _points_of(candidates) if material.points is None else material.points
-        candidates = candidate_questions(points, owner, random_state=material.random_state)
+        candidates = candidate_questions(
+            points,
+            owner,
+            masker=getattr(material.transformer, "masker", "auto"),
+            random_state=material.random_state,
+        )
     return ask_pool(
         owner,
         candidates,
+        answers=material.answers,
+        cache=getattr(material.transformer, "cache", None),
         copies=adapted(material.copies, adapter),
         foreign=adapted(material.foreign, adapter),
         unrelated=choosing,

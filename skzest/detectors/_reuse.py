@@ -320,6 +320,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         y: ArrayLike | None = None,
         copies: Sequence[object] = (),
         foreign: Sequence[object] = (),
+        answers: str = "label",
         n_questions: int | None = None,
         choosing: float = 0.3,
         random_state: int = 0,
@@ -351,6 +352,8 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             For ``"rehearsal"``: copies of the owner's model, and copies of other models; see
             :func:`skzest.rehearsal.rehearse`. Make the latter from models that are not among the
             unrelated ones, which would otherwise have a part in choosing.
+        answers : {"label", "scores"}, default="label"
+            For ``"rehearsal"``: whether suspects are asked for labels or for probabilities.
         n_questions : int, default=None
             Number of questions for each suspect. None is that of the plan, or 64 for a rehearsal
             alone. Distances that are computed from the same questions share them, and each set of
@@ -379,7 +382,9 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         """
         detector = cls(**params)
         models, detector._kinds = by_kind(unrelated)
-        material = Material(transformer, points, y, copies, foreign, n_questions, random_state)
+        material = Material(
+            transformer, points, y, copies, foreign, answers, n_questions, random_state
+        )
         if distances is None and not len(copies) and not isinstance(transformer, Candidates):
             detector._fit_models(owner, models, transformer)
         else:
