@@ -10,7 +10,7 @@ from skzest.detectors._left_out import LeftOutInTurn, LeftOutNull
 from skzest.detectors._rule import Settings
 from skzest.rehearsal import PoolAnswers, left_out_questions
 
-N_UNRELATED, N_COPIES, N_CANDIDATES = 19, 4, 150
+N_UNRELATED, N_COPIES, N_CANDIDATES = 9, 4, 100
 SETTINGS = Settings(
     alpha=0.1, null="conformal", threshold=None, correction=None, level=0.95, combine="squares"
 )
@@ -41,7 +41,7 @@ def test_level_is_kept_where_models_that_chose_would_break_it():
     for seed in range(150):
         pool, suspect = _drawn(seed)
         null, of_suspect = _distances(pool, suspect)
-        p_left_out.append(LeftOutNull(null, np.arange(19), SETTINGS).judge(of_suspect).p_values[0])
+        p_left_out.append(LeftOutNull(null, np.arange(9), SETTINGS).judge(of_suspect).p_values[0])
         choice = pool.choose(16)
         agreement = np.concatenate([pool.agreement[N_COPIES:], suspect[None]])[:, choice.indices]
         d = choice.distances(agreement)
@@ -56,26 +56,26 @@ def test_p_value_by_hand():
     pool, suspect = _drawn(0)
     null, of_suspect = _distances(pool, suspect)
     n_as_near = 0
-    for j in range(19):
+    for j in range(9):
         d = np.log(np.append(null[j, :, 0], of_suspect[0, j, 0]))
         others = np.delete(d[:-1], j)
         z = (d[[j, -1]] - others.mean()) / others.std(ddof=1)
         score = np.minimum(z, 0) ** 2
         n_as_near += score[0] >= score[1]
-    found = LeftOutNull(null, np.arange(19), SETTINGS).judge(of_suspect)
-    assert found.p_values[0] == (1 + n_as_near) / 20
+    found = LeftOutNull(null, np.arange(9), SETTINGS).judge(of_suspect)
+    assert found.p_values[0] == (1 + n_as_near) / 10
     assert (found.margins[0] < 0) == (found.p_values[0] <= 0.1)
 
 
 def test_distances_that_a_suspect_lacks_are_left_out():
     pool, suspect = _drawn(1)
     null, of_suspect = _distances(pool, suspect)
-    other = np.broadcast_to(np.random.default_rng(0).random((19, 1)), (19, 19, 1))
+    other = np.broadcast_to(np.random.default_rng(0).random((9, 1)), (9, 9, 1))
     null2 = np.concatenate([null, other], axis=2)
-    rule = LeftOutInTurn(null2, ("rehearsal", "weights"), [np.arange(19)], SETTINGS)
+    rule = LeftOutInTurn(null2, ("rehearsal", "weights"), [np.arange(9)], SETTINGS)
     lacking = np.concatenate([of_suspect, np.full_like(of_suspect, np.nan)], axis=2)
     found = rule.decide(np.concatenate([lacking, np.full_like(lacking, np.nan)]), ["a", "b"])
-    alone = LeftOutNull(null, np.arange(19), SETTINGS).judge(of_suspect)
+    alone = LeftOutNull(null, np.arange(9), SETTINGS).judge(of_suspect)
     assert found.p_values[0] == alone.p_values[0]
     assert_allclose(found.z[0], [alone.z[0, 0], np.nan])
     assert "from 1 of 2 distances" in found.reasons[0]
@@ -86,6 +86,6 @@ def test_choices_share_most_of_their_questions():
     pool, _ = _drawn(2)
     questions = left_out_questions(pool, 16)
     assert 16 <= len(questions) < 3 * 16
-    assert str(questions) == f"<LeftOutQuestions: {len(questions)} questions from 19 choices>"
-    with pytest.raises(ValueError, match="only 150 candidates"):
+    assert str(questions) == f"<LeftOutQuestions: {len(questions)} questions from 9 choices>"
+    with pytest.raises(ValueError, match="only 100 candidates"):
         left_out_questions(pool, 1000)

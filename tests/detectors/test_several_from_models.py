@@ -166,7 +166,12 @@ def test_few_unrelated_models_are_left_out_in_turn():
     with pytest.raises(ValueError, match="Judge models, with judge_models"):
         detector.judge(found.d_suspects)
     together = ReuseDetector.from_models(
-        OWNER, UNRELATED[:19], LIME, distances=["zest", "rehearsal"], points=POOL[:50], **given
+        OWNER,
+        UNRELATED[:9],
+        LIME,
+        distances=["zest", "rehearsal"],
+        points=POOL[:50],
+        **given | {"alpha": 0.1},
     )
     again = pickle.loads(pickle.dumps(together))
     assert str(again.judge_models(THEFTS)) == str(together.judge_models(THEFTS))
