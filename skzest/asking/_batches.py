@@ -155,9 +155,9 @@ def auto_batch_size(point: Point, space: Space = HOST) -> int:
     rules of their own, ``auto_rows``.
     """
     if isinstance(point, str):
-        # A network makes a few thousand numbers of a text, as of an image of 32 x 32. An LSTM on
-        # a CPU is quickest with 64 texts, by 5% over 256 and by half over 1,024.
-        size, n_bytes = 3072, _AUTO_BYTES // 1024
+        # A network makes numbers of every word, so its memory grows with the length. An LSTM on a
+        # CPU is quickest with 256 short texts: by 8% over 64, by half over 1,024.
+        size, n_bytes = max(2 * len(point), 768), _AUTO_BYTES // 1024
     elif _points.is_frame(point):
         size, n_bytes = point.size, point.memory_usage(deep=True).sum()
     else:

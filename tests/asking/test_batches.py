@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Cutting questions into batches and units loses none, and keeps their order."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from skzest.asking._batches import (
     Batch,
     Piece,
     Renderer,
+    auto_batch_size,
     batches_of,
     spaced_questions,
     units_of,
@@ -146,3 +149,10 @@ def test_memory_of_a_batch_is_used_again_once_nobody_looks_at_it():
     del shorter
     assert place(render(batch)) != first
     assert_array_equal(part, Renderer(plan, HOST)(Batch((Piece(2, 1, 3),))))
+
+
+def test_batches_of_long_texts_are_smaller():
+    numbers = SimpleNamespace(auto_rows=lambda n_numbers: n_numbers)
+    short, middle, long = (auto_batch_size(n * "a", numbers) for n in (10, 1000, 10_000))
+    assert short < middle < long == 10 * middle
+    assert auto_batch_size("", numbers) == short
