@@ -82,4 +82,4 @@ def cuts(n_models: int, n_units: int, n_workers: int) -> tuple[int, int]:
     """Into how many runs of points, and shares of the models, work for other machines is cut."""
     from skzest.asking import _schedule
 
-    return _schedule.cuts(_schedule._TASKS * n_workers, n_workers, n_units, n_models)
+    return _schedule.cuts(_schedule._MANY_TASKS * n_workers, n_workers, n_units, n_models)

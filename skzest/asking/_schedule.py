@@ -28,7 +28,15 @@ from ._asker import Asker, PointCoefficients, tuned_rows
 from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
 from ._cores import is_worth_sending, note_kept, note_workers, share_of_threads
-from ._elsewhere import UnreadableError, n_workers_for, opened, opened_once, outcomes_of, packer
+from ._elsewhere import (
+    UnreadableError,
+    is_cluster,
+    n_workers_for,
+    opened,
+    opened_once,
+    outcomes_of,
+    packer,
+)
 from ._first_look import FIRST_LOOK_ROWS
 from ._guard import Respondent, sessions
 
@@ -36,9 +44,9 @@ __all__ = ["Found", "Task", "answer_plan"]
 
 # Of scores that wait until a unit has been answered.
 _HELD_BYTES = 128 * 2**20
-# Tasks for each worker; more where answers are stored, as a lost task loses its answers, but not
-# so many that they have no questions to ask again.
-_TASKS, _STORED_TASKS, _FEW_QUESTIONS = 2, 16, 128
+# Tasks for each worker: many where a lost task loses its answers, or where dask decides early who
+# does what (of 4 tasks one of 2 workers got 3), but all with some questions to ask again.
+_TASKS, _MANY_TASKS, _FEW_QUESTIONS = 2, 16, 128
 # Models that go to a worker together, at least.
 _SHARE = 64
 # A task is cut into so many parts, at least, for one of them to be tried here.
@@ -241,7 +249,7 @@ def _spread_or_kept(
             for task in left:
                 yield from _looked_up_first(task, cached, offset).found()
             return
-        for_each = _TASKS if cached is None else _STORED_TASKS
+        for_each = _TASKS if cached is None and not is_cluster() else _MANY_TASKS
         parts = [part for task in left for part in _spread(task, n_workers, for_each)]
         yield from _run_elsewhere(
             [_looked_up_first(part, cached, offset) for part in parts], n_jobs, cached
