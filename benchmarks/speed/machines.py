@@ -3,24 +3,27 @@
 
 - ``workers``: seconds for one zoo on local dask clusters of 1, 2 and 4 processes with one thread
   each, and in this process. ``waiting`` models sleep 0.2 ms for each question, as models on
-  other hardware do; ``computing`` models are support vector machines. More workers than cores
-  help only those that wait.
+  other hardware do; ``computing`` models, twice as many, are support vector machines. More
+  workers than cores help only those that wait.
 - ``costs``: what a task costs in dask's scheduler, how fast an array reaches a worker of this
   machine, and how large models, points and coefficients are when they are sent.
 - ``paper``: from these, bytes and seconds for 10,000 networks on 100 machines of 16 cores, sent
   from one machine with 10 Gbit/s. At best each share of the models goes to one machine, where all
-  of its tasks run; at worst each task runs on a machine that does not have its models yet.
+  of its tasks run; at worst all machines get all models. "With each task" is what it would be if
+  a task brought its models along.
 """
 
 from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.svm import SVC
+from sklearn.svm import NuSVC
 
 from benchmarks._common import machine, seconds, versions, write_table
 from benchmarks._inside import auto_rows, bytes_sent, cuts
@@ -52,13 +55,26 @@ class Waiting:
         return np.tanh(batch @ self.W)
 
 
+class Noted(Waiting):
+    """A waiting model that notes in a file each time it is unpickled."""
+
+    def __init__(self, folder, number):
+        super().__init__(number)
+        self.path = folder / str(number)
+
+    def __setstate__(self, state):
+        self.__dict__ = state
+        with open(self.path, "a") as file:
+            file.write("x")
+
+
 def zoos(n_models):
     X, y = load_digits(return_X_y=True)
     X = X / 16
     halves = [np.random.default_rng(seed).permutation(len(X))[:900] for seed in range(n_models)]
     return X, {
         "waiting": [CallableQuery(Waiting(s), output="logits") for s in range(n_models)],
-        "computing": [SVC().fit(X[half], y[half]) for half in halves],
+        "computing": [NuSVC(nu=0.2).fit(X[half], y[half]) for half in halves * 2],
     }
 
 
@@ -75,8 +91,8 @@ def table_workers(args, cluster, client):
             response="decision_function" if kind == "computing" else "logit",
         ).fit(zoo)  # fmt: skip
         asking[kind] = partial(ask, lime, zoo, lime.transform(zoo))
-    questions = lime.plan_.n_queries * args.models
-    print(f"\n{args.models} models, {questions:,} questions; best of {args.repeats}; {machine()}")
+    questions = lime.plan_.n_queries
+    print(f"\n{questions:,} questions to each model; best of {args.repeats}; {machine()}")
     rows = []
     for n in (0, *sorted(args.workers)):
         if n:
@@ -112,6 +128,19 @@ def costs(client):
     return a_task / n_tasks, array.nbytes / sending
 
 
+def workers_of_a_share(args, folder):
+    """How many workers each model was sent to, in a zoo of one share of 64 for each worker."""
+    zoo = [Noted(folder, number) for number in range(64 * max(args.workers))]
+    lime = LimeSignatureTransformer(
+        load_digits().data / 16, n_reference=32, n_samples=32, sampling="foldover",
+        masker=ImageMasker(image_shape=(8, 8)), batch_size=32,
+    )  # fmt: skip
+    with joblib.parallel_config("dask"):
+        queries = [CallableQuery(model, output="logits") for model in zoo]
+        lime.set_params(n_jobs=-1).fit_transform(queries)
+    return float(np.mean([model.path.stat().st_size for model in zoo]))
+
+
 def network_costs(args):
     """Of a ResNet-20 on one thread: bytes, bytes of points, seconds a question, rows at once."""
     import torch
@@ -140,14 +169,14 @@ def on_paper(model, points, a_question, a_task, points_of_unit):
     n_workers = N_MACHINES * N_CORES
     n_runs, n_shares = cuts(N_MODELS, N_POINTS // points_of_unit, n_workers)
     models, n_tasks = N_MODELS * model, n_runs * n_shares
-    best = models + points * N_MACHINES
-    worst = n_runs * models + n_shares * points
+    best, worst = models + points * N_MACHINES, N_MACHINES * (models + points)
     back = 8 * N_MODELS * N_POINTS * N_CLASSES * N_PARTS
     return {
         "shares of the models": n_shares,
         "tasks": n_tasks,
         "GB out, at best": best / 1e9,
         "GB out, at worst": worst / 1e9,
+        "GB out, with each task": (n_runs * models + n_shares * points) / 1e9,
         "GB back": back / 1e9,
         "s sending, at best": (best + back) / BYTES_PER_SECOND,
         "s sending, at worst": (worst + back) / BYTES_PER_SECOND,
@@ -165,11 +194,14 @@ def main(args):
     ):
         rows = table_workers(args, cluster, client)
         a_task, rate = costs(client)
+        with TemporaryDirectory() as folder:
+            spread = workers_of_a_share(args, Path(folder))
     write_table(args.results / "machines_workers.csv", rows)
     model, points, a_question, rows_at_once = network_costs(args)
     costs_of = {
         "ms a task": 1e3 * a_task,
         "MB/s to a worker of this machine": rate / 1e6,
+        f"of {max(args.workers)} workers needed a share": spread,
         "MB, a ResNet-20": model / 1e6,
         f"MB, {N_POINTS} points of it": points / 1e6,
         "ms a question": 1e3 * a_question,

@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import threading
-import time
 
 import joblib
 import numpy as np
