@@ -8,8 +8,9 @@ from scipy import sparse
 
 from .._points import Points, is_frame
 from ._audio import AudioMasker
-from ._base import BaseMasker, first_of, numeric_points, refuse_dataset, takes_out
+from ._base import BaseMasker, takes_out
 from ._image import ImageMasker
+from ._references import first_of, numeric_points, refuse_dataset
 from ._tabular import TabularMasker
 from ._text import TextMasker
 

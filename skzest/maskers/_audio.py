@@ -16,16 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._points import Array, Point, Points, to_host
 from .._validation import check_choice
 from ..drawing import SoundPicture
-from ._base import (
-    BaseMasker,
-    as_dtype,
-    called_fill,
-    check_finite,
-    finite_range,
-    numeric_points,
-    refuse_dataset,
-    render_arrays,
-)
+from ._base import BaseMasker, as_dtype, called_fill
+from ._references import check_finite, finite_range, numeric_points, refuse_dataset
+from ._rendering import render_arrays
 
 __all__ = ["AudioMasker"]
 

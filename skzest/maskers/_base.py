@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from types import ModuleType
+from collections.abc import Callable
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_namespace
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from .._points import Array, Point, Points, take, to_host
+from .._points import Array, Point, Points, take
 from ..drawing import BarsPicture, Picture
+from ._references import finite_range, numeric_points
+from ._rendering import render_arrays
 
 __all__ = ["BaseMasker", "takes_out"]
 
@@ -189,211 +188,6 @@ class BaseMasker(BaseEstimator):
 def takes_out(masker: BaseMasker) -> bool:
     """Whether its :meth:`~BaseMasker.render` has the parameter ``out``."""
     return "out" in inspect.signature(masker.render).parameters
-
-
-def render_arrays(
-    point: Array,
-    parts: Array,
-    fill: Array,
-    masks: Array,
-    *,
-    shape: tuple[int, ...] | None = None,
-    channel_axis: int | None = None,
-    out: np.ndarray | None = None,
-) -> Array:
-    """Copies of ``point`` in which the parts that ``masks`` leaves out are ``fill``.
-
-    Parameters
-    ----------
-    point, fill : arrays of one shape and dtype
-    parts : array of int
-        In the shape of the image without its channel axis or its trailing axes.
-    masks : array of bool, shape (n_masks, n_parts)
-    shape : tuple, optional
-        Shape of the image when the point is a flat row.
-    channel_axis : int, optional
-        The axis of the image that the parts lack.
-    out : ndarray of shape (n_masks, ...), optional
-        Where copies of a NumPy array are written.
-    """
-    xp = array_namespace(masks)
-    shape = tuple(point.shape) if shape is None else shape
-    without_channels = tuple(n for axis, n in enumerate(shape) if axis != channel_axis)
-    if tuple(parts.shape) != without_channels[: parts.ndim]:
-        raise ValueError(f"parts of shape {tuple(parts.shape)} do not fit a point of {shape}.")
-    if channel_axis is not None:
-        parts = xp.expand_dims(parts, axis=channel_axis)
-    while parts.ndim < len(shape):
-        parts = xp.expand_dims(parts, axis=parts.ndim)
-    # One label per element, not per pixel: where() then runs over long rows. Broadcasting over
-    # a last axis of 3 channels instead takes twice as long at 224 x 224 and four times at
-    # 32 x 32 (NumPy), and the labels need no more memory than a point.
-    if tuple(parts.shape) != shape:
-        parts = xp.broadcast_to(parts, shape)
-    labels = xp.reshape(parts, (-1,))
-    if is_torch_namespace(xp):
-        # The same as take(), which is four times as slow in torch on a CPU.
-        keep = xp.gather(masks, 1, labels.expand(masks.shape[0], -1))
-    elif np.array_equal(labels, np.arange(masks.shape[1])):  # in a table every column is a part
-        keep = masks
-    else:
-        keep = xp.take(masks, labels, axis=1)
-    rows = None if out is None else out.reshape(masks.shape[0], -1)
-    copies = _chosen(xp, keep, xp.reshape(point, (1, -1)), xp.reshape(fill, (1, -1)), rows)
-    return xp.reshape(copies, (masks.shape[0], *point.shape))
-
-
-def _chosen(
-    xp: ModuleType, keep: Array, point: Array, fill: Array, out: np.ndarray | None
-) -> Array:
-    """``where(keep, point, fill)``, on a CPU through the bits that differ.
-
-    where() takes twice as long for uint8 images of 224 x 224, and three times for tables of 200
-    columns. A GPU would make more passes over memory.
-    """
-    is_cpu = not is_torch_namespace(xp) or point.device.type == "cpu"
-    is_number = xp.isdtype(point.dtype, ("bool", "numeric")) and point.dtype == fill.dtype
-    bits = getattr(xp, f"int{8 * point.dtype.itemsize}", None) if is_cpu and is_number else None
-    if bits is None:
-        copies = xp.where(keep, point, fill)
-        if out is not None:
-            out[...] = copies
-        return copies
-    differing = point.view(bits) ^ fill.view(bits)
-    copies = keep * differing if out is None else np.multiply(keep, differing, out=out.view(bits))
-    copies ^= fill.view(bits)
-    return copies.view(point.dtype)
-
-
-# --- references -----------------------------------------------------------------------------
-
-
-def numeric_points(reference: Points, owner: str) -> np.ndarray:
-    """The reference as an array of real numbers, (n_points, ...), shared where possible.
-
-    Tensors of torch are accepted; bfloat16, which NumPy lacks, becomes float32.
-    """
-    refuse_dataset(reference)
-    if sparse.issparse(reference):
-        raise TypeError(
-            f"{owner} got a sparse {type(reference).__name__}; masked copies are dense. "
-            "Give reference.toarray()."
-        )
-    if isinstance(reference, np.ma.MaskedArray):
-        raise TypeError(
-            f"{owner} got a masked array, whose mask would be lost. Give reference.filled(value)."
-        )
-    try:
-        points = np.asarray(to_host(reference))
-    except ValueError:
-        points = np.empty(0, dtype=object)
-    if points.dtype == object:
-        raise ValueError(_why_object(reference, owner))
-    if points.dtype.name == "bfloat16":  # of the package ml_dtypes
-        points = points.astype(np.float32)
-    if points.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{owner} got a reference of dtype {points.dtype}; it needs real numbers or bools."
-        )
-    if points.ndim < 2 or points.size == 0:
-        raise ValueError(
-            f"{owner} got a reference of shape {points.shape}; it needs (n_points, ...) with "
-            "at least one point and one element. For a single point give reference[np.newaxis]."
-        )
-    if not points.dtype.isnative:  # where() answers in native order, and torch has no other
-        points = points.astype(points.dtype.newbyteorder("="))
-    return points
-
-
-def refuse_dataset(reference: Points) -> None:
-    """Refuse models, and a dataset whose items are points with labels."""
-    for thing in (reference, first_of(reference)):
-        if any(hasattr(thing, name) for name in ("predict", "forward")):
-            raise TypeError(
-                f"reference holds a model ({type(thing).__name__}); it is data of the models' "
-                "task, such as X[:128]. Models go to fit: "
-                "LimeSignatureTransformer(X[:128]).fit_transform(models)."
-            )
-    if hasattr(reference, "dataset") and hasattr(reference, "batch_size"):
-        raise TypeError(
-            "reference is a DataLoader. Give the points of its dataset: np.stack("
-            "[reference.dataset[i][0] for i in range(len(reference.dataset))])."
-        )
-    if hasattr(reference, "dtype") or hasattr(reference, "iloc"):
-        return
-    first = first_of(reference)
-    if isinstance(first, Mapping):
-        key = next(iter(first), None)
-        raise TypeError(
-            f"reference is a dataset whose items have the keys {list(first)[:6]}; give the points "
-            f"alone, such as [item[{key!r}] for item in reference]."
-        )
-    if _has_label(first):
-        is_text = isinstance(first[0], str)
-        points = "[reference[i][0] for i in range(len(reference))]"
-        raise TypeError(
-            "reference is a dataset of points with labels; give the points alone: "
-            f"{points if is_text else f'np.stack({points})'}."
-        )
-
-
-def first_of(reference: Points) -> Point:
-    """The first point, or None if it cannot be taken."""
-    try:
-        return reference[0]
-    except (TypeError, KeyError, IndexError, NotImplementedError):
-        return None
-
-
-def _has_label(item: object) -> bool:
-    """Whether this is (point, label) or the like, not a point in nested lists."""
-    if not isinstance(item, (tuple, list)) or not item:
-        return False
-    if isinstance(item[0], str):
-        return isinstance(item, tuple)
-    try:
-        shapes = {np.shape(part) for part in item}
-    except ValueError:
-        return False
-    return np.ndim(item[0]) > 0 and (len(shapes) > 1 or (len(item) == 1 and type(item) is tuple))
-
-
-def _why_object(reference: Points, owner: str) -> str:
-    """Why NumPy could not make numbers of the reference."""
-    try:
-        shapes = [np.shape(point) for point in reference]
-    except TypeError:
-        return f"{owner} got a {type(reference).__name__}; it needs an array of numbers."
-    for n, shape in enumerate(shapes):
-        if shape != shapes[0]:
-            return (
-                f"{owner} got points of different shapes: {shapes[0]} at 0, {shape} at {n}. "
-                "Give all points one shape (resize or crop them)."
-            )
-    return (
-        f"{owner} got a reference of Python objects; it needs numbers. If these are arrays of "
-        "one shape, give np.stack(reference)."
-    )
-
-
-def finite_range(points: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest value, all being finite."""
-    # min and max carry NaN and infinity through, and need no array of the reference's size.
-    low, high = float(points.min()), float(points.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        for n, point in enumerate(points):
-            check_finite(point, n)
-    return low, high
-
-
-def check_finite(point: np.ndarray, n: int) -> None:
-    """Refuse a point with NaN or infinity."""
-    bad = point.size - np.count_nonzero(np.isfinite(point))
-    if bad:
-        raise ValueError(
-            f"reference point {n} holds {bad} non-finite values (NaN or infinity) of "
-            f"{point.size}. Leave it out of reference, or replace them."
-        )
 
 
 # --- fills ----------------------------------------------------------------------------------

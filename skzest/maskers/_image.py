@@ -14,15 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._points import Array, Point, Points, is_frame
 from .._validation import check_choice, check_whole
 from ..drawing import ImagePicture
-from ._base import (
-    BaseMasker,
-    as_dtype,
-    called_fill,
-    finite_range,
-    numeric_points,
-    render_arrays,
-)
+from ._base import BaseMasker, as_dtype, called_fill
 from ._pixels import find_channel_axis, part_means
+from ._references import finite_range, numeric_points
+from ._rendering import render_arrays
 from ._segmenters import SEGMENTERS, renumber
 
 __all__ = ["ImageMasker"]

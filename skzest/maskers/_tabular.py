@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from .._points import Array, Point, Points, is_frame, same_point, to_host
 from .._validation import check_choice
 from ..drawing import BarsPicture, shorten
-from ._base import BaseMasker, as_dtype, is_scalar, refuse_dataset, render_arrays
+from ._base import BaseMasker, as_dtype, is_scalar
 from ._columns import (
     FILLS,
     check_one_hot,
@@ -27,6 +27,8 @@ from ._columns import (
     positions_in,
 )
 from ._frames import check_frame, fingerprint, frame_row, kind_of, other_statistic, render_frame
+from ._references import refuse_dataset
+from ._rendering import render_arrays
 
 __all__ = ["TabularMasker"]
 

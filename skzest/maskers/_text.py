@@ -12,7 +12,8 @@ import numpy as np
 from .._points import Array, Points, is_frame
 from .._validation import check_choice
 from ..drawing import TextPicture
-from ._base import BaseMasker, refuse_dataset
+from ._base import BaseMasker
+from ._references import refuse_dataset
 from ._tokens import SPLITTERS, token_spans
 
 __all__ = ["TextMasker"]

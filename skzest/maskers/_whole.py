@@ -9,7 +9,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .._points import Point, Points, concatenate, is_frame
-from ._base import BaseMasker, numeric_points
+from ._base import BaseMasker
+from ._references import numeric_points
 
 __all__ = ["WholeMasker"]
 
