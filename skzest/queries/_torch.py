@@ -20,6 +20,8 @@ from ._torch_images import PerImage
 from ._torch_inputs import (
     as_input,
     explain_refusal,
+    not_a_tensor,
+    note_of_one_image,
     preprocess_for,
     warn_of_mismatch,
 )
@@ -30,7 +32,6 @@ from ._torch_module import (
     find_scores,
     first_layer,
     is_lookup,
-    is_pretrained,
     refuse_sigmoid,
 )
 from ._torch_shared import prepared
@@ -269,12 +270,13 @@ class TorchQuery(Query):
         try:
             x = super().prepare(X if is_safe else X.clone())
         except Exception as error:
-            self._explain_preprocess(error, X)
+            if self._has_own_preprocess() and not isinstance(self.preprocess, PerImage):
+                note_of_one_image(error, X)
             raise
         if isinstance(x, Mapping):
             return self._prepare_mapping(x)
         if not isinstance(x, torch.Tensor):
-            raise QueryError(self._not_a_tensor(X, x))
+            raise QueryError(not_a_tensor(self, X, x))
         x = as_input(x.to(self.device), self._input_dtype, self._keeps_whole)
         if not isinstance(X, list) and _share_memory(x, X):
             x = x.clone()  # other models get the same batch, and a module may write to it
@@ -291,33 +293,6 @@ class TorchQuery(Query):
 
     def _has_own_preprocess(self) -> bool:
         return self.preprocess is not None and not isinstance(self.preprocess, ImageNormalizer)
-
-    def _explain_preprocess(self, error: Exception, X: Inputs) -> None:
-        """Note that a function of one image goes elsewhere; needs Python 3.11."""
-        is_of_batch = self._has_own_preprocess() and not isinstance(self.preprocess, PerImage)
-        if is_of_batch and getattr(X, "ndim", 0) > 2 and hasattr(error, "add_note"):
-            error.add_note(
-                f"preprocess= got the whole batch, a {X.dtype} tensor of shape {tuple(X.shape)}. "
-                "A function of one image, such as a transform of torchvision or timm, goes in "
-                "transform=."
-            )
-
-    def _not_a_tensor(self, X: Inputs, x: object) -> str:
-        if not isinstance(X, list):
-            return (
-                f"preprocess= of {self!r} returned {type(x).__name__} for a tensor of shape "
-                f"{tuple(X.shape)}; it must return a tensor, or a dict of tensors."
-            )
-        made = "and has none" if self.preprocess is None else f"and returned {type(x).__name__}"
-        if self.preprocess is None and is_pretrained(self.model):
-            return (
-                f"{self!r} gets a list of {type(X[0]).__name__} and has no tokenizer; use "
-                "TransformersQuery(model, tokenizer)."
-            )
-        return (
-            f"{self!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
-            f"one tensor of it, or a dict of them, {made}."
-        )
 
     def _prepare_mapping(self, x: Mapping) -> dict[str, Any]:
         """Inputs by name, as tokenizers of transformers make them."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "as_input",
     "explain_refusal",
+    "not_a_tensor",
+    "note_of_one_image",
     "preprocess_for",
     "warn_of_mismatch",
 ]
@@ -64,6 +66,35 @@ def as_input(X: torch.Tensor, dtype: torch.dtype, keeps_whole: bool) -> torch.Te
     if X.dtype.is_complex or (keeps_whole and not X.dtype.is_floating_point):
         return X
     return X.to(dtype)
+
+
+def note_of_one_image(error: Exception, X: Inputs) -> None:
+    """Note that a function of one image goes elsewhere; needs Python 3.11."""
+    if getattr(X, "ndim", 0) > 2 and hasattr(error, "add_note"):
+        error.add_note(
+            f"preprocess= got the whole batch, a {X.dtype} tensor of shape {tuple(X.shape)}. "
+            "A function of one image, such as a transform of torchvision or timm, goes in "
+            "transform=."
+        )
+
+
+def not_a_tensor(query: Query, X: Inputs, x: object) -> str:
+    """What to do about a batch ``X`` that was made into ``x``, which is no tensor."""
+    if not isinstance(X, list):
+        return (
+            f"preprocess= of {query!r} returned {type(x).__name__} for a tensor of shape "
+            f"{tuple(X.shape)}; it must return a tensor, or a dict of tensors."
+        )
+    made = "and has none" if query.preprocess is None else f"and returned {type(x).__name__}"
+    if query.preprocess is None and is_pretrained(query.model):
+        return (
+            f"{query!r} gets a list of {type(X[0]).__name__} and has no tokenizer; use "
+            "TransformersQuery(model, tokenizer)."
+        )
+    return (
+        f"{query!r} gets a list of {type(X[0]).__name__}; it needs a preprocess= that makes "
+        f"one tensor of it, or a dict of them, {made}."
+    )
 
 
 def _is_conv(layer: torch.nn.Module | None) -> bool:

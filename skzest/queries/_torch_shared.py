@@ -55,10 +55,13 @@ def shared_inputs() -> Iterator[None]:
 
 
 def prepared(X: Inputs, recipe: Hashable | None, make: Callable[[Inputs], Inputs]) -> Inputs:
-    """``make(X)``, called once for all networks with the same recipe; None is never shared."""
+    """``make(X)``, called once for all networks with the same recipe; None is never shared.
+
+    The inputs are ordinary tensors, not those of inference mode.
+    """
     held = _HELD.get()
-    if held is None or recipe is None:
-        return make(X)
+    if recipe is None or held is None:
+        held = []  # shared with nobody
     for known in list(held):
         if known.batch is X and known.recipe == recipe:
             if known.is_intact():
@@ -66,7 +69,8 @@ def prepared(X: Inputs, recipe: Hashable | None, make: Callable[[Inputs], Inputs
             held.remove(known)
     import torch
 
-    # Outside inference mode tensors count what is written into them.
+    # Outside inference mode tensors count what is written into them. Always so: a preprocess may
+    # keep a tensor of one call to write into it in the next.
     with torch.inference_mode(False), torch.no_grad():
         inputs = make(X)
     if all(not x.is_inference() for x in _tensors(inputs)):

@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skzest import ImageMasker, LimeSignatureTransformer
 from skzest.queries import ImageNormalizer, TorchQuery, shared_inputs
@@ -186,3 +186,18 @@ def test_nothing_is_held_after_the_batch_and_little_within_it():
         assert 0 < sum(ref() is not None for ref in made) <= 5
     gc.collect()
     assert not any(ref() is not None for ref in made)
+
+
+def test_a_preprocess_may_keep_a_tensor_and_write_into_it():
+    class Buffered:
+        buffer = None
+
+        def __call__(self, x):
+            if self.buffer is None or len(self.buffer) != len(x):
+                self.buffer = torch.empty(len(x), 3, 8, 8)
+            return self.buffer.copy_(x.permute(0, 3, 1, 2)) / 255
+
+    zoo = zoo_of(2, preprocess=Buffered())
+    fitted = lime().fit(zoo)
+    expected = fitted.transform(zoo_of(2, preprocess=Counted()))
+    assert_allclose(fitted.transform(zoo), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
