@@ -18,7 +18,7 @@ from ..comparing import slices
 MOST_STARTS = 8
 _START_CELLS = 10**6  # of all distance matrices of random starts: one start for 1,000 models
 _CELLS = 2**15  # of a distance matrix, worked on at a time: they fit a cache
-_TOLERANCE = 1e-8  # of the squared error, from step to step
+_TOLERANCE = 1e-7  # of the squared error, from step to step
 _MOST_STEPS = 300
 
 
