@@ -26,6 +26,7 @@ def _lime(n_jobs=2, **params):
 
 
 def _assert_same(given, model):
+    model.seconds = 0.0
     expected = _lime(n_jobs=1).fit_transform([model.query()])
     assert_allclose(given, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
 
@@ -116,7 +117,7 @@ def _asked_while_a_worker_is_killed(model):
 
 
 def test_a_killed_process_is_survived(tmp_path, caplog):
-    model = Noted(tmp_path, seconds=0.1)  # long enough for processes to be started
+    model = Noted(tmp_path, seconds=0.08)  # long enough for processes to be started
     with joblib.parallel_config("loky"):
         _assert_same(_asked_while_a_worker_is_killed(model), model)
     assert "are sent again" in caplog.text
@@ -190,15 +191,18 @@ def test_a_killed_worker_is_survived(client, tmp_path):
     _assert_same(_asked_while_a_worker_is_killed(model), model)
 
 
-def test_threads_of_a_dask_cluster_serve(tmp_path):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_threads_of_a_dask_cluster_serve(tmp_path, n_threads):
     distributed = pytest.importorskip("distributed")
     model = Noted(tmp_path)
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+            n_workers=1, threads_per_worker=n_threads, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config("dask"),
     ):
-        given = _lime(cache=tmp_path / "answers.sqlite").fit_transform([model.query()])
+        lime = _lime(n_jobs=-1, cache=tmp_path / "answers.sqlite")
+        given = lime.fit_transform([model.query()])
+    assert model.count("opened") == 1
     _assert_same(given, model)
