@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from joblib.externals.loky.backend.reduction import dumps, loads
@@ -35,12 +35,17 @@ __all__ = [
     "packer",
 ]
 
-# Parcels that a process keeps open.
-_KEPT = 2
 # How many times in a row work is sent without a single outcome.
 _ATTEMPTS = 3
 
-_open: OrderedDict[bytes, Any] = OrderedDict()
+
+class Opened(list):
+    """The objects of a parcel; unlike a plain list it can be referred to weakly."""
+
+
+# What is in use, and what was used last: the next task is likely to need that.
+_in_use: WeakValueDictionary[bytes, Opened] = WeakValueDictionary()
+_latest: list[Opened] = []
 _opening = threading.Lock()
 
 
@@ -103,16 +108,16 @@ def opened(parcel: Any) -> Any:
 
 
 def opened_once(parcel: Any) -> Any:
-    """The same, but a process makes it once, and keeps the last few."""
+    """The list that a parcel holds, made once for all tasks of a process that follow each other."""
     if not isinstance(parcel, Parcel):
         return parcel
     with _opening:
-        if parcel.key not in _open:
-            if len(_open) == _KEPT:
-                _open.popitem(last=False)
-            _open[parcel.key] = opened(parcel)
-        _open.move_to_end(parcel.key)
-        return _open[parcel.key]
+        found = _in_use.get(parcel.key)
+        if found is None:
+            _latest.clear()  # not both in memory
+            found = _in_use[parcel.key] = Opened(opened(parcel))
+        _latest[:] = [found]
+        return found
 
 
 def outcomes_of(

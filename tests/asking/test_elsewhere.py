@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.utils.parallel import delayed
 
 from skzest import AnswerStore, LimeSignatureTransformer
-from skzest.asking._elsewhere import Parcel, UnreadableError, opened, opened_once, outcomes_of
+from skzest.asking._elsewhere import Parcel, UnreadableError, opened_once, outcomes_of
 
 X = load_iris().data
 
@@ -34,15 +34,18 @@ def _assert_same(given, model):
 # ---------------------------------------------------------------- parcels and lost work
 
 
-def test_a_parcel_is_opened_once_while_it_is_among_the_last(tmp_path):
+def test_a_parcel_is_opened_once_while_it_is_in_use_or_the_latest(tmp_path):
     model = Noted(tmp_path)
-    parcels = [Parcel.of([model, number]) for number in range(3)]
-    assert opened_once(parcels[0])[1] == 0
-    assert opened_once(parcels[0]) is opened_once(parcels[0])
-    for parcel in (parcels[1], parcels[0], parcels[2], parcels[0], parcels[1]):
+    first, second = (Parcel.of([model, number]) for number in range(2))
+    assert opened_once(first)[1] == 0
+    in_use = opened_once(first)
+    assert (model.count("pickled"), model.count("opened")) == (2, 1)
+    for parcel in (second, second, first, second):
         opened_once(parcel)
-    assert (model.count("pickled"), model.count("opened")) == (3, 4)
-    assert opened(parcels[0]) is not opened(parcels[0])
+    assert opened_once(first) is in_use and model.count("opened") == 3
+    del in_use
+    opened_once(second), opened_once(first)
+    assert model.count("opened") == 5
     assert opened_once(model) is model
 
 
