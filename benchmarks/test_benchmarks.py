@@ -59,6 +59,17 @@ def test_benchmark_runs_at_its_smallest_size(name, run, capsys):
     assert not has_run or capsys.readouterr().out or BENCHMARKS[name].after
 
 
+def test_what_a_gpu_would_do_is_listed_as_not_run(tmp_path, capsys):
+    options = ["--quick", "--cache", str(tmp_path)]
+    BENCHMARKS["paper/gpu"].run([*options, "--minutes", "0"])
+    out = capsys.readouterr().out
+    assert "0 of 3 seeds trained" in out
+    assert "fig2, digits: not run, as 0 minutes did not suffice" in out
+    if not torch.cuda.is_available():
+        BENCHMARKS["speed/device"].run([*options, "--device", "cuda"])
+        assert capsys.readouterr().out.count("not run, as torch sees no CUDA device") == 7
+
+
 def test_list_of_benchmarks_imports_no_torch():
     code = (
         "import sys; from benchmarks.__main__ import listing; print(listing());"

@@ -71,7 +71,7 @@ class TorchQuery(Query):
         width, channels)), and returns a tensor or a dict of them. Floats are then cast to the
         module's dtype; whole numbers stay as they are, unless the module refuses them. With
         None only this cast is done. Texts, and points of different shapes, come as a list of
-        strings or tensors.
+        strings or tensors. Networks of a zoo that have the same function share its result.
     mean, std : number or sequence of one per channel, default=None
         In place of `preprocess`, for images: uint8 copies are divided by 255, channels are put
         first, and ``(x - mean) / std`` is taken.
@@ -96,7 +96,8 @@ class TorchQuery(Query):
     dtype : str or torch.dtype, default=None
         What parameters and inputs are cast to, such as ``"float32"``; None keeps the module's.
     autocast : str or torch.dtype, default=None
-        Mixed precision in this dtype, such as ``"bfloat16"``; None turns it off.
+        Mixed precision in this dtype, such as ``"bfloat16"``; None turns it off. Rounding then
+        counts in units of this dtype, see `eps`.
     channels_last : bool or "auto", default="auto"
         Whether images are stored with channels last, which changes no shape. ``"auto"`` does
         so for two-dimensional convolutions on a CPU, and on a GPU in TF32 or half precision.
@@ -111,6 +112,8 @@ class TorchQuery(Query):
 
     Attributes
     ----------
+    eps : float
+        Rounding unit of the precision in which the module computes.
     how : str or None
         How the module was asked last: "rewritten", "as it is, channels-last" or "as it is".
 
