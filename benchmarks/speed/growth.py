@@ -1,35 +1,43 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How do time and memory of a network's signature grow with points, masks, models and sizes?
+"""How do time and memory of signatures grow with points, masks, models and sizes?
 
 - ``growth``: seconds per 1,000 questions over n_reference, n_samples, number of models, image
   size and number of classes, also in units of the forward pass;
 - ``memory``: by how much the resident memory of a process grows at its peak for 128 images of
-  224 x 224 x 3 and 1,000 masks, whose copies would take 72 GiB, and a tiny network.
+  224 x 224 x 3 and 1,000 masks, whose copies would take 72 GiB, and a tiny network;
+- ``zoo``: processor time for each of 100 to 5,000 logistic regressions of digits on one plan, and
+  by how much the peak grows: signatures, the same written to a store and read back from it (which
+  asks a few questions again), and ``model_distances``.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import platform
 import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from benchmarks._cifar import ResNet, images, photographs, randomize_norms
 from benchmarks._inside import auto_rows, ready_network, render_copies
 from benchmarks.speed import _timing
 from benchmarks.speed._timing import as_query, describe, seconds, transformer
-from skzest import ImageMasker
+from skzest import ImageMasker, LimeSignatureTransformer, model_distances
 
-TAKES = "20 min"
-NEEDS = "torch; the memory table needs Linux or macOS"
-QUICK = {"masks": 500, "photos": 1}
+TAKES = "25 min"
+NEEDS = "torch; memory needs Linux or macOS"
+QUICK = {"masks": 500, "photos": 1, "zoos": [4]}
 AXES = {
     "n_reference": [("n_reference", n) for n in (4, 8, 16, 32)],
     "n_samples": [("n_samples", n) for n in (250, 500, 1000, 2000)],
@@ -120,8 +128,6 @@ def table_memory(args):
 
 def grow(n_points, n_masks, device, n_threads):
     """In a separate process: resident memory before and after (a peak), and seconds."""
-    import resource  # not on Windows
-
     args = argparse.Namespace(device=device, points=n_points, masks=n_masks)
     torch.set_num_threads(n_threads)
     warnings.simplefilter("ignore")
@@ -136,14 +142,12 @@ def grow(n_points, n_masks, device, n_threads):
     # Warm-up: segmenters, and torch's own buffers.
     small = transformer(reference[:2], args, n_reference=1, n_samples=n_masks)
     small.fit_transform([query])
-    unit = 1024 if platform.system() == "Linux" else 1
-    before = resident_now() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+    before = resident_now() or peak_gib()
     start = time.perf_counter()
     signature = transformer(reference, args, n_reference=n_points).fit_transform([query])
     assert np.isfinite(signature).all()
     took = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
-    print(before, after, took)
+    print(before, peak_gib(), took)
 
 
 def resident_now():
@@ -154,12 +158,70 @@ def resident_now():
         return None
 
 
-TABLES = {"growth": table_growth, "memory": table_memory}
+# --- zoos -----------------------------------------------------------------------------------
+
+
+def table_zoo(args):
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    base = LogisticRegression(max_iter=200).fit(X, y)
+    masker = ImageMasker(image_shape=(8, 8))
+    lime = LimeSignatureTransformer(X, n_reference=32, n_samples=args.masks, masker=masker)
+    plan = lime.fit([base, base]).plan_
+    print(f"\nlogistic regressions of digits, {plan.n_queries} questions to each, {describe(args)}")
+    head = ("ms a model", "growth MiB", "result MiB", "store kB a model")
+    print(f"{'':<28}" + "".join(f"{h:>18}" for h in head))
+    for n_models in args.zoos:
+        with TemporaryDirectory() as folder:
+            grow_zoo(list(variants(base, n_models)), plan, Path(folder) / "answers.sqlite")
+
+
+def variants(base, n_models):
+    """Models whose coefficients are those of one, moved at random."""
+    rng = np.random.default_rng(0)
+    for _ in range(n_models):
+        model = copy.deepcopy(base)
+        model.coef_ = base.coef_ + 0.3 * rng.normal(size=base.coef_.shape)
+        yield model
+
+
+def grow_zoo(zoo, plan, path):
+    """One line for each way of asking a zoo."""
+    plain = LimeSignatureTransformer.from_plan(plan).fit(zoo[:2])
+    stored = LimeSignatureTransformer.from_plan(plan, cache=path).fit(zoo[:2])
+    ways = {
+        "signatures": partial(plain.transform, zoo),
+        "written to a store": partial(stored.transform, zoo),
+        "read from a store": partial(stored.transform, zoo),
+        "distances": partial(model_distances, zoo, plain),
+    }
+    for name, way in ways.items():
+        before, start = peak_gib(), time.process_time()
+        result = way()
+        ms, growth = 1000 * (time.process_time() - start), 1024 * (peak_gib() - before)
+        size = f"{path.stat().st_size / len(zoo) / 1000:.0f}" if "written" in name else ""
+        print(
+            f"{len(zoo):>6,} {name:<21}{ms / len(zoo):>18.2f}{growth:>18.0f}"
+            f"{result.nbytes / 2**20:>18.0f}{size:>18}",
+            flush=True,
+        )
+
+
+def peak_gib():
+    """Peak resident memory of this process so far."""
+    import resource  # not on Windows
+
+    unit = 1024 if platform.system() == "Linux" else 1
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+TABLES = {"growth": table_growth, "memory": table_memory, "zoo": table_zoo}
 
 
 def add_options(parser):
     _timing.add_options(parser)
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--zoos", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--photos", type=int, default=128, help="images of the memory table")
 
 

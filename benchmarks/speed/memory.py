@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How does the peak memory of a signature grow with the number of questions?
+"""How does peak memory grow with the number of questions, and with networks of 1,000 classes?
 
-Each row is a separate process: it makes its reference and model, notes its peak resident memory,
-computes a signature, and prints how much the peak grew, next to the size of all masked copies
-together and of the signature itself. The model is a cheap function (colour means of a 4 x 4 grid),
-so nearly all the memory is used by skzest.
+Each row is a separate process: it makes its reference and models, notes its peak resident memory,
+and prints how much the peak grew.
+
+- ``signatures``: next to the size of all masked copies together and of the signature itself; the
+  model is a cheap function (colour means of a 4 x 4 grid), so nearly all memory is skzest's;
+- ``distances``: ``model_distances`` of networks with 1,000 classes at points of 49 parts, next to
+  the size of their signatures, which are never held; also with two jobs and with a store;
+- ``float32``: how far distances of float32 signatures are from those of float64.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
+import warnings
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
-TAKES = "2 min"
-NEEDS = "no data; Linux or macOS"
+TAKES = "8 min"
+NEEDS = "no data; torch for the networks; Linux or macOS"
+QUICK = {"models": 3, "points": 2, "masks": 64}
 MIB = 2**20
 SHAPES = {"8x8 digits, float64": (8, 8), "224x224x3 photos, uint8": (224, 224, 3)}
 
@@ -68,7 +77,98 @@ def measure(name, n_reference, n_samples):
     )
 
 
-def main(args):
+# --- distances of networks ----------------------------------------------------------------
+
+
+def network(seed):
+    """A network that is cheap per image and has 1,000 classes."""
+    import torch
+    from torch import nn
+
+    from skzest import TorchQuery
+
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 8, 8, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    net = nn.Sequential(*layers, nn.Linear(32, 1000)).eval()
+    return TorchQuery(net, mean=(0.5,) * 3, std=(0.25,) * 3)
+
+
+def measure_distances(n_models, n_points, n_masks, n_jobs, has_store):
+    """In the child process: distances of networks, and the growth of the peak."""
+    import resource
+
+    from joblib.externals.loky import get_reusable_executor
+
+    from skzest import ImageMasker, LimeSignatureTransformer, model_distances
+
+    nets = [network(seed) for seed in range(n_models)]
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (max(n_points, 2), 64, 64, 3), dtype=np.uint8)
+    masker = ImageMasker("grid", segmenter_params={"shape": (7, 7)})
+    settings = {"n_samples": n_masks, "masker": masker}
+    LimeSignatureTransformer(X, n_reference=1, **settings).fit_transform(nets[:1])
+    before = peak_mib()
+    with TemporaryDirectory() as folder:
+        cache = Path(folder) / "answers.sqlite" if has_store else None
+        lime = LimeSignatureTransformer(
+            X, n_reference=n_points, n_jobs=n_jobs, cache=cache, **settings
+        )
+        start = time.perf_counter()
+        D = model_distances(nets, lime)
+        took = time.perf_counter() - start
+    assert np.isfinite(D).all()
+    growth = peak_mib() - before
+    get_reusable_executor().shutdown(wait=True)
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0
+    signatures = n_models * 1000 * n_points * 49 * 8 / MIB
+    print(
+        f"{n_models:>8}{n_points:>8}{n_masks:>8}{n_jobs:>6}{'yes' if has_store else 'no':>7}"
+        f"{signatures:>18,.0f}{growth:>12.0f}{worker:>14.0f}{took:>8.0f}",
+        flush=True,
+    )
+
+
+def table_distances(args):
+    head = ("networks", "points", "masks", "jobs", "store", "signatures [MiB]", "peak [MiB]")
+    widths = (8, 8, 8, 6, 7, 18, 12, 14, 8)
+    head = (*head, "worker [MiB]", "[s]")
+    print("\n" + "".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)), flush=True)
+    few = min(args.points, 4)
+    for points, n_jobs, has_store in [(args.points, 1, 0), (few, 2, 0), (few, 1, 1)]:
+        size = (args.models, points, args.masks, n_jobs, has_store)
+        in_child("distances", *size)
+
+
+def table_float32(args):
+    """How far rounding of signatures moves distances."""
+    from sklearn.datasets import load_digits
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    from skzest import ImageMasker, LimeSignatureTransformer, zest_distances
+
+    X, y = load_digits(return_X_y=True)
+    zoo = [LogisticRegression(C=C, max_iter=50) for C in (1, 1.0001, 1.01, 3)]
+    zoo += [RandomForestClassifier(20, random_state=seed) for seed in (0, 1)]
+    zoo = [model.fit(X / 16, y) for model in zoo]
+    masker = ImageMasker(image_shape=(8, 8))
+    lime = LimeSignatureTransformer(X / 16, n_reference=32, n_samples=200, masker=masker)
+    S = lime.fit_transform(zoo)
+    exact, rounded = (zest_distances(S.astype(t)) for t in ("float64", "float32"))
+    off = ~np.eye(len(zoo), dtype=bool)
+    gap = np.abs(rounded - exact)[off]
+    print(
+        f"\nfloat32: cosine distances of {exact[off].min():.1e} to {exact[off].max():.2f} move by "
+        f"at most {gap.max():.1e}, {(gap / exact[off]).max():.1e} of their size"
+    )
+
+
+def in_child(*arguments):
+    """Run one row in a process of its own."""
+    subprocess.run([sys.executable, "-m", __name__, *map(str, arguments)], check=True)
+
+
+def table_signatures(args):
     head = ("points", "masks", "copies [MiB]", "result [MiB]", "peak [MiB]")
     widths = (8, 8, 16, 14, 12)
     print(f"{'input':<26}" + "".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
@@ -78,9 +178,29 @@ def main(args):
         digits, photos = [(2, 50)], [(1, 500)]
     for name, sizes in zip(SHAPES, (digits, photos), strict=True):
         for size in sizes:
-            command = [sys.executable, "-m", __name__, name, *map(str, size)]
-            subprocess.run(command, check=True)
+            in_child(name, *size)
+
+
+TABLES = {
+    "signatures": table_signatures,
+    "distances": table_distances,
+    "float32": table_float32,
+}
+
+
+def add_options(parser):
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--models", type=int, default=50, help="networks of the second table")
+    parser.add_argument("--points", type=int, default=128)
+    parser.add_argument("--masks", type=int, default=256)
+
+
+def main(args):
+    warnings.simplefilter("ignore")
+    for name in args.tables:
+        TABLES[name](args)
 
 
 if __name__ == "__main__":  # the child process
-    measure(sys.argv[1], *map(int, sys.argv[2:]))
+    row = measure_distances if sys.argv[1] == "distances" else partial(measure, sys.argv[1])
+    row(*map(int, sys.argv[2:]))
