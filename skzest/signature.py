@@ -263,11 +263,13 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
     ) -> np.ndarray:
         """Fit to the models ``X`` and return their signatures; see :meth:`transform`."""
         queries, names = self._queries(X, reset=True)
-        with Progress(self.verbose, self, n_stages=2) as progress:
+        with Progress(self.verbose, self, n_stages=3) as progress:
             self.plan_ = self._plan(progress)
             with self._panel(queries, names) as panel:
-                self._set_classes(panel)
-                return self._signatures(panel, progress)
+                with progress.stage("first looks", len(panel)) as panel.on_look:
+                    self._set_classes(panel)
+                    columns = self._class_columns(panel)
+                return self._signatures(panel, columns, progress)
 
     def _panel(self, queries: list[Query], names: list[str]) -> Panel:
         return Panel(self.plan_, queries, names, check_cache(self.cache), self._batch_size())
@@ -378,13 +380,22 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             If unnamed columns may not be those of ``classes_``.
         """
         check_is_fitted(self, "plan_")
+        progress = Progress(self.verbose)
         with self._panel(*self._queries(models, reset=False)) as panel:
-            return self._signatures(panel, Progress(self.verbose), are_new=True)
+            with progress.stage("first looks", len(panel)) as panel.on_look:
+                columns = self._class_columns(panel, are_new=True)
+            return self._signatures(panel, columns, progress)
 
-    def _signatures(self, panel: Panel, progress: Progress, *, are_new: bool = False) -> np.ndarray:
+    def _class_columns(self, panel: Panel, *, are_new: bool = False) -> list[np.ndarray]:
+        """Which of the classes each column of each model is."""
         columns = panel.class_columns(self.classes_, self._remedy_for_classes)
         if are_new and self.n_classes is None:
             panel.check_beside(self.classes_)
+        return columns
+
+    def _signatures(
+        self, panel: Panel, columns: list[np.ndarray], progress: Progress
+    ) -> np.ndarray:
         shape = len(panel), self.n_classes_, self.n_components_
         signatures = np.full(shape, np.nan, dtype=self._dtype())
         with progress.stage("questions answered", panel.n_questions) as report:

@@ -94,20 +94,23 @@ def model_distances(
     if not is_fitted:
         lime.plan_ = lime._plan(progress)
     with lime._panel(queries, names) as panel:
-        if not is_fitted:
-            lime._set_classes(panel)
-        elif lime.n_classes is None:
-            panel.check_beside(lime.classes_)
-        products = _products(lime, panel, progress, return_sums)
+        with progress.stage("first looks", len(panel)) as panel.on_look:
+            if not is_fitted:
+                lime._set_classes(panel)
+            columns = lime._class_columns(panel, are_new=is_fitted)
+        products = _products(lime, panel, columns, progress, return_sums)
     D = products.distances(distance)
     return (D, products.point_sums()) if return_sums else D
 
 
 def _products(
-    lime: LimeSignatureTransformer, panel: Panel, progress: Progress, by_point: bool
+    lime: LimeSignatureTransformer,
+    panel: Panel,
+    columns: list[np.ndarray],
+    progress: Progress,
+    by_point: bool,
 ) -> RunningProducts:
     """Ask the models of a panel, a few points at a time, and add up their inner products."""
-    columns = panel.class_columns(lime.classes_, lime._remedy_for_classes)
     present = np.zeros((len(panel), lime.n_classes_), dtype=bool)
     for of_one, its_columns in zip(present, columns, strict=True):
         of_one[its_columns] = True

@@ -372,6 +372,7 @@ def test_progress_is_silent_unless_asked_for(zoo, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "points cut: 6 of 6 (100%)" in err
+    assert f"first looks: {len(zoo)} of {len(zoo)} (100%)" in err
     assert "questions answered: 1,500 of 1,500 (100%)" in err
 
 
@@ -396,6 +397,7 @@ def test_scikit_learns_callbacks_follow_the_fit(zoo):
     _lime(batch_size=50).set_callbacks(Recorder()).fit_transform(zoo)
     assert seen[:3] == ["setup", "fit", "points cut"]
     assert seen.count("points cut part") == 6
+    assert seen.count("first looks part") == len(zoo)
     assert seen.count("questions answered part") == 100
     assert seen[-1] == "teardown"
 

@@ -72,6 +72,8 @@ class Panel:
     plan : QueryPlan
     respondents : list of Respondent
         The models.
+    on_look : callable or None
+        Told of each model (1) after its first look.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Panel:
         self._copies = SharedCopies(plan)
         self._cached = None if store is None else CachedAnswers(store, plan, self.respondents)
         self._stack = ExitStack()
+        self.on_look: Callable[[int], None] | None = None
 
     def __len__(self) -> int:
         return len(self.respondents)
@@ -135,6 +138,8 @@ class Panel:
                     if n_rows == 1:
                         raise
                     n_rows //= 2
+            if self.on_look is not None:
+                self.on_look(1)
         return asked
 
     def _look(self, i: int, n_rows: int) -> None:
