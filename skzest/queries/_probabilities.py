@@ -99,7 +99,7 @@ def _fault(xp: ModuleType, scores: Array, total: Array) -> str | None:
 
 
 def _spread(xp: ModuleType, scores: Array) -> float:
-    return float(xp.max(scores) - xp.min(scores))
+    return float(xp.max(scores)) - float(xp.min(scores))  # NumPy warns of infinity less itself
 
 
 def _sums(xp: ModuleType, scores: Array) -> Array:
