@@ -227,7 +227,8 @@ class GrowingSignatures:
             if self._W is None:
                 lime._set_classes(panel)
             lime.n_components_ = lime.plan_.n_components
-            S = lime._signatures(panel, Progress(lime.verbose))
+            columns = lime._class_columns(panel)
+            S = lime._signatures(panel, columns, Progress(lime.verbose))
         W = S.reshape(len(members), lime.n_classes_, -1)
         self._constant[members] &= ~np.nan_to_num(W).any(axis=(1, 2))
         if self._W is not None:
