@@ -36,10 +36,10 @@ __all__ = [
 
 def forget_plans() -> None:
     """Forget what was computed for plans earlier in this process: cuts of images, factors."""
-    from skzest.plan import _building, _surrogates
+    from skzest.plan import _building, _linear_fit
 
     _building._CUTS.clear()
-    _surrogates._FACTORS.clear()
+    _linear_fit._FACTORS.clear()
 
 
 def render_copies(plan, n, space=None, count=None):

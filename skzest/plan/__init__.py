@@ -11,11 +11,11 @@ from ._columns import (
     parse_feature_names,
 )
 from ._designs import SAMPLINGS, auto_n_samples, order_rng, point_rng, sample_masks
+from ._linear_fit import LinearFit
 from ._masks import PackedMasks
 from ._plan import QueryPlan
 from ._surrogates import (
     PASSTHROUGH,
-    LinearFit,
     check_kernel_width,
     check_surrogate,
     closed_form,

@@ -20,8 +20,9 @@ from ..drawing import Picture
 from ..maskers import BaseMasker
 from ..queries import Array
 from ._file import encoded, fields_of, read, sha256, write
+from ._linear_fit import LinearFit
 from ._masks import PackedMasks
-from ._surrogates import PASSTHROUGH, LinearFit, Surrogate, closed_form, kernel_weights
+from ._surrogates import PASSTHROUGH, Surrogate, closed_form, kernel_weights
 
 __all__ = ["QueryPlan"]
 

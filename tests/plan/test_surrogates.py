@@ -13,9 +13,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from skzest import CallableQuery, LimeSignatureTransformer
-from skzest.plan import _surrogates
+from skzest.plan._linear_fit import _FACTORS, LinearFit
 from skzest.plan._surrogates import (
-    LinearFit,
     check_surrogate,
     closed_form,
     coefficients,
@@ -155,7 +154,7 @@ def test_counts_are_as_exact_as_a_fit_by_singular_values(fit_intercept):
 def test_equal_masks_are_factored_once(monkeypatch):
     made, gram = [], LinearFit._gram
     monkeypatch.setattr(LinearFit, "_gram", lambda fit: made.append(1) or gram(fit))
-    _surrogates._FACTORS.clear()
+    _FACTORS.clear()
     masks, scores = _masks_and_scores()
     first = LinearFit(masks)(scores)
     assert np.array_equal(LinearFit(masks.copy())(scores), first)
@@ -174,7 +173,7 @@ def test_equal_masks_are_factored_once(monkeypatch):
 def test_a_plan_is_checked_and_answered_with_one_factor_a_point(monkeypatch):
     made, gram = [], LinearFit._gram
     monkeypatch.setattr(LinearFit, "_gram", lambda fit: made.append(1) or gram(fit))
-    _surrogates._FACTORS.clear()
+    _FACTORS.clear()
     X = np.random.default_rng(0).normal(size=(20, 9))
     models = [CallableQuery(lambda B, k=k: np.tanh(B[:, :k]), output="logits") for k in (3, 3)]
     lime = LimeSignatureTransformer(X, n_reference=6, n_samples=200)
