@@ -32,8 +32,8 @@ def model_distances(
 
     The same as :func:`~skzest.zest_distances` of the signatures, up to rounding: sums of
     products are kept while a few reference points at a time are asked about. A zoo of networks
-    with a thousand classes, or of thousands of models, takes the memory of its distance matrix and
-    a few hundred MiB.
+    with a thousand classes, or of thousands of models, takes the memory of four distance matrices
+    and a few hundred MiB.
 
     Parameters
     ----------
