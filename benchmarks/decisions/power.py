@@ -263,7 +263,8 @@ def zoos(args) -> Iterator[Zoo]:
             for learner in made.owners[: args.learners]:
                 yield zoo_of(
                     made, learner, args.cache,
-                    n_owners=args.owners, n_unrelated=args.unrelated, n_each=args.each,
+                    n_owners=args.owners, n_each=args.each,
+                    n_unrelated=args.unrelated or (99 if task == "digits" else 40),
                 )  # fmt: skip
 
 
