@@ -24,7 +24,7 @@ their ``found`` is a false-positive rate; models of the same recipe are left out
 owner beyond that of unrelated models of the same accuracy (a straight line fitted to them).
 
 CIFAR-10 takes the networks that decisions/train_networks has made so far. Answers are kept, so the
-table is made anew in minutes.
+table is made anew in minutes; ``--tasks`` renews the rows of some tasks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-from benchmarks._common import show, write_table
+from benchmarks._common import read_table, show, write_table
 from benchmarks.decisions._owner_distances import LABELS, distances, questions_for
 from benchmarks.decisions._rehearsed import Rehearsal
 from benchmarks.decisions._sklearn_tasks import digits, news, table
@@ -236,6 +236,14 @@ def by_copy(rows: list[dict]) -> list[dict]:
     ]
 
 
+def renew(path: Path, lines: list[dict]) -> None:
+    """Write the lines of these tasks, and keep those of others."""
+    tasks = {line["task"] for line in lines}
+    earlier = read_table(path) if path.exists() else []
+    kept = [line for line in earlier if line["task"] not in tasks]
+    write_table(path, [*kept, *lines], digits=3)
+
+
 def report(lines: list[dict]) -> None:
     for task in dict.fromkeys(line["task"] for line in lines):
         of_task = [x for x in lines if x["task"] == task and x["calibrated"] == "same recipe"]
@@ -288,6 +296,6 @@ def main(args) -> None:
             rows += judged_once(zoo, owner, args.candidates, args.cache)
             show([zoo.task, owner.name, f"{time.perf_counter() - start:.0f} s"])
     lines = list(summary(rows))
-    write_table(args.results / "power.csv", lines, digits=3)
-    write_table(args.results / "power_copies.csv", by_copy(rows), digits=3)
+    renew(args.results / "power.csv", lines)
+    renew(args.results / "power_copies.csv", by_copy(rows))
     report(lines)
