@@ -62,6 +62,11 @@ STRANGERS = {"unrelated": "same recipe", "recipe": "other recipe",
              "stranger's copy": "copy of another model"}  # fmt: skip
 # Columns of each ensemble.
 SCORES = ("zest", "passthrough", "combined", "correlation", "ddv", *LABELS)
+# Methods in the table of copies.
+METHODS = (
+    "zest", "predictions", "mistakes", "rehearsal, labels", "ensemble, labels",
+    "ensemble with rehearsal, labels", "ensemble with rehearsal, scores",
+)  # fmt: skip
 TASKS = ("digits", "table", "AG News", "CIFAR-10")
 
 
@@ -230,7 +235,7 @@ def by_copy(rows: list[dict]) -> list[dict]:
     """One line for each copy of an owner."""
     names = ("task", "zoo", "owner", "kind", "rehearsed", "accuracy", "fidelity", "excess")
     return [
-        {name: row[name] for name in names} | {f"p, {m}": v for m, v in row["p"].items()}
+        {name: row[name] for name in names} | {f"p, {m}": row["p"][m] for m in METHODS}
         for row in rows
         if row["role"] == "copy"
     ]

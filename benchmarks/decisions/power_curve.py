@@ -22,16 +22,12 @@ from benchmarks._common import read_table, show, write_table
 from benchmarks.decisions._rehearsed import Rehearsal
 from benchmarks.decisions._sklearn_tasks import digits
 from benchmarks.decisions._sklearn_zoos import zoo_of
-from benchmarks.decisions.power import ALPHA, STRANGERS, agreement, columns, p_values
+from benchmarks.decisions.power import ALPHA, METHODS, STRANGERS, agreement, columns, p_values
 
 TAKES = "15 min"
 NEEDS = "no data; the results of decisions/power"
 AFTER = ("decisions/power",)
 QUICK = {"queries": [200], "own": [450], "owners": 1, "each": 1, "unrelated": 20, "candidates": 400}
-METHODS = (
-    "zest", "predictions", "mistakes", "rehearsal, labels", "ensemble, labels",
-    "ensemble with rehearsal, labels", "ensemble with rehearsal, scores",
-)  # fmt: skip
 COPIES = (2, 4, 8)  # rehearsed; "rehearsal, labels" has 12
 BINS = (-1, -0.02, 0, 0.01, 0.02, 0.03, 0.05, 0.1, 1)
 
