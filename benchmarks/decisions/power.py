@@ -277,7 +277,7 @@ def zoos(args) -> Iterator[Zoo]:
                 yield zoo_of(
                     made, learner, args.cache,
                     n_owners=args.owners, n_each=args.each,
-                    n_unrelated=args.unrelated or (99 if task == "digits" else 40),
+                    n_unrelated=args.unrelated,
                 )  # fmt: skip
 
 
