@@ -42,7 +42,7 @@ class Workshop:
     def add(self, name: str, role: str, kind: str, owner: int | None, make: Callable) -> None:
         self._make[name] = make
         path = self.folder / f"{name}.npz"
-        answers = Remembered(lambda: self.model(name).predict_proba, path, "predict_proba")
+        answers = Remembered(lambda: self.answering(self.model(name)), path, "predict_proba")
         self.models.append(Model(name, role, kind, owner, answers))
 
     def model(self, name: str):
@@ -53,6 +53,17 @@ class Workshop:
                 joblib.dump(self._make[name](), path)
             self._made[name] = joblib.load(path)
         return self._made[name]
+
+    def answering(self, model) -> Callable:
+        """Probabilities of all classes; a model that has not seen a class gives it none."""
+        columns = np.searchsorted(np.unique(self.task.y), model.classes_)
+
+        def shares(X):
+            found = np.zeros((len(X), len(np.unique(self.task.y))))
+            found[:, columns] = model.predict_proba(X)
+            return found
+
+        return shares
 
     def fitted(self, learner: str, X, y, seed: int):
         with warnings.catch_warnings():
@@ -125,7 +136,7 @@ class Workshop:
         X, y = np.concatenate([X, Xs]), np.concatenate([model.classes_[y], model.predict(Xs)])
         for _ in range(20):
             model.partial_fit(X, y)
-        return model.predict_proba
+        return self.answering(model)
 
 
 def tuned(model, X, y, seed):
