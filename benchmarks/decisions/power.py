@@ -206,7 +206,7 @@ def summary(rows: list[dict]) -> Iterator[dict]:
             for kind, members in groups.items():
                 some = [row for row in members if method in row["p"]]
                 for calibrated, name in (("same recipe", "p"), ("all", "p_all")):
-                    if some:
+                    if some and (name == "p" or kind in ("all", *STRANGERS.values())):
                         yield _line(task, method, kind, calibrated, some, name)
 
 
