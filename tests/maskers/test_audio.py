@@ -369,6 +369,7 @@ def test_networks_pad_lists_through_preprocess():
             torch.nn.Conv1d(1, 3, 9, stride=4),
             torch.nn.AdaptiveMaxPool1d(1),
             torch.nn.Flatten(),
+            torch.nn.Linear(3, 3),
         )
 
     def collate(batch):
