@@ -39,7 +39,7 @@ def draw_points(ax, X, groups):
         return points
 
     if groups is None:
-        return [draw(slice(None), 36, color="black")]
+        return [draw(slice(None), 36, color="black", label="models")]
     found = []
     known = known_groups(groups)
     for k, group in enumerate(known[:MOST_GROUPS]):

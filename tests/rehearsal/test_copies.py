@@ -146,7 +146,7 @@ def test_noise_has_the_range_of_each_column():
 @pytest.mark.parametrize(
     ("params", "error", "match"),
     [
-        ({"inputs": ["cleen"]}, ValueError, "Did you mean 'clean'"),
+        ({"inputs": ["cleans"]}, ValueError, "Did you mean 'clean'"),
         ({"answers": ["hard"]}, ValueError, "each of answers must be 'label', 'soft' or"),
         ({"learners": 3}, TypeError, "a classifier or a function train"),
         ({"n_copies": 0}, ValueError, "n_copies must be at least 1"),
