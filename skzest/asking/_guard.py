@@ -27,6 +27,8 @@ __all__ = ["OF_BATCH", "Respondent", "Witness", "guarded_scores", "own", "roundi
 OF_BATCH = 2e-2
 # What models of fixed size are often exported for.
 _USUAL_SIZES = (1, 2, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 256)
+# Words of a line of a batch that is watched, and lines that a fast memory holds.
+_LINE, _LINES = 1021, 64
 _FLOAT32 = float(np.finfo(np.float32).eps)
 
 
@@ -295,19 +297,29 @@ def _always() -> bool:
 def _watch(copies: Points) -> Callable[[], bool]:
     """Note what a batch holds; what is returned tells whether it still does."""
     if isinstance(copies, np.ndarray):
-        before = _sum_of_words(copies)
-        return lambda: _sum_of_words(copies) == before
+        before = _sums_of_words(copies)
+        return lambda: _sums_of_words(copies) == before
     if hasattr(copies, "is_inference") and not copies.is_inference():
         version = copies._version  # torch counts what is written into a tensor
         return lambda: copies._version == version
     return _always  # data frames, lists and texts: every model has copies of its own
 
 
-def _sum_of_words(copies: np.ndarray) -> int:
-    """Sum of a batch read as whole numbers, which costs a fraction of copying it."""
+def _sums_of_words(copies: np.ndarray) -> bytes:
+    """Sums of a batch that change with its values and with their places, also among each other.
+
+    The batch is read as whole numbers in lines of a prime length, which are summed along and
+    across. That takes about as long as one sum, and a tenth of a hash.
+    """
     data = np.ascontiguousarray(copies).reshape(-1).view(np.uint8)
-    words = data[: data.size // 8 * 8].view(np.uint64)
-    return int(np.add.reduce(words)) + int(data[words.size * 8 :].sum())
+    n_lines = data.size // (8 * _LINE)
+    lines = data[: n_lines * 8 * _LINE].view(np.uint64).reshape(n_lines, _LINE)
+    along, across = np.empty(n_lines, dtype=np.uint64), np.zeros(_LINE, dtype=np.uint64)
+    for start in range(0, n_lines, _LINES):
+        some = lines[start : start + _LINES]
+        np.add.reduce(some, axis=1, out=along[start : start + _LINES])
+        across += np.add.reduce(some, axis=0)
+    return along.tobytes() + across.tobytes() + data[lines.nbytes :].tobytes()
 
 
 def _is_careful(query: Query) -> bool:

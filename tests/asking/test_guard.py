@@ -43,6 +43,37 @@ def test_a_model_that_writes_into_its_batch_spoils_no_other(step):
     assert_array_equal(first[1], _lime().fit_transform([GOOD])[0])
 
 
+def _reverses_through_torch(batch):
+    shared = pytest.importorskip("torch").from_numpy(batch)
+    shared.copy_(shared.flip(0).clone())
+
+
+def _swaps_columns(batch):
+    batch.flags.writeable = True
+    batch[:] = batch[:, ::-1].copy()
+
+
+def _changes_signs(batch):
+    batch.flags.writeable = True
+    np.negative(batch, out=batch)
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+@pytest.mark.parametrize("n_samples", [40, 2000], ids=["short batch", "long batch"])
+@pytest.mark.parametrize("write", [_reverses_through_torch, _swaps_columns, _changes_signs])
+def test_values_that_change_places_in_a_batch_are_noticed(write, n_samples):
+    def writer(batch):
+        answer = GOOD.predict_proba(batch)
+        write(batch)
+        return answer
+
+    lime = _lime(n_samples=n_samples).fit([GOOD])
+    expected = lime.transform([GOOD])
+    with pytest.warns(UserWarning, match=r"models\[0\] .*changed the batch"):
+        signatures = lime.transform([CallableQuery(writer), GOOD])
+    assert_array_equal(signatures[1], expected[0])
+
+
 def test_a_model_that_writes_into_its_frame_spoils_no_other():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(X, columns=list("abcde"))

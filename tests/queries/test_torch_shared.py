@@ -2,6 +2,7 @@
 """Networks that prepare a batch alike share the result, and none can change it for the others."""
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -117,12 +118,21 @@ def written_by_numpy(x):
     return x
 
 
+def flipped_by_numpy(x):
+    array = x.detach().numpy()
+    array[:] = array[:, ::-1].copy()
+    return x
+
+
 WRITERS = {
     "in place": lambda x: x.mul_(0.5),
     "one channel": lambda x: x.index_fill_(1, torch.tensor([0]), 0.0),
     "through a view": lambda x: x[:, :1].add_(1) + x,
     "through .data": lambda x: (x.data.add_(1), x)[1],
     "through NumPy": written_by_numpy,
+    # What keeps every sum of a row.
+    "channels swapped through .data": lambda x: (x.data.copy_(x.data.flip(1).clone()), x)[1],
+    "channels swapped through NumPy": flipped_by_numpy,
 }
 
 
@@ -143,14 +153,27 @@ def test_a_network_that_writes_into_its_input_changes_nothing_for_the_next(write
         assert_array_equal(fitted.transform([query])[0], row)
 
 
-def test_inputs_by_name_are_shared_and_watched():
+@pytest.mark.parametrize(
+    ("pack", "unpack"),
+    [
+        (lambda x: x, lambda v: v),
+        (lambda x: {"of": [x]}, lambda v: v["of"][0]),
+        (lambda x: (x, None), lambda v: v[0]),
+        (lambda x: x.numpy(), torch.as_tensor),
+    ],
+    ids=["tensor", "nested", "tuple", "NumPy"],
+)
+def test_inputs_by_name_are_shared_and_no_network_spoils_them(pack, unpack):
     class Named(Means):
         def forward(self, pixels, factor):
-            return super().forward(pixels) * factor
+            answer = super().forward(unpack(pixels)) * factor
+            if isinstance(pixels, dict):
+                pixels.clear()
+            return answer
 
     def preprocess(x):
         calls.append(len(x))
-        return {"pixels": x.permute(0, 3, 1, 2) / 255, "factor": 2.0}
+        return {"pixels": pack(x.permute(0, 3, 1, 2) / 255), "factor": 2.0}
 
     calls = []
     zoo = [
@@ -162,8 +185,26 @@ def test_inputs_by_name_are_shared_and_watched():
     calls.clear()
     with shared_inputs():
         answers = [query.ask(X, "logits") for query in zoo]
-    assert len(calls) == 2  # made anew after the first network, then shared
+    assert len(calls) == 1
     assert torch.equal(answers[1], expected) and torch.equal(answers[2], expected)
+
+
+def test_inputs_that_cannot_be_copied_are_made_for_each():
+    class Locked(Means):
+        def forward(self, pixels, lock):
+            with lock:
+                return super().forward(pixels)
+
+    def preprocess(x):
+        calls.append(len(x))
+        return {"pixels": x.permute(0, 3, 1, 2) / 255, "lock": threading.Lock()}
+
+    calls = []
+    zoo = [TorchQuery(Locked(seed).eval(), preprocess=preprocess) for seed in range(2)]
+    with shared_inputs():
+        for query in zoo:
+            query.ask(torch.tensor(IMAGES), "logits")
+    assert len(calls) == 2
 
 
 def test_nothing_is_held_after_the_batch_and_little_within_it():
