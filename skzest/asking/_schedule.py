@@ -239,15 +239,16 @@ def _spread_or_kept(
             if trial is None or is_worth_sending(least):
                 trial, rest = None, task
             if trial is not None:
-                start = time.perf_counter()
-                yield from _looked_up_first(trial, cached, offset).found()
-                guess = (time.perf_counter() - start) * rest.n_answers / trial.n_answers
+                watch = _Watch()
+                yield from watch.over(_looked_up_first(trial, cached, offset).found())
+                guess = watch.seconds * rest.n_answers / trial.n_answers
             left.append(rest)
             seconds += guess
         if not is_worth_sending(seconds):
-            note_kept(seconds)
+            watch = _Watch()  # a guess from a small part may be twice the time that it takes
             for task in left:
-                yield from _looked_up_first(task, cached, offset).found()
+                yield from watch.over(_looked_up_first(task, cached, offset).found())
+            note_kept(watch.seconds)
             return
         for_each = _TASKS if cached is None and not is_cluster() else _MANY_TASKS
         parts = [part for task in left for part in _spread(task, n_workers, for_each)]
@@ -255,6 +256,22 @@ def _spread_or_kept(
             [_looked_up_first(part, cached, offset) for part in parts], n_jobs, cached
         )
         note_workers()
+
+
+@dataclass
+class _Watch:
+    """The time that work takes, without that of whoever takes its results."""
+
+    seconds: float = 0.0
+
+    def over(self, found: Iterator[Found]) -> Iterator[Found]:
+        """The same results, made while the watch runs."""
+        start = time.perf_counter()
+        for some in found:
+            self.seconds += time.perf_counter() - start
+            yield some
+            start = time.perf_counter()
+        self.seconds += time.perf_counter() - start
 
 
 def _trial_of(task: Task) -> tuple[Task | None, Task]:

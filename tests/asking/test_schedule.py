@@ -4,6 +4,7 @@
 import os
 import threading
 import traceback
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
-from skzest import LimeSignatureTransformer
+from skzest import CallableQuery, LimeSignatureTransformer
 from skzest.asking import Panel
 from skzest.asking import _schedule as schedule
 from skzest.asking._guard import Respondent
@@ -94,6 +95,24 @@ class Locked:
     def predict_proba(self, batch):
         with self.lock:
             return ZOO[0].predict_proba(batch)
+
+
+def test_the_work_kept_from_workers_is_measured_not_guessed(monkeypatch):
+    now, kept, n_late = [0.0], [], []
+
+    def slow_at_first(batch):
+        if len(batch) > 8:  # no first look
+            n_late.append(len(batch))
+            now[0] += 0.1 if len(n_late) > 1 else 5.0
+        return ZOO[0].predict_proba(batch)
+
+    monkeypatch.setattr(schedule, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(schedule, "is_worth_sending", lambda seconds: False)
+    monkeypatch.setattr(schedule, "note_kept", kept.append)
+    lime = LimeSignatureTransformer.from_plan(PLAN, n_jobs=2, batch_size=24)
+    lime.fit_transform([CallableQuery(slow_at_first)])
+    assert len(n_late) > 8
+    assert kept == [pytest.approx(0.1 * (len(n_late) - 1))]
 
 
 def test_a_model_that_does_not_pickle_is_named_and_the_remedy_works():
