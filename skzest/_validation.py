@@ -96,6 +96,13 @@ def check_whole(value: object, name: str, *, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_real(value: object, name: str) -> float:
+    """A number; booleans, texts and arrays are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    return float(value)
+
+
 def counted(n: int, noun: str) -> str:
     """``1 model`` or ``3 models``, for messages."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

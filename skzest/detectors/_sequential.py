@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress
-from .._validation import check_whole, listed
+from .._validation import check_real, check_whole, listed
 from ..comparing import DistanceInterval, check_level, check_plan, jackknife_t, point_sums
 from ..exceptions import UndefinedSignatureWarning
 from ..plan import QueryPlan
@@ -202,7 +202,7 @@ class GrowingSignatures:
         self._queries, self._names = self._lime._queries(models, reset=True)
         self._n_asked, self._kept = 0, np.arange(len(self._queries))
         self._W: np.ndarray | None = None
-        self._constant = np.ones(len(self._queries), dtype=bool)
+        self._constant = np.zeros(len(self._queries), dtype=bool)
 
     def first(self, n: int, members: np.ndarray) -> np.ndarray:
         """Coefficients of some models at the first ``n`` points.
@@ -230,8 +230,11 @@ class GrowingSignatures:
             columns = lime._class_columns(panel)
             S = lime._signatures(panel, columns, Progress(lime.verbose))
         W = S.reshape(len(members), lime.n_classes_, -1)
-        self._constant[members] &= ~np.nan_to_num(W).any(axis=(1, 2))
-        if self._W is not None:
+        is_constant = ~np.nan_to_num(W).any(axis=(1, 2))
+        if self._W is None:
+            self._constant[members] = is_constant
+        else:
+            self._constant[members] &= is_constant
             W = np.concatenate([self._W[np.isin(self._kept, members)], W], axis=2)
         self._W, self._kept, self._n_asked = W, members, n
         return W
@@ -254,10 +257,21 @@ def _check_stops(threshold: float | None, tol: float | None) -> None:
             "neither threshold nor tol is given, so there is no reason to stop. Pass one of them, "
             "or use zest_distances on all points."
         )
-    if threshold is not None and not 0 < threshold < 2:
-        raise ValueError(f"threshold must be between 0 and 2, like the distance; got {threshold}.")
-    if tol is not None and not tol > 0:
+    if threshold is not None:
+        check_threshold(threshold)
+    if tol is not None and not check_real(tol, "tol") > 0:
         raise ValueError(f"tol must be positive; got {tol}.")
+
+
+def check_threshold(threshold: object) -> float:
+    """A distance that a pair can be clearly below or above."""
+    value = check_real(threshold, "threshold")
+    if not 0 < value < 2:
+        raise ValueError(
+            "threshold must be greater than 0 and less than 2, the ends of what a distance can be; "
+            f"got {threshold}."
+        )
+    return value
 
 
 def within_budget(plan: QueryPlan, max_queries: int | None) -> QueryPlan:

@@ -19,7 +19,7 @@ from ..comparing import (
     point_sums_to,
 )
 from ..plan import QueryPlan
-from ._sequential import GrowingSignatures, look_sizes, within_budget
+from ._sequential import GrowingSignatures, check_threshold, look_sizes, within_budget
 
 __all__ = ["SequentialDistances", "sequential_distances"]
 
@@ -135,12 +135,16 @@ def sequential_distances(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or `max_queries` does not cover two points.
+        If a parameter is out of range, there are fewer than two models, or `max_queries` does
+        not cover two points.
+    TypeError
+        If a threshold is not a number.
 
     Warns
     -----
     UndefinedSignatureWarning
-        If a model gives the same scores to all questions; its pairs stay undecided.
+        If a model gives the same scores to all questions that it was asked. Pairs without a
+        distance, at the first look or later, stay undecided, and no more is asked for them.
 
     See Also
     --------
@@ -179,9 +183,13 @@ def sequential_distances(
     check_plan(plan, minimum=2)
     check_choice(level_for, "level_for", ("pair", "zoo"))
     models, whole = check_models(models), plan
+    if len(models) < 2:
+        raise ValueError(
+            f"models holds {len(models)} model; a pair takes at least 2. Pass the models to compare."
+        )
     plan = within_budget(plan, max_queries)
     sizes, n_models = look_sizes(len(plan)), len(models)
-    n_errors = len(sizes) * (max(n_models * (n_models - 1) // 2, 1) if level_for == "zoo" else 1)
+    n_errors = len(sizes) * (n_models * (n_models - 1) // 2 if level_for == "zoo" else 1)
     level_of_one = 1 - (1 - level) / n_errors
 
     zoo = GrowingSignatures(models, plan, params)
@@ -198,21 +206,25 @@ def sequential_distances(
             others = W[np.searchsorted(members, some)]
             sums = point_sums_to(W[np.searchsorted(members, i)], others, plan.n_columns[:n])
             state[:, i, some] = jackknife_ends(sums, level_of_one)
-        _, low, high, _ = state
-        open_pairs &= ~((high < above) | (low > below))
+        estimate, low, high, _ = state
+        # One that is undefined at so many points, for want of a common class or of scores that
+        # differ, would keep both models asked to the end.
+        open_pairs &= ~((high < above) | (low > below) | np.isnan(estimate))
     zoo.warn_of_constant()
     return _result(state, below, above, n_reference, plan, whole)
 
 
 def _ends(threshold: float | tuple[float, float]) -> tuple[float, float]:
     """The distances above which a pair may be far, and below which it may be near."""
-    ends = np.atleast_1d(np.asarray(threshold, dtype=float))
-    if ends.shape not in ((1,), (2,)) or not (0 < ends[0] <= ends[-1] < 2):
+    if np.ndim(threshold) == 0:
+        return (check_threshold(threshold),) * 2
+    ends = [check_threshold(end) for end in threshold]
+    if len(ends) != 2 or ends[0] > ends[1]:
         raise ValueError(
-            "threshold must be between 0 and 2, like the distance, or two such numbers in "
-            f"ascending order; got {threshold}."
+            f"threshold must be a number, or two in ascending order; got {threshold}. Pass "
+            "(near, far)."
         )
-    return float(ends[0]), float(ends[-1])
+    return ends[0], ends[1]
 
 
 def _batches_of(

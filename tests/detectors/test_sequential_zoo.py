@@ -2,6 +2,7 @@
 """Pairs of a zoo decided step by step; models without an open pair are left alone."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from skzest import (
     LimeSignatureTransformer,
     UndefinedSignatureWarning,
     distance_interval,
+    sequential_distance,
     sequential_distances,
     zest_distances,
 )
@@ -170,7 +172,7 @@ def test_the_result_is_a_table_of_pairs():
 def test_wrong_parameters_are_refused():
     zoo = _zoo()[1]
     for threshold in (2.5, 0, (0.3, 0.2), (0.1, 0.2, 0.3)):
-        with pytest.raises(ValueError, match=r"threshold must be between 0 and 2.*got"):
+        with pytest.raises(ValueError, match=r"threshold must be .*got"):
             sequential_distances(zoo, PLAN, threshold=threshold)
     with pytest.raises(ValueError, match="level_for must be"):
         sequential_distances(zoo, PLAN, threshold=0.3, level_for="model")
@@ -179,3 +181,46 @@ def test_wrong_parameters_are_refused():
     assert sequential_distances(zoo, PLAN.take(8), threshold=0.3).n_reference.max() == 8
     with pytest.raises(TypeError, match="list"):
         sequential_distances(zoo[0], PLAN, threshold=0.3)
+
+
+def _undefined_model(kind):
+    if kind == "constant":
+        return CallableQuery(lambda batch: np.ones((len(batch), 3)), output="logits")
+    lettered = partial(CallableQuery, output="logits", classes=["d", "e", "f"])
+    return lettered(lambda batch: np.tanh(batch @ W) @ V)
+
+
+@pytest.mark.filterwarnings("ignore::skzest.UndefinedSignatureWarning")
+@pytest.mark.filterwarnings("ignore:.*they share none")
+@pytest.mark.parametrize("kind", ["constant", "no common class"])
+def test_a_pair_without_a_distance_costs_the_others_no_questions(kind):
+    classes = ["a", "b", "c"] if kind == "no common class" else None
+    zoo = [CallableQuery(m, output="logits", classes=classes) for m in _zoo()[0]]
+    alone = sequential_distances(zoo, PLAN, threshold=0.3)
+    assert alone.saved > 0
+    result = sequential_distances([*zoo, _undefined_model(kind)], PLAN, threshold=0.3)
+    assert_array_equal(result.n_queries[:-1], alone.n_queries)
+    assert_array_equal(result.near[:-1, :-1], alone.near)
+    assert result.undecided[-1, :-1].all() and np.isnan(result.distances[-1, :-1]).all()
+    assert result.n_queries[-1] == result.n_queries.min()
+
+
+def test_one_model_is_no_pair_and_two_are():
+    zoo = _zoo()[1]
+    with pytest.raises(ValueError, match="models holds 1 model; a pair takes at least 2"):
+        sequential_distances(zoo[:1], PLAN, threshold=0.3)
+    assert sequential_distances(zoo[:2], PLAN, threshold=0.3).n_queries.all()
+
+
+@pytest.mark.parametrize(
+    ("threshold", "error"),
+    [(0, ValueError), (2, ValueError), (np.nan, ValueError), ("a", TypeError), (True, TypeError)],
+)
+def test_thresholds_that_no_distance_can_cross_are_refused(threshold, error):
+    zoo = _zoo()[1]
+    match = "threshold must be (greater than 0 and less than 2|a number)"
+    for given in (threshold, (threshold, 1.0), (0.5, threshold)):
+        with pytest.raises(error, match=match):
+            sequential_distances(zoo, PLAN, threshold=given)
+    with pytest.raises(error, match=match):
+        sequential_distance(*zoo[:2], PLAN, threshold=threshold)
