@@ -33,6 +33,7 @@ __all__ = [
     "opened_once",
     "outcomes_of",
     "packer",
+    "sendable",
 ]
 
 # How many times in a row work is sent without a single outcome.
@@ -118,6 +119,18 @@ def opened_once(parcel: Any) -> Any:
             found = _in_use[parcel.key] = Opened(opened(parcel))
         _latest[:] = [found]
         return found
+
+
+def sendable(error: Exception) -> Exception:
+    """The error, or one that says the same where it cannot be made anew from its pickle."""
+    try:
+        arrived = loads(dumps(error))
+        if type(arrived).__name__ == type(error).__name__:
+            return error
+    except Exception as obstacle:
+        logger.debug("%r cannot be sent: %s", error, obstacle)
+    notes = getattr(error, "__notes__", ())
+    return RuntimeError("\n".join([f"{type(error).__name__}: {error}", *notes]))
 
 
 def outcomes_of(

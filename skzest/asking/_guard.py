@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -209,7 +209,7 @@ def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Arra
             except Exception:
                 asked.takes_fewer = True  # the error had another cause
         named = _named(error, asked, n_rows)
-        if named is error and asked.n_columns is None and hasattr(error, "add_note"):
+        if named is error and asked.n_columns is None:
             _advise_on_size(error, asked, copies, n_rows)
         raise named from error.__cause__
     if asked.n_columns is not None and scores.shape[1] != asked.n_columns:
@@ -256,9 +256,10 @@ def _advise_on_size(error: Exception, asked: Respondent, copies: Points, n_rows:
             raw_scores(asked.query, many, asked.output, size)
         except Exception:
             continue
-        error.add_note(
+        _note(
+            error,
             f"It does answer {size} copies at a time. If it takes batches of one size only, pass "
-            f"batch_size={size}."
+            f"batch_size={size}.",
         )
         return
 
@@ -282,9 +283,15 @@ def _named(error: Exception, asked: Respondent, n_rows: int) -> Exception:
             f"{asked.name} raised StopIteration when asked about {n_rows} masked copies. Does it "
             "draw from an iterator that has run out? Make a new one for each batch."
         )
-    if hasattr(error, "add_note"):  # Python 3.11
-        error.add_note(f"skzest was asking {asked.name} about {n_rows} masked copies.")
+    _note(error, f"skzest was asking {asked.name} about {n_rows} masked copies.")
     return error
+
+
+def _note(error: Exception, text: str) -> None:
+    """Add a note to an error of a model, if it takes one."""
+    if hasattr(error, "add_note"):  # Python 3.11
+        with suppress(Exception):  # a frozen dataclass refuses attributes
+            error.add_note(text)
 
 
 # --- whether a model changed its batch ------------------------------------------------------

@@ -29,6 +29,7 @@ from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
 from ._cores import is_worth_sending, note_kept, note_workers, share_of_threads
 from ._elsewhere import (
+    Parcel,
     UnreadableError,
     is_cluster,
     n_workers_for,
@@ -36,6 +37,7 @@ from ._elsewhere import (
     opened_once,
     outcomes_of,
     packer,
+    sendable,
 )
 from ._first_look import FIRST_LOOK_ROWS
 from ._guard import Respondent, sessions
@@ -51,8 +53,6 @@ _TASKS, _MANY_TASKS, _FEW_QUESTIONS = 2, 16, 128
 _SHARE = 64
 # A task is cut into so many parts, at least, for one of them to be tried here.
 _SMALL_PARTS = 8
-# What an error of a task carries: its answers before it.
-_LEDGER = "skzest_ledger"
 
 
 class Found(NamedTuple):
@@ -343,8 +343,13 @@ def _run_elsewhere(
                 enter(ledger)
                 task = tasks[number]
                 yield Found(task.members, task.start, task.stop, found)
+        except _FailedTask as failed:
+            enter(failed.ledger)
+            _refuse_unsendable(tasks, failed.error, n_jobs)
+            # Of another process, the cause shows the frames there.
+            elsewhere = None if failed.__cause__ is failed.error else failed.__cause__
+            raise failed.error from elsewhere or failed.error.__cause__
         except Exception as error:
-            enter(getattr(error, _LEDGER, None))
             _refuse_unsendable(tasks, error, n_jobs)
             raise
 
@@ -370,7 +375,9 @@ def _calls(tasks: list[Task]) -> Callable[[int], tuple]:
 def _answer(number: int, models: Any, points: Any, settings: tuple) -> tuple[int, tuple]:
     """Run a task, whose models and points come in parcels; the ledger of its answers comes back.
 
-    An error brings the ledger, too.
+    Raises
+    ------
+    _FailedTask
     """
     cached = settings[-1]
     try:
@@ -378,12 +385,20 @@ def _answer(number: int, models: Any, points: Any, settings: tuple) -> tuple[int
         task = Task(plan, 0, len(plan), (), opened_once(models), *settings)
         return number, (task.run(), cached and cached.store.news())
     except Exception as error:
-        setattr(error, _LEDGER, cached and cached.store.news())
-        raise
+        said = sendable(error) if isinstance(models, Parcel) else error
+        raise _FailedTask(said, cached and cached.store.news()) from error
+
+
+class _FailedTask(Exception):
+    """An error in a task, with the ledger of the answers before it."""
+
+    def __init__(self, error: Exception, ledger: Ledger | None):
+        super().__init__(error, ledger)  # from which it is made anew elsewhere
+        self.error, self.ledger = error, ledger
 
 
 def _is_final(error: Exception) -> bool:
-    return hasattr(error, _LEDGER)
+    return isinstance(error, _FailedTask)
 
 
 def _refuse_unsendable(tasks: list[Task], error: Exception, n_jobs: int | None) -> None:

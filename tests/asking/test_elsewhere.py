@@ -5,17 +5,20 @@ import os
 import signal
 import sqlite3
 import threading
+from functools import partial
 
 import joblib
 import numpy as np
 import pytest
 from counting import Noted
+from joblib.externals.loky.backend.reduction import dumps, loads
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.utils.parallel import delayed
 
-from skzest import AnswerStore, LimeSignatureTransformer
-from skzest.asking._elsewhere import Parcel, UnreadableError, opened_once, outcomes_of
+from skzest import AnswerStore, CallableQuery, LimeSignatureTransformer
+from skzest.asking import _schedule
+from skzest.asking._elsewhere import Parcel, UnreadableError, opened_once, outcomes_of, sendable
 
 X = load_iris().data
 
@@ -138,6 +141,85 @@ def test_answers_before_an_error_are_stored(tmp_path):
     model.bad = None
     lime.transform([model.query()])
     assert (store.stats() - before).rows_asked == plan.n_queries - before.rows_stored
+
+
+class _TwoArguments(Exception):
+    def __init__(self, code, reason):
+        super().__init__(f"{code}: {reason}")
+
+
+class _HoldsALock(Exception):
+    def __init__(self):
+        super().__init__("7: busy")
+        self.lock = threading.Lock()
+
+
+class _LosesAttributes(Exception):
+    def __reduce__(self):
+        return type(self), self.args
+
+
+class _Frozen(Exception):
+    def __setattr__(self, name, value):
+        if name != "__traceback__":  # which Python itself sets
+            raise AttributeError(f"cannot assign to {name}")
+        super().__setattr__(name, value)
+
+
+class _Failing:
+    """Answers the first look, and fails after it; counts in a file, for it may run elsewhere."""
+
+    def __init__(self, make, path):
+        self.make, self.path = make, path
+
+    def __call__(self, batch):
+        if len(batch) > 8:
+            with self.path.open("a") as file:
+                file.write("x")
+            raise self.make()
+        return np.tanh(np.asarray(batch)[:, :3])
+
+
+_ERRORS = {
+    "two arguments": partial(_TwoArguments, 7, "busy"),
+    "lock": _HoldsALock,
+    "loses attributes": partial(_LosesAttributes, "7: busy"),
+    "frozen": partial(_Frozen, "7: busy"),
+    "usual": partial(KeyError, "7: busy"),
+}
+
+
+@pytest.mark.parametrize("kind", _ERRORS)
+def test_an_error_of_any_kind_arrives_with_its_name_and_text(kind):
+    error = _ERRORS[kind]()
+    arrived = loads(dumps(_schedule._FailedTask(sendable(error), None))).error
+    assert "7: busy" in str(arrived)
+    is_kept = kind not in ("two arguments", "lock")
+    assert isinstance(arrived, type(error) if is_kept else RuntimeError)
+    assert is_kept or type(error).__name__ in str(arrived)
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind"),
+    [("loky", "two arguments"), *(("threading", kind) for kind in _ERRORS)],
+)
+def test_an_error_of_a_model_is_no_lost_worker(backend, kind, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(_schedule, "is_worth_sending", lambda seconds: True)
+    model = CallableQuery(_Failing(_ERRORS[kind], tmp_path / "calls"), output="logits")
+    with joblib.parallel_config(backend), pytest.raises(Exception, match="7: busy") as found:
+        _lime().fit_transform([model])
+    expected = RuntimeError if backend == "loky" else type(_ERRORS[kind]())
+    assert isinstance(found.value, expected)
+    assert "sent again" not in caplog.text
+    assert len((tmp_path / "calls").read_text()) <= 4  # tasks
+
+
+def test_an_error_that_takes_no_note_is_raised_as_it_is():
+    def fails(batch):
+        raise _Frozen("no such feature")
+
+    with pytest.raises(_Frozen, match="no such feature"):
+        _lime(n_jobs=1).fit_transform([CallableQuery(fails)])
 
 
 # ---------------------------------------------------------------- a dask cluster
