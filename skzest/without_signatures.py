@@ -42,7 +42,8 @@ def model_distances(
         The questions. It is cloned and fitted to the models; a fitted one asks its own plan.
     distance : {"cosine", "angular", "euclidean"}, default="cosine"
     return_sums : bool, default=False
-        Also return what each reference point contributes, from which intervals follow. It takes
+        Also return what each reference point contributes to the cosine distances, from which
+        intervals follow; only with ``distance="cosine"``. It takes
         ``16 * n_reference * n_models ** 2`` bytes.
 
     Returns
@@ -59,7 +60,7 @@ def model_distances(
     TypeError
         If ``transformer`` is not a LimeSignatureTransformer.
     ValueError
-        If ``distance`` is unknown. As :meth:`LimeSignatureTransformer.fit_transform` otherwise.
+        If ``distance`` is unknown, or not "cosine" with ``return_sums``. As :meth:`LimeSignatureTransformer.fit_transform` otherwise.
 
     Examples
     --------
@@ -87,6 +88,11 @@ def model_distances(
             f"{type(transformer).__name__}. Pass LimeSignatureTransformer(reference, ...)."
         )
     check_choice(distance, "distance", DISTANCES_FROM_SUMS)
+    if return_sums and distance != "cosine":
+        raise ValueError(
+            "return_sums=True gives what points contribute to cosine distances; got "
+            f'distance="{distance}". Pass distance="cosine", or leave out return_sums.'
+        )
     is_fitted = hasattr(transformer, "plan_")
     lime = transformer if is_fitted else clone(transformer)
     queries, names = lime._queries(models, reset=not is_fitted)

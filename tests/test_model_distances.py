@@ -68,6 +68,24 @@ def test_sums_give_the_intervals_of_the_signatures(held, monkeypatch):
     assert same.estimate == same.low == same.high == 0.0
 
 
+@pytest.mark.parametrize("distance", ["angular", "euclidean"])
+def test_sums_are_of_the_cosine_distance_alone(distance):
+    with pytest.raises(ValueError, match=r'Pass distance="cosine", or leave out return_sums'):
+        model_distances(ZOO, _lime(), distance=distance, return_sums=True)
+
+
+def test_sums_say_what_they_hold_and_refuse_models_that_are_not_there():
+    _, sums = model_distances(ZOO, _lime(), return_sums=True)
+    assert repr(sums) == "<PointSums of 4 models at 12 reference points>"
+    for position, error in ((4, IndexError), (-1, ValueError), ("a", TypeError), (1.0, TypeError)):
+        with pytest.raises(error, match=r"model") as found:
+            sums.interval(0, position)
+        assert repr(position).strip("'") in str(found.value)
+        with pytest.raises(error):
+            sums.of_pair(position, 0)
+    assert sums.interval(0, np.int64(3)).estimate == 0.0
+
+
 def test_a_constant_model_has_no_interval_and_one_point_gives_none():
     zoo = [*ZOO[:2], DummyClassifier().fit(X, Y)]
     with pytest.warns(UndefinedSignatureWarning):

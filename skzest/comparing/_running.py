@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice
+from .._validation import check_choice, check_whole, counted
 from ._interval import DistanceInterval, check_level, jackknife_t
 from ._metrics import half_square_to_angle, power_of_two, row_squares
 
@@ -152,12 +152,25 @@ class PointSums:
     def __init__(self, products: np.ndarray, squares: np.ndarray):
         self.products, self.squares = products, squares
 
+    def __repr__(self) -> str:
+        n_reference, n_models, _ = self.products.shape
+        of = counted(n_models, "model")
+        return f"<PointSums of {of} at {counted(n_reference, 'reference point')}>"
+
     def of_pair(self, i: int, j: int) -> np.ndarray:
         """Sums of two models, shape (n_reference, 3).
 
         For ``u`` and ``v``, the signatures scaled to length 1: ``|u_n|^2``, ``|v_n|^2`` and
         ``|u_n - v_n|^2`` at each point ``n``. NaN if a signature is zero.
+
+        Raises
+        ------
+        IndexError
+            If the zoo has no such model.
+        TypeError
+            If a position is not a whole number.
         """
+        i, j = self._position(i), self._position(j)
         ours, theirs = self.squares[:, i, j], self.squares[:, j, i]
         with np.errstate(invalid="ignore", divide="ignore"):
             P, Q = ours / ours.sum(), theirs / theirs.sum()
@@ -186,6 +199,8 @@ class PointSums:
         ------
         IndexError
             If the zoo has no such model.
+        TypeError
+            If a position is not a whole number.
         ValueError
             If `level` is not between 0 and 1, or there are fewer than 2 points.
         """
@@ -196,3 +211,13 @@ class PointSums:
                 "about more points: n_reference=."
             )
         return jackknife_t(self.of_pair(i, j), level)
+
+    def _position(self, i: int) -> int:
+        n_models = self.products.shape[1]
+        position = check_whole(i, "the position of a model", minimum=0)
+        if position >= n_models:
+            raise IndexError(
+                f"there is no model {position}: the zoo has {counted(n_models, 'model')}, counted "
+                f"from 0. Pass at most {n_models - 1}."
+            )
+        return position
