@@ -61,8 +61,8 @@ def zest_distances(
         How the classes of each pair of models are matched, by the same `distance` between class
         rows (see :class:`ClassAligner`), before the distance is computed over all matched classes.
         The model with fewer classes is the reference. If both have equally many, it is the first
-        one or, with "sequential" and "nearest", whichever gives the smaller distance, so that the
-        matrix is symmetric. Leave it None where labels correspond.
+        one or, with all but "greedy", whichever gives the smaller distance, so that the matrix is
+        symmetric. Leave it None where labels correspond.
 
     points : array-like of shape (n_components,), or QueryPlan, default=None
         Reference point of each component (``plan_.column_point``). With ``alignment="nearest"``,

@@ -92,8 +92,8 @@ def optimal(costs: np.ndarray) -> np.ndarray:
 
 
 RULES = {"greedy": greedy, "sequential": sequential, "nearest": nearest, "optimal": optimal}
-# Exchanging the two models gives another match, even where no costs are tied.
-ORDER_DEPENDENT = ("sequential", "nearest")
+# Exchanging the two models gives another match; "optimal", where several have the smallest sum.
+ORDER_DEPENDENT = ("sequential", "nearest", "optimal")
 
 
 def check_alignment(alignment: object) -> None:

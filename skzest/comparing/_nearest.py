@@ -91,11 +91,13 @@ def nearest_models(
     checked = partial(Signatures.of, n_classes=n_classes, needed=needed_by(alignment))
     found = []
     for some in _blocks(len(asked), zoo.shape[1]):
-        X = checked(asked[some], "suspects", names=names_S if names is None else names)
+        name, first = ("S" if suspects is None else "suspects"), some.start
+        X = checked(asked[some], name, first=first, names=names_S if names is None else names)
         of = check_points(points, alignment, X)
         best = np.empty((len(X), 0)), np.empty((len(X), 0), dtype=np.intp)
         for block in _blocks(len(zoo), max(zoo.shape[1], len(X) * _NUMBERS // _CELLS)):
-            Y = checked(zoo[block], _called(block), names=names if names_S is None else names_S)
+            first = block.start
+            Y = checked(zoo[block], "S", first=first, names=names if names_S is None else names_S)
             X.check_comparable(Y)
             D = between_models(X, Y, distance, alignment, of, n_jobs)
             best = _merged(*best, D, block.start, k)
@@ -129,11 +131,6 @@ def _n_neighbors(n_neighbors: int, n_models: int, among_themselves: bool) -> int
 
 def _blocks(n: int, width: int) -> Iterator[slice]:
     return slices(n, max(1, _NUMBERS // width))
-
-
-def _called(block: slice) -> str:
-    """What errors call a block, so that row numbers in them are of the whole."""
-    return "S" if block.start == 0 else f"S[{block.start}:]"
 
 
 def _merged(

@@ -66,6 +66,7 @@ class Signatures:
         n_classes: int | None = None,
         names: np.ndarray | None = None,
         needed: str | None = None,
+        first: int = 0,
     ) -> Signatures:
         """Check signatures.
 
@@ -82,6 +83,8 @@ class Signatures:
             If None, those of `S` itself.
         needed : str, default=None
             What fails if the number of classes is unknown, for the error message.
+        first : int, default=0
+            Position of the first row among those that the caller knows as `name`.
 
         Returns
         -------
@@ -106,13 +109,13 @@ class Signatures:
         # One pass over ordinary rows; only those with NaN, zeros or huge values are looked through.
         squares = row_squares(rows)
         odd = np.flatnonzero(~((squares > 0) & (squares < np.inf)))
-        _refuse_infinite(rows, odd, name)
+        _refuse_infinite(rows, odd, name, first)
         gone = np.isnan(rows[odd])
         constant = np.zeros(len(rows), dtype=bool)
         constant[odd] = ~gone.all(axis=1) & ((rows[odd] == 0) | gone).all(axis=1)
         n_blocks = (n_classes or rows.shape[1]) if gone.any() else (n_classes or 1)
         missing = gone.reshape(len(odd), n_blocks, rows.shape[1] // n_blocks)
-        _refuse_torn(missing, odd, name, names)
+        _refuse_torn(missing, odd + first, name, names)
         present = np.ones((len(rows), n_blocks), dtype=bool)
         present[odd] = ~missing.any(axis=2)
         return cls(rows, present, constant, n_classes, name, names)
@@ -257,18 +260,21 @@ def _as_rows(S: ArrayLike, name: str) -> np.ndarray:
     return rows if rows.flags.forc else np.ascontiguousarray(rows)
 
 
-def _refuse_infinite(rows: np.ndarray, odd: np.ndarray, name: str) -> None:
+def _refuse_infinite(rows: np.ndarray, odd: np.ndarray, name: str, first: int) -> None:
     for row in odd:
         columns = np.flatnonzero(np.isinf(rows[row]))
         if columns.size:
             raise ValueError(
-                f"row {row} of {name} is infinite in {columns.size} columns (the first is "
+                f"row {first + row} of {name} is infinite in {columns.size} columns (the first is "
                 f"{columns[0]}). Coefficients must be finite; a class that a model lacks is NaN."
             )
 
 
 def _refuse_torn(missing: np.ndarray, odd: np.ndarray, name: str, names: np.ndarray | None) -> None:
-    """Refuse classes NaN in some of their columns only; `missing` (n_odd, n_classes, n_columns)."""
+    """Refuse classes NaN in some of their columns only; `missing` (n_odd, n_classes, n_columns).
+
+    Errors call their rows `odd`.
+    """
     torn = np.argwhere(missing.any(axis=2) & ~missing.all(axis=2))
     if torn.size:
         row, block = torn[0]

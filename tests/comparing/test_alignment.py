@@ -471,3 +471,13 @@ def test_callable_that_gives_no_number_for_class_rows_is_refused():
 )
 def test_aligner_passes_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("distance", ["chebyshev", "cityblock", "euclidean"])
+@pytest.mark.parametrize("alignment", ["sequential", "nearest", "optimal"])
+def test_tied_matches_leave_the_matrix_symmetric(alignment, distance):
+    S = np.random.default_rng(0).integers(0, 3, (12, 4 * 5)).astype(float)
+    params = {"alignment": alignment, "distance": distance, "n_classes": 4}
+    D, both = zest_distances(S, **params), zest_distances(S, S, **params)
+    np.testing.assert_array_equal(both, both.T)
+    np.testing.assert_array_equal(D, both)

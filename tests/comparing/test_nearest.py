@@ -132,6 +132,17 @@ def test_bad_input_is_refused(blocks):
         nearest_models(S, distance="dot")
     with pytest.raises(TypeError, match="LimeSignatureTransformer"):
         nearest_models([LogisticRegression(), LogisticRegression()], S)
-    S[8, 3] = np.inf
-    with pytest.raises(ValueError, match=r"of S.* is infinite"):
-        nearest_models(S, S[:1], n_neighbors=1)
+
+
+@pytest.mark.parametrize(("value", "fault"), [(np.inf, "is infinite"), (np.nan, "is NaN in 1 of")])
+def test_rows_are_named_as_the_caller_knows_them(blocks, value, fault):
+    S = zoo_with_gaps(9, seed=1)
+    S = S[np.isfinite(S).all(axis=1)]
+    bad, last = S.copy(), len(S) - 1
+    bad[last, 3] = value
+    with pytest.raises(ValueError, match=f"^row {last} of S {fault}"):
+        nearest_models(bad, S[:1], n_neighbors=1, n_classes=4)
+    with pytest.raises(ValueError, match=f"^row {last} of suspects {fault}"):
+        nearest_models(S, bad, n_neighbors=1, n_classes=4)
+    with pytest.raises(ValueError, match=f"^row {last} of S {fault}"):
+        nearest_models(bad, n_neighbors=1, n_classes=4)
