@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Errors and warnings of our own; everything else is a built-in or scikit-learn's."""
 
+import sys
+import warnings
+
 import numpy as np
 
 __all__ = [
@@ -11,6 +14,9 @@ __all__ = [
     "ServiceError",
     "UndefinedSignatureWarning",
 ]
+
+# Between a call of the user's and the place where something is noticed.
+_WITHIN = ("skzest", "sklearn", "joblib", "torch", "contextlib", "threading", "concurrent")
 
 
 class QueryError(ValueError):
@@ -54,3 +60,15 @@ class ModelChangedError(ValueError):
 
 class UndefinedSignatureWarning(UserWarning):
     """A model answers every question alike, so its signature has no direction."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the nearest line outside this package and those that it is called through.
+
+    How deep that is depends on callbacks, decorators and jobs, so it is looked up. In a thread of
+    a pool there is no such line; the warning then points to where the thread began.
+    """
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _WITHIN:
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=depth + 1)

@@ -60,7 +60,8 @@ def model_distances(
     TypeError
         If ``transformer`` is not a LimeSignatureTransformer.
     ValueError
-        If ``distance`` is unknown, or not "cosine" with ``return_sums``. As :meth:`LimeSignatureTransformer.fit_transform` otherwise.
+        If ``distance`` is unknown, or not "cosine" with ``return_sums``. As
+        :meth:`LimeSignatureTransformer.fit_transform` otherwise.
 
     Examples
     --------

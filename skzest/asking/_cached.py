@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 
 from .. import _points
 from .._points import Points
-from ..exceptions import ModelChangedError, PartialAnswerError
+from ..exceptions import ModelChangedError, PartialAnswerError, warn
 from ..plan import QueryPlan
 from ..queries import Array
 from ..store import AnswerStore, Connection, Identity, Ledger, mask_keys
@@ -116,11 +115,10 @@ class CachedAnswers:
         if not by_halves.exceeds(1e-4) or gap.exceeds(tolerance_of(by_halves)):
             fact = f"{questions.n_rows} scores asked again are {gap}"
             raise ModelChangedError(self._changed(i, fact))
-        warnings.warn(
+        warn(
             f"{asked.name} gives a different answer to the same input when the rest of the batch "
             f"changes: {questions.n_rows} stored answers and new ones are {gap}. Both are used.",
             UserWarning,
-            stacklevel=2,
         )
 
     def _answers(self, asked: Respondent, questions: Batch) -> tuple[np.ndarray, Points]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from .. import _points
 from .._points import Points
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ..plan import QueryPlan
 from ..queries import Array, Space
 from ._batches import Batch, Renderer
@@ -178,13 +177,12 @@ def _check_repeats(asked: Respondent) -> None:
     asked.witness = replace(asked.witness, tolerance=tolerance_of(by_halves))
     if by_halves.exceeds(OF_BATCH):
         asked.witness = None
-        warnings.warn(
+        warn(
             f"{asked.name} gives a different answer to the same input when the rest of the batch "
             f"changes: answers to {n_rows} copies at once and in two halves are {by_halves}. Is "
             "a batch norm in training mode, or are texts padded to the longest of a batch? As "
             "it is, distances depend on batch_size.",
             UserWarning,
-            stacklevel=2,
         )
 
 

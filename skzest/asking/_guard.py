@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
@@ -15,7 +14,7 @@ from array_api_compat import array_namespace
 
 from .. import _points
 from .._points import Points
-from ..exceptions import PartialAnswerError, QueryError, ServiceError
+from ..exceptions import PartialAnswerError, QueryError, ServiceError, warn
 from ..queries import Array, Query, as_response, first_look, raw_scores
 from ._batches import Batch
 
@@ -140,12 +139,11 @@ class Respondent:
             raise QueryError(f"{self.name}: {error}") from error
         step = self.query.rounding
         if self.given == "predict_proba" and self.response == "logit" and step > self.clip:
-            warnings.warn(
+            warn(
                 f"{self.name} answers in steps of {step:.3g}, so its zeros stand for anything "
                 f"below that, and clip={self.clip:g} makes them outweigh all else. Pass "
                 f"clip={step:.3g}.",
                 UserWarning,
-                stacklevel=2,
             )
 
     @cached_property
@@ -220,12 +218,11 @@ def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Arra
     if is_intact():
         return scores, True
     asked.own_copies = True
-    warnings.warn(
+    warn(
         f"{asked.name} changed the batch of {n_rows} copies that it was given. From now on it "
         "gets copies of its own, which takes time; a preprocess= that copies its input does so "
         "without this warning.",
         UserWarning,
-        stacklevel=2,
     )
     return scores, False
 

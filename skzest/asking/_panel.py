@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -12,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from .._validation import check_whole, listed, name_model
-from ..exceptions import QueryError, UndefinedSignatureWarning
+from ..exceptions import QueryError, UndefinedSignatureWarning, warn
 from ..plan import QueryPlan
 from ..queries import Query, as_query, check_comparable_columns, choose_output
 from ..store import AnswerStore
@@ -278,9 +277,8 @@ class Panel:
         """
         constant = [r.name for r, e in zip(self.respondents, extents) if e.is_constant]
         if constant:
-            warnings.warn(
+            warn(
                 f"{listed(constant)} gave the same scores to every question; the signature is a "
                 "row of zeros and its distances are NaN.",
                 UndefinedSignatureWarning,
-                stacklevel=4,
             )

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +15,7 @@ from .. import _points
 from .._validation import check_choice, check_models, check_whole
 from ..asking import Panel, queries_of
 from ..comparing import check_plan
-from ..exceptions import UndefinedSignatureWarning
+from ..exceptions import UndefinedSignatureWarning, warn
 from ..maskers import WholeMasker, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
 from ..queries import Query, as_query, check_comparable_columns
@@ -355,8 +354,7 @@ def warn_of_constant(scores: Scores) -> None:
     """Warn that the distances of constant models are NaN."""
     if scores.constant.any():
         which = np.flatnonzero(scores.constant).tolist()
-        warnings.warn(
+        warn(
             f"models {which} gave the same scores to every question; their distances are NaN.",
             UndefinedSignatureWarning,
-            stacklevel=3,
         )

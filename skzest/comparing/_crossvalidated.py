@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_choice, check_whole
-from ..exceptions import DesignMismatchError
+from ..exceptions import DesignMismatchError, warn
 from ..plan import QueryPlan, check_same_columns, names_of, redraw_masks
 from ._metrics import power_of_two
 from ._point_sums import one_minus_cosine
@@ -191,11 +190,10 @@ def crossvalidated_distances(
     np.fill_diagonal(D, np.where(np.isnan(np.diag(D)), np.nan, 0.0))
     lost = [i for i in range(n_models) if np.isnan(D[i, i]) and np.nan_to_num(A[i]).any()]
     if lost:
-        warnings.warn(
+        warn(
             f"the two halves of models {lost} do not agree, so their cosine is NaN: the "
             "coefficients are all noise. Raise n_samples.",
             UserWarning,
-            stacklevel=2,
         )
     return D
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from functools import partial
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import counted, refuse_models
+from ..exceptions import warn
 from ..plan import QueryPlan, names_of
 from ._matching import aligned_matrix, check_alignment
 from ._metrics import DISTANCES, NEAR, OF_PAIR, Distance, check_distance, distance_matrix
@@ -383,9 +383,8 @@ def _warn_of_lost(D: np.ndarray, X: Signatures, Y: Signatures | None) -> None:
     lost = np.isnan(D) & ~X.constant[:, None] & ~to.constant
     pairs = np.argwhere(np.triu(lost) if Y is None else lost)
     if len(pairs):
-        warnings.warn(
+        warn(
             f"the models of {counted(len(pairs), 'pair')} have nothing in common (the first: rows "
             f"{pairs[0][0]} and {pairs[0][1]}); their distance is NaN.",
             UserWarning,
-            stacklevel=3,
         )

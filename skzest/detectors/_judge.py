@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_models, refuse_models
 from ..comparing import Signatures, check_plan
+from ..exceptions import warn
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from ._decisions import Decisions, check_labels
@@ -243,4 +243,4 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
 def warn_each(messages: Iterable[str]) -> None:
     """Warn at the line that called the public function which calls this."""
     for message in messages:
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warn(message)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +23,7 @@ from ..comparing import (
     number,
     point_sums,
 )
+from ..exceptions import warn
 from ..plan import QueryPlan
 from ._decisions import NO_DISTANCE
 from ._jackknife import log_ratio_error, of_models, two_way
@@ -187,7 +187,7 @@ def relative_distances(
         )
         found = from_sums(suspects, unrelated, level)
     for message in few_unrelated(len(found.d_unrelated)):
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)
     return found
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from .._progress import Progress
 from .._validation import check_real, check_whole, listed
 from ..comparing import DistanceInterval, check_level, check_plan, jackknife_t, point_sums
-from ..exceptions import UndefinedSignatureWarning
+from ..exceptions import UndefinedSignatureWarning, warn
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 
@@ -243,11 +243,10 @@ class GrowingSignatures:
         """Name the models that gave the same scores to all questions that they were asked."""
         constant = [n for n, c in zip(names or self._names, self._constant, strict=True) if c]
         if constant:
-            warnings.warn(
+            warn(
                 f"{listed(constant)} gave the same scores to all questions, so the distance is "
                 "undefined.",
                 UndefinedSignatureWarning,
-                stacklevel=3,
             )
 
 

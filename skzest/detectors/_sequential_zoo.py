@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,7 +185,8 @@ def sequential_distances(
     models, whole = check_models(models), plan
     if len(models) < 2:
         raise ValueError(
-            f"models holds {len(models)} model; a pair takes at least 2. Pass the models to compare."
+            f"models holds {len(models)} model; a pair takes at least 2. Pass the models "
+            "to compare."
         )
     plan = within_budget(plan, max_queries)
     sizes, n_models = look_sizes(len(plan)), len(models)
@@ -216,7 +217,7 @@ def sequential_distances(
 
 def _ends(threshold: float | tuple[float, float]) -> tuple[float, float]:
     """The distances above which a pair may be far, and below which it may be near."""
-    if np.ndim(threshold) == 0:
+    if not isinstance(threshold, Iterable) or isinstance(threshold, str):
         return (check_threshold(threshold),) * 2
     ends = [check_threshold(end) for end in threshold]
     if len(ends) != 2 or ends[0] > ends[1]:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from .._validation import check_choice
+from ..exceptions import warn
 
 # Ward, centroid and median linkage assume Euclidean distances. Most of ours are not, and SciPy
 # cannot tell from a matrix.
@@ -116,10 +115,9 @@ def _warn_of_gaps(D, clustered, labels):
         have, are = ("has", "is") if one else ("have", "are")
         what = f"{len(left_out)} of {len(D)} models {have} undefined distances (NaN)"
         outcome = f"{listed} {are} drawn last, without a leaf in the dendrogram"
-    warnings.warn(
+    warn(
         f"{what}; {outcome}. A model that gives the same answer to every question has no distance.",
         UserWarning,
-        stacklevel=4,
     )
 
 

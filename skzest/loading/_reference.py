@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from .._points import Points
 from .._validation import check_whole, listed
+from ..exceptions import warn
 from ..maskers import AudioMasker, BaseMasker
 from ._folder import SOUNDS, find_files, read_images, read_sounds
 
@@ -253,11 +253,10 @@ def _without_row_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     name = frame.columns[0]
     if name != "Unnamed: 0" or not np.array_equal(frame[name], np.arange(len(frame))):
         return frame
-    warnings.warn(
+    warn(
         f"{path}: the first column has no name and numbers the rows, so it is left out. "
         "Give it a name to keep it, or save tables with index=False.",
         UserWarning,
-        stacklevel=4,
     )
     return frame.drop(columns=name)
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from sklearn.utils.parallel import delayed
 
 from .._points import Point, Points, is_frame, same_point
 from .._progress import parallel_for
+from ..exceptions import warn
 from ..maskers import BaseMasker
 from ._cuts import CutMemo, masker_key
 from ._designs import Sampling, all_masks, auto_n_samples, point_rng, sample_masks
@@ -161,10 +161,9 @@ def _check_fills(
     remedy = "Give another fill (such as fill='zero'), or more points to take the mean of."
     if len(equal) == len(cut):
         raise ValueError(f"{fact} and nothing can be learned from it. {remedy}")
-    warnings.warn(
+    warn(
         f"{fact}: its coefficients are 0 for every model. {remedy} Or leave it out of reference.",
         UserWarning,
-        stacklevel=2,
     )
 
 
@@ -182,12 +181,11 @@ def _warn_of_many_parts(masker: BaseMasker, n_parts: list[int], n_samples: int |
     n_masks = auto_n_samples(most) if isinstance(n_samples, str) else n_samples
     too_many = masker.most_parts is not None and most > masker.most_parts
     if too_many or (isinstance(n_samples, str) and n_masks > _PAPER_MASKS):
-        warnings.warn(
+        warn(
             f"a reference point is cut into {most} parts and asked about with {n_masks} masks. "
             "The paper's images have 31 parts at most, and 1000 masks; the coefficients of more "
             f"parts need more masks for the same certainty. {masker.many_parts_remedy}",
             UserWarning,
-            stacklevel=2,
         )
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-import warnings
 from abc import abstractmethod
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_choice, check_whole, listed
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ._base import OUTPUTS, Inputs, Model, Preprocess, Query
 from ._inputs import Input, feeds_for
 from ._labels import as_classes
@@ -166,12 +165,11 @@ class GraphQuery(Query):
         values = np.asarray(prepared)
         beyond = float(np.mean((values < low - first.scale) | (values > high + first.scale)))
         if beyond > 0.1:
-            warnings.warn(
+            warn(
                 f"{self!r} gets copies with values of {values.min():.4g} to {values.max():.4g}, "
                 f"and its input holds {low:.4g} to {high:.4g}: {beyond:.0%} of them are cut off. "
                 "Pass preprocess=, or mean= and std=, which scale them.",
                 UserWarning,
-                stacklevel=3,
             )
 
     # --- describing -----------------------------------------------------------------------

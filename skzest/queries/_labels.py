@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ._base import Array, Inputs, Query, as_numpy
 
 __all__ = [
@@ -193,7 +192,7 @@ def check_comparable_columns(
             named.setdefault(frozenset(np.asarray(labels).tolist()), name)
     _check_kinds(named, unnamed)
     for message in _doubts(named, unnamed):
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)
         return  # one of a kind is enough to look at the zoo
 
 

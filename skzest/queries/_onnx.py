@@ -6,14 +6,13 @@ from __future__ import annotations
 import ast
 import json
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._validation import listed
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ._base import Inputs, Model
 from ._graph import GraphQuery, library, threads_for
 from ._inputs import Input
@@ -273,11 +272,10 @@ class OnnxQuery(GraphQuery):
         if self.preprocess is not None or noted == "NominalRange_0_255":
             return
         if dtype == np.uint8 and first.dtype.kind == "f" and len(first.shape) == 4:
-            warnings.warn(
+            warn(
                 f"{self!r} gets uint8 copies as numbers up to 255, not scaled. Pass mean= and "
                 "std=, or preprocess=. If it was trained so, say so with preprocess=np.float32.",
                 UserWarning,
-                stacklevel=3,
             )
 
     def _run(self, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:

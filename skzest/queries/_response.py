@@ -7,7 +7,6 @@ Everything works on NumPy arrays and on torch tensors alike, where they lie.
 from __future__ import annotations
 
 import numbers
-import warnings
 from types import ModuleType
 
 import numpy as np
@@ -15,7 +14,7 @@ from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from .._validation import check_choice, listed
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ._base import Array, Inputs, Query
 from ._probabilities import are_log_odds, are_probabilities, fault_of, may_be_sigmoids, normalised
 from ._scores import raw_scores
@@ -251,12 +250,11 @@ def first_look(
                 'response="logit", "predict_proba" or "label".'
             )
         if response != "label":
-            warnings.warn(
+            warn(
                 f"{name or repr(query)} was asked for logits and answers with probabilities: its "
                 "rows are non-negative and sum to 1. They are treated as probabilities. To confirm "
                 f"this, use {query.saying('predict_proba')}.",
                 UserWarning,
-                stacklevel=2,
             )
         return "predict_proba"
     elif output == "logits" and response != "label" and may_be_sigmoids(scores):
@@ -264,11 +262,10 @@ def first_look(
         remedy = "return what goes into it, which for a probability p is log(p / (1 - p))"
         if are_log_odds(scores):
             kind, remedy = "log-odds", f"use {query.saying('predict_proba')}"
-        warnings.warn(
+        warn(
             f"{name or repr(query)} was asked for logits, and all {kind} that it gave are between "
             f"0 and 1, as probabilities are. If it ends in a sigmoid, {remedy}.",
             UserWarning,
-            stacklevel=2,
         )
     return output
 

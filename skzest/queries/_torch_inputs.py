@@ -8,12 +8,11 @@ functions only.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ._base import Inputs, Preprocess, Query
 from ._normalizer import ImageNormalizer
 from ._torch_images import PerImage
@@ -140,7 +139,7 @@ def warn_of_mismatch(query: Query, X: torch.Tensor, first: torch.nn.Module | Non
             "preprocess=lambda x: x.permute(0, 3, 1, 2)."
         )
     if say is not None:
-        warnings.warn(f"{query!r} {say}", UserWarning, stacklevel=2)
+        warn(f"{query!r} {say}")
 
 
 def _scaling(query: Query, X: Inputs) -> str:

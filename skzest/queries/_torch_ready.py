@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from io import StringIO
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
 
+from ..exceptions import warn
 from ._base import Inputs
 from ._torch_optimize import CONVS, capture, capture_parts
 
@@ -292,11 +292,10 @@ def warn_of_training(model: nn.Module) -> None:
     if not training:
         return
     where = "is" if model.training else f"has {len(training)} parts ({training[0]}, ...)"
-    warnings.warn(
+    warn(
         f"{type(model).__name__} {where} in training mode. It is asked in eval mode, and its mode "
         "is restored afterwards; call model.eval() to confirm that this is intended.",
         UserWarning,
-        stacklevel=2,
     )
 
 

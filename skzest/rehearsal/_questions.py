@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..baselines import Scores, ask_copies
-from ..exceptions import DesignMismatchError, UndefinedSignatureWarning
+from ..exceptions import DesignMismatchError, UndefinedSignatureWarning, warn
 from ..plan import QueryPlan
 from ..queries import Query
 from ..store import AnswerStore
@@ -111,11 +110,10 @@ class RehearsedQuestions:
             )
         known = has_classes(models, self.classes)
         if not known.all():
-            warnings.warn(
+            warn(
                 f"models {np.flatnonzero(~known).tolist()} have none of the owner's classes "
                 f"({self.classes[:5].tolist()}, ...); their distances are NaN.",
                 UndefinedSignatureWarning,
-                stacklevel=2,
             )
         agreement = agreement_with(self.owner_scores, self.classes, models)
         return np.where(known, self.discriminant.distances(agreement), np.nan)
