@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy import stats
 
-from ._null import SLACK, StudentNull, n_needed
+from ._null import SLACK, TIES, StudentNull, n_needed
 
 __all__ = [
     "COMBINATIONS",
@@ -23,6 +23,8 @@ __all__ = [
     "Ranked",
     "RankedNull",
     "SmallestP",
+    "as_high",
+    "in_deviations",
     "logarithms",
     "standardised",
 ]
@@ -31,8 +33,6 @@ __all__ = [
 _SMALL = 0.01
 # Deviations of logarithms below this are rounding.
 NARROWEST = 1e-6
-# Scores nearer than this share of themselves are equal but for rounding.
-_TIES = 1e-9
 _TOGETHER = 256  # suspects
 
 
@@ -99,7 +99,12 @@ def standardised(distances: np.ndarray) -> np.ndarray:
     gaps = values - values.mean(axis=-2, keepdims=True)
     own = gaps * gaps * (n / (n - 1))  # what a model adds to the sum of squares
     deviations = np.sqrt(np.maximum((gaps * gaps).sum(axis=-2, keepdims=True) - own, 0) / (n - 2))
-    return gaps * (n / (n - 1)) / np.maximum(deviations, NARROWEST)
+    return in_deviations(gaps * (n / (n - 1)), deviations)
+
+
+def in_deviations(gaps: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Gaps between logarithms over their deviation; 0 for a gap that is rounding."""
+    return np.where(np.abs(gaps) < NARROWEST, 0.0, gaps) / np.maximum(deviations, NARROWEST)
 
 
 def _squares(z: np.ndarray) -> np.ndarray:
@@ -120,13 +125,32 @@ def _whitened(z: np.ndarray) -> np.ndarray:
 
 
 def _correlations(z: np.ndarray) -> np.ndarray:
-    """For each model, correlations among the others, halfway to none: (..., n_models, k, k)."""
+    """For each model, correlations among the others, halfway to none: (..., n_models, k, k).
+
+    A distance that is the same for all others is correlated with none.
+    """
     n, k = z.shape[-2:]
     gaps = z - z.mean(axis=-2, keepdims=True)
     products = gaps[..., :, None] * gaps[..., None, :]
     among = products.sum(axis=-3, keepdims=True) - products * (n / (n - 1))
-    spread = np.sqrt(np.maximum(np.einsum("...ii->...i", among), np.finfo(float).tiny))
-    return (among / (spread[..., :, None] * spread[..., None, :]) + np.eye(k)) / 2
+    spread, total = np.einsum("...ii->...i", among), np.einsum("...ii->...i", products.sum(axis=-3))
+    varies = spread > TIES * np.maximum(total, 1.0)[..., None, :]  # less is left by rounding
+    scale = np.sqrt(np.where(varies, spread, np.inf))
+    found = among / (scale[..., :, None] * scale[..., None, :])
+    return np.where(np.eye(k) > 0, 1.0, np.clip(found, -1.0, 1.0) / 2)
+
+
+def as_high(others: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Whether scores are as high as one of a suspect, or equal but for rounding.
+
+    A score that is not a number is as high as any, and so never evidence.
+    """
+    return ~(others < just_below(own))
+
+
+def just_below(scores: np.ndarray) -> np.ndarray:
+    """Scores from here on are equal to these but for rounding."""
+    return scores - TIES * (1 + np.abs(scores))
 
 
 # From z to what each distance contributes to the score, which is their sum.
@@ -204,11 +228,11 @@ class RankedNull:
         scores = shares.sum(axis=-1)
         others, own = np.sort(scores[:, :-1], axis=1)[:, ::-1], scores[:, -1]
         n = len(models)
-        n_as_high = (others >= own[:, None] - _TIES * np.abs(own[:, None])).sum(axis=1)
+        n_as_high = as_high(others, own[:, None]).sum(axis=1)
         rank = int(self.alpha * SLACK * (n + 1))
         found.p_values[rows] = (1 + n_as_high) / (n + 1)
         found.scores[rows] = own
-        found.margins[rows] = others[:, min(rank, n) - 1] - own if rank else np.inf
+        found.margins[rows] = others[:, min(rank, n) - 1] - just_below(own) if rank else np.inf
         found.ordinary[rows] = n_as_high > stats.binom.ppf(self.level, n, self.alpha)
         found.z[np.ix_(rows, columns)] = z[:, -1]
         found.shares[np.ix_(rows, columns)] = shares[:, -1]

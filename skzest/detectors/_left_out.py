@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ._ensemble import COMBINATIONS, NARROWEST, Ranked, logarithms
+from ._ensemble import COMBINATIONS, Ranked, as_high, in_deviations, logarithms
 from ._null import SLACK, n_needed
 from ._rule import Settings
 from ._several import SeveralDistances
@@ -73,7 +73,7 @@ class LeftOutNull:
         shares = self.contributions(z)
         scores = shares.sum(axis=-1)
         n, alpha = len(members), self.settings.alpha
-        n_as_high = int((scores[:, 0] >= scores[:, 1]).sum())
+        n_as_high = int(as_high(scores[:, 0], scores[:, 1]).sum())
         p = (1 + n_as_high) / (n + 1)
         found.p_values[i], found.scores[i] = p, scores[:, 1].mean()
         found.margins[i] = p - alpha * SLACK
@@ -91,7 +91,7 @@ class LeftOutNull:
         complete[j] = False
         others, pair = of_all[complete], np.stack([of_all[j], suspect])
         pair, others = logarithms(pair, others), logarithms(others, others)
-        return (pair - others.mean(axis=0)) / np.maximum(others.std(axis=0, ddof=1), NARROWEST)
+        return in_deviations(pair - others.mean(axis=0), others.std(axis=0, ddof=1))
 
 
 class LeftOutInTurn(SeveralDistances):

@@ -20,6 +20,7 @@ from .._validation import check_choice
 __all__ = [
     "NULLS",
     "SLACK",
+    "TIES",
     "Assumption",
     "ConformalNull",
     "Null",
@@ -33,6 +34,8 @@ __all__ = [
 NULLS = ("conformal", "lognormal", "normal")
 # Shares are computed in floating point: equal to alpha up to rounding counts as equal.
 SLACK = 1 + 1e-12
+# Distances or scores nearer than this share of themselves are equal but for rounding.
+TIES = 1e-9
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,11 @@ class ConformalNull:
     assumption: Assumption | None = None
 
     def __init__(self, distances: np.ndarray):
-        self.sorted = np.sort(distances)
+        self.sorted = np.sort(distances - TIES * np.abs(distances))
         self.n = len(distances)
 
     def p_values(self, d: np.ndarray) -> np.ndarray:
-        """``(1 + number of unrelated as near) / (m + 1)``; ties count as nearer."""
+        """``(1 + number of unrelated as near) / (m + 1)``; ties, up to rounding, count as nearer."""
         p = (1 + np.searchsorted(self.sorted, d, side="right")) / (self.n + 1)
         return np.where(np.isnan(d), np.nan, p)
 

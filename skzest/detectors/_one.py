@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from ..comparing import interval_text, number, p_value
 from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._null import SLACK, make_null
-from ._relative import RelativeDistances, check_distances, check_unrelated, from_distances
+from ._relative import RelativeDistances, check_unrelated, from_distances
 from ._rule import Rule, Settings
+from ._table import Table, check_column
 
 __all__ = ["OneDistance"]
 
@@ -22,7 +23,8 @@ class OneDistance(Rule):
 
     Parameters
     ----------
-    distances : ndarray of shape (n_unrelated,)
+    table : Table
+        Distances of the unrelated models.
     groups : list of ndarray of int
         Unrelated models that a suspect must be nearer than, each group by itself.
     settings : Settings
@@ -31,9 +33,9 @@ class OneDistance(Rule):
     """
 
     def __init__(
-        self, distances: np.ndarray, groups: Sequence[np.ndarray], settings: Settings, name: str
+        self, table: Table, groups: Sequence[np.ndarray], settings: Settings, name: str
     ):
-        check_unrelated(distances, name)
+        distances, self.column = check_unrelated(table.distances, name), table.column
         self.settings, self.distances, self.unit = settings, distances, float(distances.mean())
         self.nulls = [make_null(settings.null, distances[group]) for group in groups]
         self.assumption = self.nulls[0].assumption
@@ -57,20 +59,22 @@ class OneDistance(Rule):
         return doubts
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
-        return self._p_values(check_distances(X, "X", finite=False))
+        return self._p_values(self._suspects(X))
 
     def _p_values(self, d: np.ndarray) -> np.ndarray:
         return np.max([null.p_values(d) for null in self.nulls], axis=0)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        return check_distances(X, "X", finite=False) / self.unit
+        return self._suspects(X) / self.unit
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         return self.score_samples(X) - self.critical / self.unit
 
     def measure(self, X: ArrayLike) -> RelativeDistances:
-        suspects = check_distances(X, "X", finite=False)
-        return from_distances(suspects, self.distances, self.settings.level)
+        return from_distances(self._suspects(X), self.distances, self.settings.level)
+
+    def _suspects(self, X: ArrayLike) -> np.ndarray:
+        return check_column(X, "X", self.column)
 
     def decide(self, measured: RelativeDistances, labels: Sequence[str] | None) -> ReuseDecisions:
         settings = self.settings

@@ -23,7 +23,7 @@ def rule_of(
     """The rule, fitted; ``groups`` are the unrelated models that each need to be beaten."""
     if table.names:
         return SeveralDistances(table, groups, settings)
-    return OneDistance(table.distances, groups, settings, name)
+    return OneDistance(table, groups, settings, name)
 
 
 def called_reused(

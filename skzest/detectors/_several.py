@@ -36,7 +36,7 @@ class SeveralDistances(Rule):
     """
 
     def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings):
-        self.settings, (self.distances, self.names) = settings, table
+        self.settings, self.distances, self.names = settings, table.distances, table.names
         self.nulls: list[EnsembleNull] = [self._null(self.distances[group]) for group in groups]
 
     def _null(self, distances: np.ndarray) -> EnsembleNull:
@@ -124,19 +124,25 @@ class SeveralDistances(Rule):
         return tuple(self.names[k] for k in order[:half])
 
     def _relative(self, measured: np.ndarray) -> np.ndarray:
-        """Relative distances with the ends of their intervals, each (n_suspects, n_distances)."""
-        columns = []
-        for d, null in zip(measured.T, self.distances.T):
-            found = from_distances(d, null[~np.isnan(null)], self.settings.level)
-            columns.append([found.relative, found.low, found.high])
-        return np.transpose(columns, (1, 2, 0))
+        """Relative distances with the ends of their intervals, each (n_suspects, n_distances).
+
+        NaN for a distance that fewer than two unrelated models have.
+        """
+        ends = np.full((3, *measured.shape), np.nan)
+        for k, (d, null) in enumerate(zip(measured.T, self.distances.T)):
+            known = null[~np.isnan(null)]
+            if len(known) >= 2:
+                found = from_distances(d, known, self.settings.level)
+                ends[:, :, k] = found.relative, found.low, found.high
+        return ends
 
     def _null_z(self) -> np.ndarray:
         """Each unrelated model by the others."""
         z = np.full(self.distances.shape, np.nan)
         for of_one, d in zip(z.T, self.distances.T):
             known = ~np.isnan(d)
-            of_one[known] = standardised(d[known, None])[:, 0]
+            if known.sum() >= 3:
+                of_one[known] = standardised(d[known, None])[:, 0]
         return z
 
     def _reasons(

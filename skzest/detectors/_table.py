@@ -14,7 +14,7 @@ from .._points import is_frame
 from .._validation import counted, listed
 from ._relative import check_distances
 
-__all__ = ["Table", "check_columns"]
+__all__ = ["Table", "check_column", "check_columns"]
 
 
 class Table(NamedTuple):
@@ -25,23 +25,26 @@ class Table(NamedTuple):
     distances : ndarray of shape (n_unrelated,) or (n_unrelated, n_distances)
     names : tuple of str
         Of several distances; empty for one.
+    column : str or None
+        Name of a single distance, if it has one.
     """
 
     distances: np.ndarray
     names: tuple[str, ...] = ()
+    column: str | None = None
 
     @classmethod
-    def of(cls, X: ArrayLike, name: str) -> Table:
+    def of(cls, X: Any, name: str) -> Table:
         """Distances as numbers; a single column counts as one distance."""
         if _has_several_columns(X):
             return _several(X, name)
-        return cls(check_distances(X, name))
+        return cls(check_distances(X, name), column=str(X.columns[0]) if is_frame(X) else None)
 
     @classmethod
     def named(cls, distances: np.ndarray, names: tuple[str, ...], name: str) -> Table:
         """Columns with names; a single one counts as one distance."""
         if len(names) == 1:
-            return cls(check_distances(distances, name))
+            return cls(check_distances(distances, name), column=names[0])
         return _checked(cls(distances, names))
 
     def rows(self, which: np.ndarray) -> Table:
@@ -83,6 +86,16 @@ def _checked(table: Table) -> Table:
                 "out."
             )
     return table
+
+
+def check_column(X: Any, name: str, column: str | None) -> np.ndarray:
+    """One distance of other models: that of fit, if both are frames."""
+    if column is not None and is_frame(X) and [*map(str, X.columns)] != [column]:
+        raise ValueError(
+            f"{name} has the columns {listed(map(str, X.columns))}; expected that of fit: "
+            f"{column}. If it is the same distance, rename it, or pass an array."
+        )
+    return check_distances(X, name, finite=False)
 
 
 def check_columns(X: Any, name: str, names: Sequence[str]) -> np.ndarray:

@@ -243,7 +243,8 @@ def test_verdicts_by_ranks_by_hand():
     said = [detector.predict([one])[0] for one in d]
     assert said == ["reused", "undecided", "undecided", "undecided", "unrelated", "unrelated"]
     assert stats.binom.sf(3, 19, 0.05) < 0.05 < stats.binom.sf(2, 19, 0.05)
-    assert (detector.critical_distance_, detector.unrelated_distance_) == (0.1, 0.4)
+    limits = (detector.critical_distance_, detector.unrelated_distance_)
+    assert limits == pytest.approx((0.1, 0.4))
 
 
 @pytest.mark.parametrize("m", [5, 20])

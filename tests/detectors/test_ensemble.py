@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from skzest import ReuseDetector
-from skzest.detectors._ensemble import COMBINATIONS, standardised
+from skzest.detectors._ensemble import COMBINATIONS, RankedNull, standardised
 
 RNG = np.random.default_rng(0)
 # Three distances that go together, as those of real models do.
@@ -72,6 +72,40 @@ def test_zero_negative_and_equal_distances_are_taken():
     found = detector.judge([copy, stranger])
     assert np.isfinite(found.z).all()
     assert found.decisions.tolist() == ["reused", "unrelated"]
+
+
+@each_combination
+@pytest.mark.parametrize("n_saturated", [1, 2])
+def test_a_suspect_that_differs_in_saturated_distances_is_not_accused(combine, n_saturated):
+    null = np.random.default_rng(0).lognormal(size=(30, 3))
+    null[:, :n_saturated] = 1.0
+    far = np.full((3, 3), 5.0)
+    far[:, :n_saturated] = [[1.2], [1 + 1e-9], [1e6]]
+    detector = ReuseDetector(combine=combine, correction=None).fit(null)
+    found = detector.judge(far)
+    assert np.isfinite(found.z).all() and np.isfinite(detector.score_samples(far)).all()
+    assert found.decisions.tolist() == ["unrelated"] * 3
+    near = np.full((1, 3), 0.01)
+    assert ReuseDetector(combine=combine).fit(null).judge(near).decisions[0] == "reused"
+
+
+def test_a_score_that_is_not_a_number_is_no_evidence(monkeypatch):
+    monkeypatch.setitem(COMBINATIONS, "broken", lambda z: np.full_like(z, np.nan))
+    found = RankedNull(UNRELATED, "broken", 0.05, 0.95).judge(np.full((1, 3), 0.01))
+    assert found.p_values.tolist() == [1.0]
+
+
+@each_combination
+@pytest.mark.parametrize("n_distances", [1, 2, 3])
+def test_rounding_decides_nothing(combine, n_distances):
+    null = np.ones((19, n_distances))
+    detector = ReuseDetector(combine=combine).fit(null)
+    for less in (0.0, 1e-16, 1e-12):
+        suspect = null[:1].copy()
+        suspect[0, 0] -= less
+        assert detector.p_values(suspect).tolist() == [1.0]
+        assert not (detector.decision_function(suspect) < 0).any()
+    assert detector.p_values(null[:1] * 0.9).tolist() == [0.05]
 
 
 # ---------------------------------------------------------------- error rates
@@ -243,6 +277,15 @@ def test_few_models_of_a_kind_have_no_limit_of_their_own():
     assert np.isnan(detector.false_positives_.unseen[0]) and "–" in str(detector.false_positives_)
 
 
+@pytest.mark.parametrize("n_known", [0, 1, 2])
+def test_a_distance_that_one_kind_lacks(n_known):
+    null = UNRELATED[:30].copy()
+    null[n_known:15, 0] = np.nan
+    detector = ReuseDetector(alpha=0.1).fit(null, kinds=["a"] * 15 + ["b"] * 15)
+    assert np.isfinite(detector.false_positives_.unseen).all()
+    assert detector.predict([[0.05, 0.05, 0.05]]).tolist() == ["reused"]
+
+
 # ---------------------------------------------------------------- form
 
 
@@ -251,6 +294,20 @@ def test_one_column_is_one_distance():
     column = ReuseDetector(alpha=0.1).fit(UNRELATED[:, :1])
     assert column.critical_distance_ == row.critical_distance_ and column.distance_names_ is None
     assert str(column.judge([0.1])) == str(row.judge([0.1]))
+
+
+def test_one_column_keeps_its_name():
+    pd = pytest.importorskip("pandas")
+    detector = ReuseDetector().fit(pd.DataFrame({"zest": UNRELATED[:, 0]}))
+    other = pd.DataFrame({"boundary": [0.001]})
+    for ask in ("predict", "judge", "p_values", "score_samples", "decision_function"):
+        with pytest.raises(ValueError, match="columns boundary; expected that of fit: zest"):
+            getattr(detector, ask)(other)
+    same = other.rename(columns={"boundary": "zest"})
+    for remedy in (same, other.to_numpy(), [0.001]):
+        assert detector.predict(remedy).tolist() == ["reused"]
+    with pytest.raises(ValueError, match="columns zest and boundary; expected"):
+        detector.judge(same.join(other))
 
 
 def test_fitted_detectors_survive_pickle():
