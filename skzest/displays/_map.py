@@ -283,7 +283,8 @@ class ZooMapDisplay:
         labels = names_or_numbers(self.labels, len(X), "model")
         groups = check_names(self.groups, len(X), "groups")
         shown = np.flatnonzero(~np.isnan(X).any(axis=1))
-        suspects = np.flatnonzero(np.isin(shown, check_suspects(self.suspects, len(X))))
+        is_suspect = np.isin(shown, check_suspects(self.suspects, len(X)))
+        suspects = np.flatnonzero(is_suspect)
         X_shown, known = X[shown], D if len(shown) == len(X) else D[np.ix_(shown, shown)]
         self.stress_ = stress(known, X_shown)
 
@@ -311,7 +312,7 @@ class ZooMapDisplay:
         if include_labels:
             named = representatives(known, check_whole(max_labels, "max_labels"), suspects)
             names = [shorten(labels[i], label_length) for i in shown[named]]
-            self.text_ = draw_names(self.ax_, X_shown, named, names, len(suspects))
+            self.text_ = draw_names(self.ax_, X_shown, named, names, is_suspect)
             caption += _names_left_out(len(shown), len(named), len(suspects), len(self.text_))
             self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)
         return self

@@ -116,7 +116,7 @@ def draw_scale(ax):
     ax.add_artist(bar)
 
 
-def draw_names(ax, X, named, names, n_suspects):
+def draw_names(ax, X, named, names, is_suspect):
     """Annotations, with a line to a point farther away.
 
     Parameters
@@ -124,9 +124,9 @@ def draw_names(ax, X, named, names, n_suspects):
     X : ndarray of shape (n, 2)
         All points.
     named : ndarray of shape (n_named,)
-        Which of them get a name; suspects are the first.
+        Which of them get a name; those of suspects are placed first.
     names : list of str
-    n_suspects : int
+    is_suspect : ndarray of bool, shape (n,)
 
     Returns
     -------
@@ -135,6 +135,8 @@ def draw_names(ax, X, named, names, n_suspects):
     """
     from matplotlib.patheffects import withStroke
 
+    order = np.argsort(~is_suspect[named], kind="stable")
+    named, names = named[order], [names[k] for k in order]
     font = float(np.clip(11 - 0.1 * len(names), 6.0, 9.0))
     scale = POINTS_PER_INCH / ax.figure.dpi
     box = ax.get_window_extent()
@@ -145,10 +147,10 @@ def draw_names(ax, X, named, names, n_suspects):
         sizes,
         (box.width * scale, box.height * scale),
         others=np.delete(at, named, axis=0),
-        n_first=n_suspects,
+        n_first=int(is_suspect[named].sum()),
     )
     texts = []
-    for k, (i, name, size, found) in enumerate(zip(named, names, sizes, boxes)):
+    for i, name, size, found in zip(named, names, sizes, boxes):
         if np.isnan(found[0]):
             continue
         nearest = np.clip(at[i], found[:2], found[2:])
@@ -163,7 +165,7 @@ def draw_names(ax, X, named, names, n_suspects):
                 xytext=found[:2] + [1, 0.2 * font] - at[i],
                 textcoords="offset points",
                 fontsize=font,
-                color=VERMILION if k < n_suspects else "black",
+                color=VERMILION if is_suspect[i] else "black",
                 va="bottom",
                 ha="left",
                 arrowprops=line,

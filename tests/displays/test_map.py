@@ -23,6 +23,7 @@ from skzest.displays._scaling import (
     squared_error,
     stress,
 )
+from skzest.drawing import VERMILION
 
 pytest.importorskip("matplotlib")
 
@@ -233,6 +234,22 @@ def test_of_many_models_one_of_each_cluster_is_named():
     assert [text.get_text() for text in display.legend_.get_texts()][-1] == "suspects"
     everyone = ZooMapDisplay.from_distances(D[:60, :60], labels=labels[:60])
     assert len(everyone.text_) == 60 and "named" not in everyone.ax_.get_xlabel()
+
+
+@pytest.mark.parametrize("max_labels", [60, 8])
+def test_the_names_of_suspects_are_in_their_colour(max_labels):
+    D, _ = zoo(20)
+    labels = [f"model {i}" for i in range(20)]
+    display = ZooMapDisplay.from_distances(
+        D, labels=labels, suspects=[7, 13], max_labels=max_labels
+    )
+    colored = {text.get_text() for text in display.text_ if text.get_color() == VERMILION}
+    assert colored == {"model 7", "model 13"} < {text.get_text() for text in display.text_}
+
+
+def test_the_legend_names_all_models_beside_suspects():
+    display = ZooMapDisplay.from_distances(zoo(6)[0], suspects=[2])
+    assert [text.get_text() for text in display.legend_.get_texts()] == ["models", "suspects"]
 
 
 def test_suspects_without_a_known_distance_are_listed():
