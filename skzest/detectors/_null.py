@@ -123,7 +123,7 @@ class ConformalNull:
         self.n = len(distances)
 
     def p_values(self, d: np.ndarray) -> np.ndarray:
-        """``(1 + number of unrelated as near) / (m + 1)``; ties, up to rounding, count as nearer."""
+        """``(1 + number of unrelated as near) / (m + 1)``; near ties count as nearer."""
         p = (1 + np.searchsorted(self.sorted, d, side="right")) / (self.n + 1)
         return np.where(np.isnan(d), np.nan, p)
 

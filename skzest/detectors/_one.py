@@ -32,9 +32,7 @@ class OneDistance(Rule):
         What errors call the distances.
     """
 
-    def __init__(
-        self, table: Table, groups: Sequence[np.ndarray], settings: Settings, name: str
-    ):
+    def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings, name: str):
         distances, self.column = check_unrelated(table.distances, name), table.column
         self.settings, self.distances, self.unit = settings, distances, float(distances.mean())
         self.nulls = [make_null(settings.null, distances[group]) for group in groups]

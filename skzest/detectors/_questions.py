@@ -37,6 +37,7 @@ __all__ = [
     "SuspectQuestions",
     "adapted",
     "check_names",
+    "check_used",
     "choosing_models",
     "prepare",
 ]
@@ -44,6 +45,8 @@ __all__ = [
 ZEST, REHEARSAL = "zest", "rehearsal"
 N_REHEARSED = 64
 _FEWEST_CHOOSING, _FEWEST_CALIBRATING = 2, 3
+_FEWEST_IN_TURN = 3  # two are left to choose
+_SHARE_CHOOSING = 0.3
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,29 @@ def check_names(names: Sequence[str], material: Material) -> tuple[str, ...]:
     if material.n_questions is not None:
         check_whole(material.n_questions, "n_questions", minimum=len(names))
     return tuple(names)
+
+
+def check_used(names: Sequence[str] | None, material: Material, choosing: float) -> None:
+    """Refuse parameters that would change nothing; ``names`` is None for signatures alone."""
+    if names is None:
+        for name in ("n_questions", "points", "y"):
+            if getattr(material, name) is not None:
+                raise ValueError(
+                    f"{name} is for distances= and copies=, but neither is given. Pass "
+                    f"distances=['zest'], or leave {name} out; a transformer or plan has its own "
+                    "points and number of questions."
+                )
+    given = {
+        "foreign": len(material.foreign) > 0,
+        "answers": material.answers != "label",
+        "choosing": choosing != _SHARE_CHOOSING,
+    }
+    for name, is_given in given.items():
+        if is_given and REHEARSAL not in (names or ()):
+            raise ValueError(
+                f"{name} is for 'rehearsal', which is not among the distances. Pass "
+                f"copies=rehearse(owner, X), from skzest.rehearsal, or leave {name} out."
+            )
 
 
 # ---------------------------------------------------------------- the questions
@@ -290,7 +316,7 @@ def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.n
         raise ValueError(f"choosing must be a share between 0 and 1; got {share!r}.")
     n_chosen = max(round(share * n), _FEWEST_CHOOSING)
     by_rank = settings.null == "conformal" and settings.threshold is None
-    fewest = n_needed(settings.alpha) if by_rank else _FEWEST_CALIBRATING
+    fewest = max(n_needed(settings.alpha), 2) if by_rank else _FEWEST_CALIBRATING
     if n - n_chosen >= fewest:
         chosen = np.zeros(n, dtype=bool)
         chosen[np.random.default_rng(seed).permutation(n)[:n_chosen]] = True
@@ -300,5 +326,10 @@ def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.n
             f"{n_chosen} of {counted(n, 'unrelated model')} choose the questions, and the other "
             f"{max(n - n_chosen, 0)} calibrate, but {fewest} are needed for that. Train more, or "
             "use null='conformal' and combine='squares', which can leave out one model in turn."
+        )
+    if n < _FEWEST_IN_TURN:
+        raise ValueError(
+            f"{counted(n, 'unrelated model')}; the questions are chosen without each of them in "
+            f"turn, which takes at least {_FEWEST_IN_TURN}. Train more."
         )
     return None

@@ -22,13 +22,21 @@ from ._judge import Judge, warn_each
 from ._kinds import FalsePositives, by_kind, check_kinds, false_positives, groups_of
 from ._left_out import LeftOutInTurn
 from ._null import Assumption
-from ._questions import REHEARSAL, Material, SuspectQuestions, check_names, choosing_models, prepare
+from ._questions import (
+    REHEARSAL,
+    Material,
+    SuspectQuestions,
+    check_names,
+    check_used,
+    choosing_models,
+    prepare,
+)
 from ._relative import RelativeDistances, from_sums, sums_with
 from ._rule import Settings
 from ._rules import rule_of
 from ._same import SAME, check_not_the_same, check_objects
 from ._table import Table
-from ._unlike import Crowd, unlike
+from ._unlike import Crowd, judged_again, unlike
 
 __all__ = ["ReuseDetector"]
 
@@ -386,9 +394,11 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             transformer, points, y, copies, foreign, answers, n_questions, random_state
         )
         if distances is None and not len(copies) and not isinstance(transformer, Candidates):
+            check_used(None, material, choosing)
             detector._fit_models(owner, models, transformer)
         else:
             names = check_names((REHEARSAL,) if distances is None else distances, material)
+            check_used(names, material, choosing)
             detector._fit_answers(owner, models, names, material, choosing)
         warn_each(detector._rule.doubts())
         return detector
@@ -417,7 +427,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             self._kinds = np.asarray(self._kinds)[kept].tolist()
         table = Table.named(D[range(n), range(n)] if in_turn else D, names, "unrelated")
         self._learn_table(table, "unrelated", D.transpose(1, 0, 2) if in_turn else None)
-        self.questions_, self._crowd = questions, Crowd(labels, material.y)
+        self.questions_, self._crowd = questions, Crowd(D, labels, material.y)
 
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
@@ -523,7 +533,12 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             return super()._ask(models, labels)
         D, given = self.questions_.ask(models)
         found = self._decide(self._rule.of_answers(D), labels)
-        return found, [*self._doubts_about(found), *self._crowd.unlike(given, found.names)]
+        doubts = [
+            *self._doubts_about(found),
+            *self._crowd.known_again(D, given, found.names),
+            *self._crowd.unlike(given, found.names),
+        ]
+        return found, doubts
 
     def _decide(
         self, measured: RelativeDistances | np.ndarray, labels: Sequence[str] | None
@@ -536,8 +551,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     def _known_again(self, blocks: np.ndarray, names: Sequence[str]) -> list[str]:
         D = _distances(blocks, self._unrelated)
         known = [
-            f"{names[i]} has the same signature as unrelated model {j}, so it was assumed to be "
-            "unrelated and is now judged. Leave it out of one of the two."
+            judged_again(names[i], "has the same signature as", j)
             for i, j in np.argwhere(D <= SAME)
         ]
         among = _distances(self._unrelated, self._unrelated)

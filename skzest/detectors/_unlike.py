@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..comparing import number
+from ._same import SAME
 
-__all__ = ["Crowd", "unlike"]
+__all__ = ["Crowd", "judged_again", "unlike"]
 
 # With fewer unrelated models, their range says little.
 _FEWEST = 9
@@ -46,19 +47,49 @@ def unlike(
     ]
 
 
+def judged_again(name: str, how: str, j: int) -> str:
+    """A warning about a suspect that is unrelated model ``j``."""
+    return (
+        f"{name} {how} unrelated model {j}, so it was assumed to be unrelated and is now judged. "
+        "Leave it out of one of the two."
+    )
+
+
 class Crowd:
-    """The labels that unrelated models gave, with which those of suspects are compared.
+    """What unrelated models answered, with which the answers of suspects are compared.
 
     Parameters
     ----------
+    distances : ndarray of shape (n_unrelated, ..., n_distances)
+        By the same questions; the shape of ``Answered.distances``.
     labels : dict of str to ndarray of shape (n_unrelated, n_questions)
         By what was asked: ``"copies"``, ``"points"``.
     y : array-like or None
         True labels, those of ``"points"`` first.
     """
 
-    def __init__(self, labels: Mapping[str, np.ndarray], y: ArrayLike | None):
-        self.labels, self.y = labels, None if y is None else np.asarray(y)
+    def __init__(
+        self, distances: np.ndarray, labels: Mapping[str, np.ndarray], y: ArrayLike | None
+    ):
+        self.distances, self.labels = distances, labels
+        self.y = None if y is None else np.asarray(y)
+
+    def known_again(
+        self, distances: np.ndarray, given: Mapping[str, np.ndarray], names: Sequence[str]
+    ) -> list[str]:
+        """Warnings about suspects with all distances and labels of an unrelated model.
+
+        A single distance without labels is not enough: models may share that by chance.
+        """
+        if not self.labels and self.distances[0].size < 2:
+            return []
+        return [
+            judged_again(name, "has the same distances and labels as", j)
+            for i, name in enumerate(names)
+            for j, theirs in enumerate(self.distances)
+            if np.allclose(distances[i], theirs, rtol=SAME, atol=SAME, equal_nan=True)
+            and all((given[asked][i] == of[j]).all() for asked, of in self.labels.items())
+        ]
 
     def unlike(self, given: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:
         """Warnings about suspects by the labels that they gave to the same questions."""

@@ -2,6 +2,7 @@
 """Detectors that ask models for several distances, within one budget."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -177,6 +178,26 @@ def test_few_unrelated_models_are_left_out_in_turn():
     assert str(again.judge_models(THEFTS)) == str(together.judge_models(THEFTS))
 
 
+@pytest.mark.parametrize("names", [["zest"], NAMES, ["zest", "rehearsal"]])
+def test_an_unrelated_model_that_is_judged_is_known_again(names):
+    copies = COPIES if "rehearsal" in names else ()
+    detector = _detector(names, copies=copies)
+    with pytest.warns(UserWarning, match="a has the same distances and labels as unrelated model"):
+        detector.judge_models([_tree(21), _tree(99)], labels=["a", "b"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.judge_models([_tree(99)])
+
+
+def test_in_turn_takes_three_unrelated_models():
+    given = {"copies": COPIES, "alpha": 0.5, "correction": None}
+    with pytest.raises(ValueError, match=r"2 unrelated models; .* in turn, which takes at least 3"):
+        ReuseDetector.from_models(OWNER, UNRELATED[:2], CANDIDATES, **given)
+    with pytest.warns(UserWarning, match="3 unrelated models: their mean distance"):
+        detector = ReuseDetector.from_models(OWNER, UNRELATED[:3], CANDIDATES, **given)
+    assert len(detector.null_distances_) == 3
+
+
 # ---------------------------------------------------------------- refusals
 
 REFUSED = {
@@ -193,6 +214,9 @@ REFUSED = {
     ),
     "far too few": ({"names": ["rehearsal"], "copies": COPIES, "alpha": 0.01}, "with 21 unrelated"),
     "threshold": ({"threshold": 1.0}, "a limit of one relative distance, but there are 4"),
+    "foreign": ({"foreign": FOREIGN}, "foreign is for 'rehearsal', which is not among"),
+    "answers": ({"answers": "scores"}, "answers is for 'rehearsal'"),
+    "choosing": ({"choosing": 0.5}, "choosing is for 'rehearsal'"),
     "share": ({"names": ["rehearsal"], "copies": COPIES, "choosing": 1.5}, "between 0 and 1"),
     "same object": ({"unrelated": [*UNRELATED, OWNER]}, "the owner and .* are the same object"),
 }
@@ -209,6 +233,15 @@ def test_what_the_parameters_tell_is_refused_before_the_first_question(given):
     with pytest.raises((TypeError, ValueError), match=message):
         ReuseDetector.from_models(owner, models, LIME, distances=names, **params)
     assert CountedRegression.n_rows == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_questions", 300), ("points", POOL), ("y", Y_POOL)])
+def test_parameters_of_distances_are_refused_for_signatures(name, value):
+    with pytest.raises(ValueError, match=f"{name} is for distances= and copies=, but neither"):
+        ReuseDetector.from_models(OWNER, UNRELATED, LIME, **{name: value}, **EASY)
+    ReuseDetector.from_models(OWNER, UNRELATED, LIME, distances=["zest"], **{name: value}, **EASY)
+    with pytest.raises(ValueError, match=r"foreign is for 'rehearsal'.*copies=rehearse"):
+        ReuseDetector.from_models(OWNER, UNRELATED, LIME, foreign=FOREIGN, **EASY)
 
 
 def test_a_budget_too_small_names_one_that_is_not():
