@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 
 import numpy as np
 
+from .._validation import counted
 from ..comparing import ShownAsTable, TableText, nearest_models, number
 from ._models import model_names
 from ._signed import SignedModel, in_blocks
@@ -22,19 +24,35 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
     _check_same_questions(paths, models)
     rows, labels = in_blocks(models)
     suspects, zoo = np.split(rows, [len(options.signatures)])
-    most = min(options.number, len(zoo))
-    distances, indices = nearest_models(zoo, suspects, n_neighbors=most, n_classes=len(labels))
+    itself = _same_files(options.signatures, options.among)
+    most = min(options.number + int(itself.sum(axis=1).max()), len(zoo))
+    found = nearest_models(zoo, suspects, n_neighbors=most, n_classes=len(labels))
+    nearest = [
+        [(j, d) for j, d in zip(near, of) if not same[j]][: options.number]
+        for of, near, same in zip(*found, itself)
+    ]
     digest = models[0].digest
     if options.json:
-        found = [
-            {"model": path, "nearest": [_near(options.among[j], d) for j, d in zip(near, of)]}
-            for path, near, of in zip(options.signatures, indices, distances)
+        listed = [
+            {"model": path, "nearest": [_near(options.among[j], d) for j, d in near]}
+            for path, near in zip(options.signatures, nearest)
         ]
-        return json.dumps({"suspects": found, "digest": digest}), 0
-    note = f"among {len(zoo):,} models, digest {digest[:8]}"
+        return json.dumps({"suspects": listed, "digest": digest}), 0
+    note = f"among {counted(len(zoo), 'model')}, digest {digest[:8]}"
     names = model_names(paths)
-    table = NearestTable(names[: len(suspects)], names[len(suspects) :], distances, indices, note)
-    return str(table), 0
+    return str(NearestTable(names[: len(suspects)], names[len(suspects) :], nearest, note)), 0
+
+
+def _same_files(suspects: list[str], zoo: list[str]) -> np.ndarray:
+    """Which files are a suspect itself, (n_suspects, n_zoo); refuses one without any other."""
+    files, others = (np.array([os.path.realpath(p) for p in paths]) for paths in (suspects, zoo))
+    same = files[:, None] == others
+    for path, alone in zip(suspects, same.all(axis=1)):
+        if alone:
+            raise ValueError(
+                f"--among holds nothing but {path} itself. Pass the signatures of other models."
+            )
+    return same
 
 
 def _check_same_questions(paths: list[str], models: list[SignedModel]) -> None:
@@ -51,23 +69,21 @@ def _near(path: str, distance: float) -> dict[str, object]:
 
 
 class NearestTable(ShownAsTable):
-    """Each suspect with its nearest models as text."""
+    """Each suspect with its nearest models, as positions and distances, as text."""
 
     def __init__(
         self,
         suspects: list[str],
         zoo: list[str],
-        distances: np.ndarray,
-        indices: np.ndarray,
+        nearest: list[list[tuple[int, float]]],
         note: str,
     ):
-        self.suspects, self.zoo, self.note = suspects, zoo, note
-        self.distances, self.indices = distances, indices
+        self.suspects, self.zoo, self.nearest, self.note = suspects, zoo, nearest, note
 
     def _text(self) -> TableText:
         rows = [
             [name if rank == 0 else "", self.zoo[j], number(d)]
-            for name, near, of in zip(self.suspects, self.indices, self.distances)
-            for rank, (j, d) in enumerate(zip(near, of))
+            for name, near in zip(self.suspects, self.nearest)
+            for rank, (j, d) in enumerate(near)
         ]
         return TableText("Nearest models", ["", "nearest", "distance"], rows, self.note)

@@ -83,7 +83,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     _add_nearest(_command(commands, "nearest", "Which signed models are nearest to others?"))
     _add_judge(_command(commands, "judge", "Were suspects made from the owner's model?"))
-    return parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:  # the command's own parser knows its --help
+        commands.choices[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
 
 
 def _command(commands: argparse._SubParsersAction, name: str, what: str) -> argparse.ArgumentParser:
@@ -140,7 +143,9 @@ def _add_nearest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--among", required=True, nargs="+", action="extend", metavar="FILE", help="signatures, too"
     )
-    parser.add_argument("-n", "--number", type=_count, default=5, metavar="N", help="for each (5)")
+    parser.add_argument(
+        "-n", "--number", type=_count, default=5, metavar="N", help="at most, for each (5)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

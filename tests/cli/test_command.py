@@ -669,6 +669,12 @@ def test_folders_of_results_are_checked_first(run, form):
     )
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_mistakes_name_the_help_of_their_command(run, form):
+    for arguments in ([], ["a", "--colour", "red", "-o", "b"]):
+        assert f"(see skzest {form} --help)" in error_of(run(form, *arguments))
+
+
 # --- nearest ---------------------------------------------------------------------------------
 
 
@@ -689,8 +695,15 @@ def test_nearest_of_signed_models(run, signed):
     head, *lines, note = out.splitlines()
     assert head.split() == ["nearest", "distance"]
     assert [line.split()[0] for line in lines[::2]] == ["old.sig.npz", "new.sig.npz"]
-    assert lines[2].split()[:3] == ["new.sig.npz", "new.sig.npz", "0"]
+    assert "new.sig.npz" in [line.split()[-2] for line in lines[:2]]
+    assert "new.sig.npz" not in [line.split()[-2] for line in lines[2:]]  # not its own neighbour
     assert re.fullmatch("among 3 models, digest [0-9a-f]{8}", note)
+    _, out, _ = run("nearest", "./new.sig.npz", "--among", "new.sig.npz", "other.sig.npz", "-n", 9)
+    assert len(out.splitlines()) == 3
+    _, out, _ = run("nearest", "old.sig.npz", "--among", "new.sig.npz")
+    assert "among 1 model, digest" in out
+    told = error_of(run("nearest", "new.sig.npz", "--among", "./new.sig.npz"))
+    assert "--among holds nothing but new.sig.npz itself" in told
 
 
 def test_nearest_as_json_are_those_of_compare(run, signed):
