@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_choice
-from ..drawing import BLUE, SIDE_FONT, VERMILION, axes_size, new_axes, plain, shorten
+from ..drawing import BLUE, SIDE_FONT, VERMILION, axes_size, new_axes, plain, shorten_all
 from ._clustering import check_names, names_or_numbers
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class ReuseDetectionDisplay:
             [_BAND_MIDDLE, *range(len(suspects))],
             [
                 f"unrelated models ({len(null)})",
-                *(plain(shorten(labels[i], label_length)) for i in order),
+                *map(plain, shorten_all((labels[i] for i in order), label_length)),
             ],
             fontsize=font,
         )

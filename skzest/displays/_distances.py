@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..comparing import zest_distances
-from ..drawing import plain, shorten
+from ..drawing import plain, shorten_all
 from ._clustering import check_distances, check_names, cluster, names_or_numbers, order_of
 from ._families import clusters_of, medoids
 from ._heatmap import (
@@ -313,7 +313,7 @@ class ZestDistanceDisplay:
     ) -> ZestDistanceDisplay:
         """Draw the heat map, the dendrogram above it, and the strip of groups between them.
 
-        With more than about 450 models only one model of each cluster has a label, see
+        With more than about 110 models only one model of each cluster has a label, see
         :meth:`skzest.ZooMapDisplay.plot`.
 
         Parameters
@@ -355,7 +355,7 @@ class ZestDistanceDisplay:
         order = self.order
         D = np.asarray(self.distances, dtype=float)[np.ix_(order, order)]
         labels = names_or_numbers(self.labels, len(D), "model")
-        names = [plain(shorten(label, label_length)) for label in labels[order]]
+        names = [*map(plain, shorten_all(labels[order], label_length))]
         groups = check_names(self.groups, len(D), "groups")
 
         self.ax_ = heat_map_axes(ax)

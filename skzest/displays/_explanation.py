@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_choice
 from ..comparing import DistanceExplanation, columns_of, explain_distance, point_text
-from ..drawing import SOUNDS, draw_colorbar, new_axes, plain, share_cmap, shorten, signed_cmap
+from ..drawing import (
+    SOUNDS,
+    draw_colorbar,
+    new_axes,
+    plain,
+    share_cmap,
+    shorten,
+    shorten_all,
+    signed_cmap,
+)
 from ..plan import QueryPlan
 
 if TYPE_CHECKING:
@@ -237,7 +246,7 @@ class ExplanationDisplay:
             title += f", class {plain(shorten(self.label, 20))}"
         self.ax_.set_title(title, fontsize=10)
         self.artists_ = picture.draw(self.ax_, values, cmap, norm, sound=sound)
-        first, second = (plain(shorten(name, 24)) for name in self.names)
+        first, second = map(plain, shorten_all(self.names, 24))
         meaning = "share of the distance (%)"
         if signed:
             meaning = f"coefficient, {second} − {first}"

@@ -36,7 +36,6 @@ CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
 GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
 LARGEST_FONT, SMALLEST_VALUE, FONT_OF_FEW = 10.0, 6.0, 7.0
-MOST_SKIPPED = 4  # with every fifth label or fewer, those of representatives say more
 MOST_SHARP = 1500  # models
 ROOMY = 100  # models; with more, lines and points are smaller
 _ROUNDING = 1e-9  # distances below it are errors of rounding
@@ -168,11 +167,11 @@ def draw_labels(ax, names, at, font, room, rotation):
 def labelled_rows(n_models, pitch, first=()):
     """Rows with a label, the size of the font, and the room between labels in points.
 
-    Where every fourth label would be legible, all of `first` that are far enough apart; else as
-    many as are legible, evenly spaced.
+    All rows, where all labels would be legible; else those of `first` that are far enough apart,
+    or, without `first`, as many as are legible, evenly spaced.
     """
     step = int(np.ceil(1.1 * SMALLEST_FONT / pitch))
-    if step <= MOST_SKIPPED or not len(first):
+    if step == 1 or not len(first):
         return np.arange(0, n_models, step), label_font(pitch), pitch * step
     room = 1.1 * FONT_OF_FEW
     at: list[int] = []

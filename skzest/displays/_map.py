@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_choice, check_whole, counted
 from ..comparing import zest_distances
-from ..drawing import SIDE_FONT, new_axes, plain, shorten
+from ..drawing import SIDE_FONT, new_axes, plain, shorten, shorten_all
 from ._clustering import check_distances, check_names, names_or_numbers
 from ._families import representatives
 from ._map_drawing import (
@@ -311,7 +311,7 @@ class ZooMapDisplay:
         self.text_ = []
         if include_labels:
             named = representatives(known, check_whole(max_labels, "max_labels"), suspects)
-            names = [shorten(labels[i], label_length) for i in shown[named]]
+            names = shorten_all(labels[shown[named]], label_length)
             self.text_ = draw_names(self.ax_, X_shown, named, names, is_suspect)
             caption += _names_left_out(len(shown), len(named), len(suspects), len(self.text_))
             self.ax_.set_xlabel("\n".join(caption), fontsize=SIDE_FONT, labelpad=22)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..drawing import SIDE_FONT, new_axes, plain, shorten
+from ..drawing import SIDE_FONT, new_axes, plain, shorten_all
 from ._clustering import names_or_numbers
 from ._detection import STYLES, p_text
 
@@ -189,7 +189,7 @@ class DistanceStripsDisplay:
         ]
         ax.set_xticks(ticks, [f"{x:d}" for x in ticks])
         ax.minorticks_off()
-        ax.set_yticks(range(n), [plain(shorten(name, label_length)) for name in self.names])
+        ax.set_yticks(range(n), [*map(plain, shorten_all(self.names, label_length))])
         ax.set_ylim(n - 0.5, -0.5)
         for line in np.arange(n - 1) + 0.5:
             ax.axhline(line, color="0.85", linewidth=0.8, zorder=0)
@@ -243,10 +243,10 @@ class DistanceStripsDisplay:
 
         handles = [Line2D([], [], linestyle="", marker=".", color="0.45", label="unrelated models")]
         if numbered:
-            for i, label in enumerate(labels):
+            for i, label in enumerate(map(plain, shorten_all(labels, label_length))):
                 style, p = STYLES[str(self.decisions[i])], self.p_values[i]
                 said = f"{self.decisions[i]}" + ("" if np.isnan(p) else f", {p_text(float(p))}")
-                text = f"{i + 1}  {plain(shorten(label, label_length))}: {said}"
+                text = f"{i + 1}  {label}: {said}"
                 handles.append(Line2D([], [], linestyle="", label=text, **style))
         else:
             present = dict.fromkeys(map(str, self.decisions))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._style import BLUE, SIDE_FONT, VERMILION, plain, shorten
+from ._style import BLUE, SIDE_FONT, VERMILION, plain, shorten_all
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -116,7 +116,7 @@ class BarsPicture(Picture):
             lengths = np.append(lengths, values[rest].sum())
         colors = [VERMILION if value >= 0 else BLUE for value in lengths]
         bars = ax.barh(np.arange(len(lengths)), lengths, color=colors)
-        ax.set_yticks(np.arange(len(labels)), [plain(shorten(label, 36)) for label in labels])
+        ax.set_yticks(np.arange(len(labels)), [*map(plain, shorten_all(labels, 36))])
         ax.tick_params(axis="y", length=0, labelsize=SIDE_FONT)
         ax.invert_yaxis()
         low, high = min(norm.vmin, lengths.min(), 0.0), max(norm.vmax, lengths.max(), 0.0)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,6 +105,36 @@ def shorten(name: object, longest: int) -> str:
         return text
     tail = (longest - 1) // 2
     return text[: longest - 1 - tail] + "…" + text[-tail:]
+
+
+def shorten_all(names: Iterable[object], longest: int) -> list[str]:
+    """The names as :func:`shorten` has them; where different ones look alike, what differs."""
+    texts = [*map(printable, names)]
+    short = [shorten(text, longest) for text in texts]
+    alike: dict[str, set[str]] = {}
+    for text, shown in zip(texts, short):
+        alike.setdefault(shown, set()).add(text)
+    return [
+        _around_difference(text, alike[shown], longest) if len(alike[shown]) > 1 else shown
+        for text, shown in zip(texts, short)
+    ]
+
+
+def _around_difference(text: str, others: set[str], longest: int) -> str:
+    """As much of a name as fits, around what the others do not have in common."""
+    room = max(longest - 2, 1)
+    start = _n_in_common([*others])
+    same_end = _n_in_common([other[start:][::-1] for other in others])
+    spare = max(room - (max(map(len, others)) - same_end - start), 0)
+    start = max(min(start - spare // 2, len(text) - room), 0)
+    end = start + room
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def _n_in_common(texts: Sequence[str]) -> int:
+    """Number of characters with which all begin."""
+    differ = (i for i, letters in enumerate(zip(*texts)) if len({*letters}) > 1)
+    return next(differ, min(map(len, texts)))
 
 
 def printable(text: object) -> str:

@@ -11,6 +11,11 @@ from ._zoo import Zoo
 
 __all__ = ["models_table"]
 
+_CLUSTERS = (
+    "<p>Clusters are those of average linkage, cut at two thirds of the height at which the last "
+    "two merge. Cluster 1 is the largest; a model that is near no other is a cluster by itself.</p>"
+)
+
 
 def models_table(zoo: Zoo) -> str:
     """One row for each model, in the order in which they were given."""
@@ -26,9 +31,10 @@ def models_table(zoo: Zoo) -> str:
     has_class = ~np.isnan(zoo.signatures).reshape(len(zoo), len(zoo.classes), -1).any(axis=2)
     numbers["classes"] = [f"{n} of {len(zoo.classes)}" for n in has_class.sum(axis=1)]
     columns = texts | numbers
-    return page.table(
+    table = page.table(
         "Models", [*columns], zip(*columns.values()), n_text=len(texts), name="models"
     )
+    return table + (_CLUSTERS if "cluster" in columns else "")
 
 
 def _nearest(zoo: Zoo) -> tuple[list[str], list[str]]:

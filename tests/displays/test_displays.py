@@ -329,8 +329,9 @@ def test_labels_can_be_read_and_nothing_is_cut_off(n_models):
     assert (display.text_ is not None) == (n_models <= 12)
 
 
-def test_of_many_models_one_of_each_cluster_is_labelled():
-    D, families = zoo(500)
+@pytest.mark.parametrize("n_models", [150, 250, 500])
+def test_of_many_models_one_of_each_cluster_is_labelled(n_models):
+    D, families = zoo(n_models)
     labels = [f"{family} {i}" for i, family in enumerate(families)]
     display = ZestDistanceDisplay.from_distances(D, labels=labels)
     written = tick_texts(display.ax_.yaxis)
@@ -339,7 +340,7 @@ def test_of_many_models_one_of_each_cluster_is_labelled():
     assert [labels[display.order[row]] for row in rows] == written
     unordered = ZestDistanceDisplay.from_distances(D, labels=labels, method=None)
     assert len(unordered.ax_.get_yticks()) > 50  # no clusters: evenly spaced
-    assert {*np.diff(unordered.ax_.get_yticks())} == {5}
+    assert len({*np.diff(unordered.ax_.get_yticks())}) == 1
 
 
 def test_groups_beyond_the_legend_share_an_entry():

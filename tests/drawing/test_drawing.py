@@ -12,6 +12,8 @@ from skzest.drawing import (
     TextPicture,
     plain,
     share_cmap,
+    shorten,
+    shorten_all,
     signed_cmap,
     text_color,
     text_width,
@@ -67,6 +69,25 @@ def test_a_window_of_lines_is_where_the_values_are():
 
 def test_dollars_are_escaped():
     assert plain("$x$ y$") == r"\$x\$ y\$"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "resnet20-cifar10-{}-finetuned-epoch-0200",
+        "{}/checkpoints/of/the/best/epoch",
+        "a" * 50 + "{}",
+    ],
+)
+@pytest.mark.parametrize("longest", [12, 24])
+def test_different_names_do_not_look_alike_when_shortened(pattern, longest):
+    names = [pattern.format(f"seed{seed:02d}") for seed in range(30)] + ["short", "short"]
+    shown = shorten_all(names, longest)
+    assert len({*shown}) == 31 and max(map(len, shown)) <= longest
+    assert shown[-2:] == ["short", "short"]
+    hidden = "resnet20-cifar10-{}-finetuned-epoch-0200"
+    assert len({shorten(hidden.format(f"seed{seed}"), longest) for seed in range(10)}) == 1
+    assert shorten_all(["x" * 99, "y" * 99], 8) == [shorten("x" * 99, 8), shorten("y" * 99, 8)]
 
 
 @pytest.mark.parametrize("cmap", [share_cmap, signed_cmap], ids=["share", "signed"])
