@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,6 +41,17 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
 
     transformer_: LimeSignatureTransformer
     plan_: QueryPlan
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str):
+            if name in ("transformer_", "plan_") and "questions_" in self.__dict__:
+                raise AttributeError(
+                    f"this {type(self).__name__} asks questions of several kinds (questions_), so "
+                    f"it has no {name}. Where a transformer or plan is needed, as for a report, "
+                    "pass a LimeSignatureTransformer that you fitted."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # --- fitting --------------------------------------------------------------------------
 

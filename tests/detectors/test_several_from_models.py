@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from counting import Counted, CountedRegression
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier
 
-from skzest import LimeSignatureTransformer, ReuseDetector
+from skzest import LimeSignatureTransformer, ReuseDetector, html_report
 from skzest.baselines import prepare_questions
 from skzest.queries import CallableQuery, as_query
 from skzest.rehearsal import candidate_questions, rehearse
@@ -65,6 +66,20 @@ def test_budget_is_kept(budget):
     assert (
         model.n_rows <= detector.questions_.n_questions + 4 * 60
     )  # repeated to see if they repeat
+
+
+def test_there_is_no_transformer_but_a_report_can_be_made():
+    detector = _detector(["zest", "predictions"])
+    found = detector.judge_models([COPY], labels=["copy"])
+    with pytest.raises(AttributeError, match=r"no transformer_.*LimeSignatureTransformer that you"):
+        html_report([OWNER, COPY], detector.transformer_, decisions=found)
+    assert not hasattr(detector, "plan_") and not hasattr(ReuseDetector(), "transformer_")
+    with pytest.raises(AttributeError, match="'ReuseDetector' object has no attribute 'no'"):
+        detector.no  # noqa: B018
+    assert pickle.loads(pickle.dumps(detector)).questions_.names == ("zest", "predictions")
+    pytest.importorskip("matplotlib")
+    zoo = [OWNER, COPY, UNRELATED[0]]
+    assert "reused" in str(html_report(zoo, clone(LIME).fit(zoo), decisions=found))
 
 
 def test_one_named_distance_is_one_distance():
