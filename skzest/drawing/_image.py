@@ -18,6 +18,7 @@ __all__ = ["ImagePicture"]
 
 _MOST_OUTLINED = 40  # with more parts, the outlines would hide the image
 _COLUMNS = 5
+_DARKEST = 0.4  # how far black is from white, where a part has no colour
 
 
 class ImagePicture(Picture):
@@ -52,8 +53,12 @@ class ImagePicture(Picture):
     ) -> list[Artist]:
         from matplotlib.collections import LineCollection
 
-        # From light grey to white: on black the colours would be muddy.
-        ax.imshow(self._grey(), cmap="gray", vmin=-1.5, vmax=1.0, interpolation="nearest")
+        # From light grey to white, and the lighter the stronger the colour: on black, colours would
+        # be muddy, and unlike those of the colour bar.
+        strength = np.sqrt(cmap(norm(values))[:, 3] / max(cmap(1.0)[3], 1e-9))
+        darkness = _DARKEST * (1 - 0.75 * np.clip(strength, 0.0, 1.0))
+        grey = 1 - darkness[self.parts] * (1 - np.clip(self._grey(), 0.0, 1.0))
+        ax.imshow(grey, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
         overlay = ax.imshow(values[self.parts], cmap=cmap, norm=norm, interpolation="nearest")
         chosen = largest_first(values)[:_MOST_OUTLINED]
         lines = list(borders(self.parts, chosen))

@@ -120,6 +120,23 @@ def test_figures_have_room_for_every_picture(picture):
         assert size[1] >= 0.5 * n_rows * min(height, 2.2)
 
 
+@pytest.mark.parametrize("cmap", [share_cmap(), signed_cmap()], ids=["share", "signed"])
+def test_colours_over_black_are_nearly_those_of_the_colour_bar(cmap):
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    ax, norm = Figure().add_subplot(), Normalize(-1.0 if cmap.name == "signed" else 0.0, 1.0)
+    values = np.array([0.0, 0.25, 0.5, 1.0])
+    ImagePicture(np.zeros((2, 4, 1)), np.tile(np.arange(4), (2, 1))).draw(ax, values, cmap, norm)
+    under, over = (image.get_array()[0] for image in ax.images)
+    for grey, value in zip(under, over):
+        *rgb, alpha = cmap(norm(value))
+        seen = alpha * np.array(rgb) + (1 - alpha) * grey
+        off = np.abs(seen - on_white((*rgb, alpha))).max()
+        assert off < 0.25 if value else grey < 0.7  # black is seen where there is no colour
+        assert value < 1 or off < 0.05
+
+
 def test_alpha_is_not_drawn_and_two_channels_are_grey():
     from matplotlib.figure import Figure
 
