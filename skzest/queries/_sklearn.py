@@ -112,7 +112,16 @@ class SklearnQuery(Query):
         prepared = as_trained(self, self.prepare(X), _names_of_columns(self.model))
         if self._wants_writable and isinstance(prepared, np.ndarray):
             prepared = prepared.copy()
-        answer = getattr(self.model, self._methods[output])(prepared)
+        try:
+            answer = getattr(self.model, self._methods[output])(prepared)
+        except ValueError as error:
+            if np.ndim(prepared) <= 2:
+                raise
+            raise QueryError(
+                f"{self!r} does not take a batch of shape {np.shape(prepared)}: {error} If it was "
+                "trained on rows, pass as_query(model, preprocess=rows) with a function that makes "
+                "them, such as lambda X: X.reshape(len(X), -1)."
+            ) from error
         return array_in_order(self, answer, X, output)
 
 

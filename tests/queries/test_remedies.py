@@ -283,3 +283,19 @@ def test_sigmoids_of_several_classes_that_are_no_layer():
         assert distance([plain, TorchQuery(Net(torch.sigmoid).eval())]) > 0.001
     mended = TorchQuery(Net(lambda z: torch.logit(torch.sigmoid(z))).eval())
     assert distance([plain, mended]) < 1e-9
+
+
+# --- images for a model of rows --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [LR, SVC().fit(X, Y), RandomForestClassifier(3).fit(X, Y)])
+def test_images_for_a_model_of_rows(model):
+    images = X.reshape(-1, 2, 2)
+    with pytest.raises(
+        QueryError, match=r"batch of shape \(150, 2, 2\): Found array with dim"
+    ) as e:
+        respond(as_query(model), images, "label")
+    assert "as_query(model, preprocess=rows)" in str(e.value)
+    query = as_query(model, preprocess=lambda X: X.reshape(len(X), -1))
+    expected = respond(as_query(model), X, "label")
+    assert (respond(query, images, "label") == expected).all()
