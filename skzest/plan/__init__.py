@@ -11,6 +11,8 @@ from ._columns import (
     parse_feature_names,
 )
 from ._designs import SAMPLINGS, auto_n_samples, order_rng, point_rng, sample_masks
+from ._fields import expect, field_of_file, told
+from ._file import sha256
 from ._linear_fit import LinearFit
 from ._masks import PackedMasks
 from ._plan import QueryPlan
@@ -38,7 +40,9 @@ __all__ = [
     "class_labels",
     "closed_form",
     "coefficients",
+    "expect",
     "feature_names",
+    "field_of_file",
     "kernel_weights",
     "names_of",
     "order_rng",
@@ -46,4 +50,6 @@ __all__ = [
     "point_rng",
     "redraw_masks",
     "sample_masks",
+    "sha256",
+    "told",
 ]

@@ -11,8 +11,6 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -22,6 +20,7 @@ from .._validation import listed
 from ..maskers import BaseMasker
 from ..queries import check_response
 from ._encoding import Arrays, decode, encode
+from ._fields import expect, field_of_file, told
 from ._json import masker_from_json, surrogate_from_json, surrogate_to_json
 from ._masks import PackedMasks
 from ._surrogates import check_kernel_width, check_masks_suffice, check_surrogate
@@ -95,7 +94,7 @@ def read(path: str | os.PathLike) -> tuple[dict, str, Arrays]:
             header, meta = (json.loads(arrays.pop(key).tobytes()) for key in ("header", "meta"))
             version, digest = meta["format"], str(meta["digest"])
         except Exception as error:
-            raise ValueError(f"{name} is not a plan of skzest: {_told(error)}") from error
+            raise ValueError(f"{name} is not a plan of skzest: {told(error)}") from error
     if version != _FORMAT:
         raise ValueError(
             f"{name} has format {version!r}; this version of skzest reads {_FORMAT}. Ask for the "
@@ -124,24 +123,24 @@ def _arrays(file: BinaryIO) -> Arrays:
 
 def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[str, Any]:
     """The attributes of a plan; ValueError with the name of the field that does not fit."""
-    with _field("reference"):
+    with field_of_file("reference"):
         reference = decode(arrays, "reference")
         n = len(reference)
-    with _field("masker"):
+    with field_of_file("masker"):
         masker = masker_from_json(header, masker)
-        _expect(masker.layout(), header["layout"], "as layout")
-    with _field("reference"):
+        expect(masker.layout(), header["layout"], "as layout")
+    with field_of_file("reference"):
         masker.check_reference(reference)
     indices = _whole(arrays, "indices", n, minimum=0)
     n_parts, n_masks = (_whole(arrays, name, n, minimum=1) for name in ("n_parts", "n_masks"))
-    with _field("parts"):
+    with field_of_file("parts"):
         parts = decode(arrays, "parts")
-        _expect(len(parts), n, "arrays")
+        expect(len(parts), n, "arrays")
     fills = []
     for i in range(n):
-        with _field(f"parts of point {i}"):
+        with field_of_file(f"parts of point {i}"):
             _check_labels(parts[i], int(n_parts[i]), masker.array_points)
-        with _field(f"fill of point {i}"):
+        with field_of_file(f"fill of point {i}"):
             fill = decode(arrays, f"fill.{i}")
             fills.append(fill[0] if isinstance(fill, list) else fill)
             _check_fill(masker, masker.point(reference, i), parts[i], fills[-1], int(n_parts[i]))
@@ -150,7 +149,7 @@ def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[s
     if not isinstance(settings["surrogate"], str):
         how = settings["surrogate"], settings["kernel_width"]
         for i in range(n):
-            with _field("masks"):
+            with field_of_file("masks"):
                 check_masks_suffice(masks[i], *how, int(indices[i]))
     return {
         "indices": indices,
@@ -164,11 +163,11 @@ def fields_of(header: dict, arrays: Arrays, masker: BaseMasker | None) -> dict[s
 
 
 def _settings(header: dict) -> dict[str, Any]:
-    with _field("surrogate"):
+    with field_of_file("surrogate"):
         surrogate = check_surrogate(surrogate_from_json(header["surrogate"]))
-    with _field("kernel_width"):
+    with field_of_file("kernel_width"):
         width = check_kernel_width(header["kernel_width"])
-    with _field("response"):
+    with field_of_file("response"):
         clip = 1e-6 if header["response"] != "logit" else float(header["clip"])
         check_response(header["response"], clip)
     return {
@@ -179,30 +178,12 @@ def _settings(header: dict) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _field(name: str) -> Iterator[None]:
-    """Whatever goes wrong with a field is a ValueError with its name."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(f"{name}: {_told(error)}") from error
-
-
-def _told(error: Exception) -> str:
-    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-
-
-def _expect(found: object, expected: object, what: str) -> None:
-    if found != expected:
-        raise ValueError(f"{found} {what}, expected {expected}.")
-
-
 def _whole(arrays: Arrays, name: str, n: int, *, minimum: int) -> np.ndarray:
     """A vector of one whole number for each point."""
-    with _field(name):
+    with field_of_file(name):
         values = arrays[name]
-        _expect(values.dtype.str, "<i8", "as type of numbers")
-        _expect(values.shape, (n,), f"as shape beside {n} reference points")
+        expect(values.dtype.str, "<i8", "as type of numbers")
+        expect(values.shape, (n,), f"as shape beside {n} reference points")
         if values.min() < minimum:
             raise ValueError(f"{values.min()} is less than {minimum}.")
         if name == "indices" and len(set(values.tolist())) < n:
@@ -211,17 +192,17 @@ def _whole(arrays: Arrays, name: str, n: int, *, minimum: int) -> np.ndarray:
 
 
 def _masks(arrays: Arrays, n_masks: list[int], n_parts: list[int]) -> PackedMasks:
-    with _field("masks"):
+    with field_of_file("masks"):
         flat, widths = arrays["masks"], [-(-k // 8) for k in n_parts]
-        _expect(flat.dtype.str, "|u1", "as type of numbers")
+        expect(flat.dtype.str, "|u1", "as type of numbers")
         sizes = [n * width for n, width in zip(n_masks, widths)]
-        _expect(flat.shape, (sum(sizes),), "as shape beside n_masks and n_parts")
+        expect(flat.shape, (sum(sizes),), "as shape beside n_masks and n_parts")
         packed = np.split(flat, np.cumsum(sizes)[:-1])
         return PackedMasks([p.reshape(-1, w) for p, w in zip(packed, widths)], n_parts)
 
 
 def _check_labels(parts: np.ndarray, n_parts: int, array_points: bool) -> None:
-    _expect(parts.dtype.str, "<i4", "as type of numbers")
+    expect(parts.dtype.str, "<i4", "as type of numbers")
     labels = np.unique(parts)
     labels = labels if array_points else labels[labels != -1]
     if not np.array_equal(labels, np.arange(n_parts)):
@@ -232,7 +213,7 @@ def _check_fill(
     masker: BaseMasker, point: Point, parts: np.ndarray, fill: Point, n_parts: int
 ) -> None:
     """Refuse a fill unlike its point, and parts that cannot be rendered on it."""
-    _expect(_kind(fill), _kind(point), "as kind of fill")
+    expect(_kind(fill), _kind(point), "as kind of fill")
     copies = masker.render(point, parts.astype(np.int64), fill, np.ones((1, n_parts), dtype=bool))
     if not same_point(copies if is_frame(copies) else copies[0], point):
         raise ValueError("with all parts kept, the copy is not the point.")

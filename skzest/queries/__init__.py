@@ -28,6 +28,7 @@ from ._labels import check_comparable_columns
 from ._litert import LiteRTQuery
 from ._normalizer import ImageNormalizer
 from ._onnx import OnnxQuery, is_onnx
+from ._probabilities import fault_of
 from ._response import (
     RESPONSES,
     as_response,
@@ -73,6 +74,7 @@ __all__ = [
     "check_comparable_columns",
     "check_response",
     "choose_output",
+    "fault_of",
     "first_look",
     "is_torch_module",
     "nested_estimators",

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +15,7 @@ from ..plan import QueryPlan
 from ..queries import Query
 from ..store import AnswerStore
 from ._discriminant import Discriminant
+from ._file import read, write
 
 __all__ = ["RehearsedQuestions", "agreement_with", "has_classes"]
 
@@ -121,14 +119,23 @@ class RehearsedQuestions:
     # --- files ----------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write questions, weights and the owner's answers as ``.npz``, without pickle."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.plan.save(Path(folder) / "plan.npz")
-            plan = np.frombuffer((Path(folder) / "plan.npz").read_bytes(), dtype=np.uint8)
-        chosen = {name: np.asarray(getattr(self.discriminant, name)) for name in _CHOSEN}
-        arrays = chosen | {"owner_scores": self.owner_scores, "classes": self.classes}
-        with open(path, "wb") as file:  # np.savez would append .npz to the name
-            np.savez_compressed(file, plan=plan, **arrays)  # type: ignore[arg-type]
+        """Write questions, weights and the owner's answers as ``.npz``, without pickle.
+
+        Raises
+        ------
+        TypeError
+            If the labels are neither all strings nor all numbers.
+        """
+        chosen = self.discriminant
+        write(
+            path,
+            self.plan,
+            indices=chosen.indices,
+            weights=chosen.weights,
+            centre=np.asarray(chosen.centre),
+            owner_scores=self.owner_scores,
+            classes=self.classes,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RehearsedQuestions:
@@ -137,52 +144,13 @@ class RehearsedQuestions:
         Raises
         ------
         ValueError
-            If the file holds something else, or its fields do not fit each other.
+            If the file holds something else, or a field does not fit the others or the digest.
         OSError
             If the file cannot be opened.
         """
-        name = repr(os.fspath(path))
-        with open(path, "rb") as file:
-            try:
-                with np.load(file, allow_pickle=False) as archive:
-                    keys = ("plan", "owner_scores", "classes", *_CHOSEN)
-                    arrays = {key: archive[key] for key in keys}
-            except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-                raise ValueError(
-                    f"{name} does not hold rehearsed questions: {error}. "
-                    "RehearsedQuestions.save writes them."
-                ) from error
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "plan.npz").write_bytes(arrays.pop("plan").tobytes())
-            try:
-                plan = QueryPlan.load(Path(folder) / "plan.npz")
-                _check_fields(len(plan), **arrays)
-            except ValueError as error:
-                raise ValueError(f"{name} is damaged: {error}") from error
+        plan, arrays = read(path)
         chosen = Discriminant(arrays["indices"], arrays["weights"], float(arrays["centre"]))
         return cls(plan, chosen, arrays["owner_scores"], arrays["classes"])
-
-
-_CHOSEN = ("indices", "weights", "centre")
-
-
-def _check_fields(
-    n: int,
-    *,
-    weights: np.ndarray,
-    owner_scores: np.ndarray,
-    classes: np.ndarray,
-    indices: np.ndarray,
-    centre: np.ndarray,
-) -> None:
-    found = weights.shape, owner_scores.shape, classes.ndim, indices.shape, centre.shape
-    if found != ((n,), (n, classes.size), 1, (n,), ()):
-        raise ValueError(
-            f"weights, answers and indices of shape {weights.shape}, {owner_scores.shape} and "
-            f"{indices.shape} for {n} questions and {classes.size} classes."
-        )
-    if not (np.isfinite(weights).all() and np.isfinite(centre)):
-        raise ValueError("weights that are not finite.")
 
 
 # --- agreement ------------------------------------------------------------------------------

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rehearsed questions in a file: their plan, and arrays that are checked against it."""
+
+from __future__ import annotations
+
+import numbers
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ..plan import QueryPlan, expect, field_of_file, sha256, told
+from ..queries import fault_of
+
+__all__ = ["read", "write"]
+
+_FIELDS = ("indices", "weights", "centre", "owner_scores", "classes")
+# Numbers that compare and sort, and strings.
+_LABELS = "bifuU"
+
+
+def write(path: str | os.PathLike[str], plan: QueryPlan, **arrays: np.ndarray) -> None:
+    """Write a plan and the arrays named in ``_FIELDS``.
+
+    Raises
+    ------
+    TypeError
+        If labels cannot be written without pickle.
+    """
+    arrays = arrays | {"classes": _plain(arrays["classes"]), "plan": _bytes_of(plan)}
+    digest = np.array(sha256(b"", arrays).hexdigest())
+    with open(path, "wb") as file:  # np.savez would append .npz to the name
+        np.savez_compressed(file, digest=digest, **arrays)  # type: ignore[arg-type]
+
+
+def read(path: str | os.PathLike[str]) -> tuple[QueryPlan, dict[str, np.ndarray]]:
+    """The plan and the arrays of a file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it holds something else, or a field does not fit the others or the digest.
+    """
+    name = repr(os.fspath(path))
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in (*_FIELDS, "plan")}
+                digest = str(archive["digest"])
+        except Exception as error:
+            raise ValueError(
+                f"{name} does not hold rehearsed questions: {told(error)}. "
+                "RehearsedQuestions.save writes them."
+            ) from error
+    found = sha256(b"", arrays).hexdigest()
+    try:
+        with field_of_file("plan"):
+            plan = _plan_of(arrays.pop("plan"))
+        _check_fields(plan, **arrays)
+    except ValueError as error:
+        raise ValueError(f"{name} is damaged: {error}") from error
+    if found != digest:
+        raise ValueError(
+            f"{name} is damaged: its contents have digest {found[:8]}, it says {digest[:8]}. Ask "
+            "for a new copy."
+        )
+    return plan, arrays
+
+
+def _plain(classes: np.ndarray) -> np.ndarray:
+    """Labels as an array of strings or numbers."""
+    labels = classes.tolist()
+    if classes.dtype.kind in _LABELS:
+        return classes
+    one_kind = {str} == set(map(type, labels)) or all(isinstance(i, numbers.Real) for i in labels)
+    plain = np.array(labels) if one_kind else classes
+    # Beyond 64 bits integers stay objects, and strings lose the zeros at their end.
+    if plain.dtype.kind not in _LABELS or plain.tolist() != labels:
+        raise TypeError(
+            f"labels {labels[:5]} are neither all strings nor all numbers, so a file cannot keep "
+            "them. Give the models labels of one kind, such as "
+            f"CallableQuery(model.predict_proba, classes={[str(label) for label in labels[:5]]})."
+        )
+    return plain
+
+
+# --- the plan, a file within the file -------------------------------------------------------
+
+
+def _bytes_of(plan: QueryPlan) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        plan.save(Path(folder) / "plan.npz")
+        return np.frombuffer((Path(folder) / "plan.npz").read_bytes(), dtype=np.uint8)
+
+
+def _plan_of(content: np.ndarray) -> QueryPlan:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "plan.npz").write_bytes(content.tobytes())
+        return QueryPlan.load(Path(folder) / "plan.npz")
+
+
+# --- fields, each checked against the others ------------------------------------------------
+
+
+def _check_fields(
+    plan: QueryPlan,
+    *,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    centre: np.ndarray,
+    owner_scores: np.ndarray,
+    classes: np.ndarray,
+) -> None:
+    n = len(plan)
+    with field_of_file("plan"):
+        expect(sum(plan.masks.n_masks), n, "questions about its points")
+    with field_of_file("indices"):
+        _check_form(indices, "i", (n,))
+        if indices.min() < 0 or len(set(indices.tolist())) < n:
+            raise ValueError("a position is negative or appears twice.")
+    for name, values, shape in (("weights", weights, (n,)), ("centre", centre, ())):
+        with field_of_file(name):
+            _check_form(values, "f", shape)
+    with field_of_file("classes"):
+        _check_form(classes, _LABELS, (classes.size,))
+        if not classes.size or len(set(classes.tolist())) < classes.size:
+            raise ValueError("there are none, or one appears twice.")
+    with field_of_file("owner_scores"):
+        _check_form(owner_scores, "f", (n, classes.size))
+        _check_answers(owner_scores, plan.response)
+
+
+def _check_form(array: np.ndarray, kinds: str, shape: tuple[int, ...]) -> None:
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{array.dtype} as type of its values.")
+    expect(array.shape, shape, "as shape")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError("it holds values that are not finite.")
+
+
+def _check_answers(owner_scores: np.ndarray, response: str) -> None:
+    """Refuse scores that are not what a model answers."""
+    if response not in ("label", "predict_proba"):
+        raise ValueError(f"they answer the response {response!r}.")
+    fault = fault_of(owner_scores)
+    if fault is None and response == "label" and not np.isin(owner_scores, (0, 1)).all():
+        fault = "labels are not zeros and ones"
+    if fault is not None:
+        raise ValueError(f"{fault}.")
