@@ -193,28 +193,36 @@ def _answers(query: Query, answers: Sequence[str] | None) -> list[str]:
 
 
 def _lesson(owner: Query, X: Points, n: int, way: tuple[Learner, str, str], seed: int) -> tuple:
-    """What one copy learns from: learner, points, targets, classes, seed."""
+    """What one copy learns from: learner, points and their kind, targets, classes, seed."""
     learner, inputs, answer = way
     rng = np.random.default_rng(seed)
     points = INPUTS[inputs](X, n, rng)
     response = "label" if answer == "label" else "predict_proba"
     said = ask_points([owner], points, response=response)
     shares = said.values[0]
-    if answer == "soft":
-        return learner, points, shares, said.classes, seed
-    columns = said.labels[0] if answer == "label" else _sampled(shares, rng)
-    if len(set(columns.tolist())) < 2:
-        label = said.classes.tolist()[columns[0]]
+    columns = _sampled(shares, rng) if answer == "sampled" else said.labels[0]
+    if answer != "soft" or np.any(shares.min(axis=0) > 1 - _SMALLEST):
+        _refuse_one_class(said.classes[columns], n, inputs)
+    targets = shares if answer == "soft" else said.classes[columns]
+    return learner, points, inputs, targets, said.classes, seed
+
+
+def _refuse_one_class(labels: np.ndarray, n: int, inputs: str) -> None:
+    if len(set(labels.tolist())) < 2:
         raise ValueError(
-            f"the owner gives {label!r} for all {n} {inputs} questions of a copy, from which no "
-            "classifier learns. Raise n_queries, give points of several classes, or leave "
-            f"{inputs!r} out of inputs."
+            f"the owner gives {labels.tolist()[0]!r} for all {n} {inputs} questions of a copy, "
+            "from which no classifier learns. Raise n_queries, give points of several classes, or "
+            f"leave {inputs!r} out of inputs."
         )
-    return learner, points, said.classes[columns], said.classes, seed
 
 
 def _train(
-    learner: Learner, points: Points, targets: np.ndarray, classes: np.ndarray, seed: int
+    learner: Learner,
+    points: Points,
+    inputs: str,
+    targets: np.ndarray,
+    classes: np.ndarray,
+    seed: int,
 ) -> object:
     if not hasattr(learner, "get_params"):
         return learner(points, targets, seed)
@@ -222,12 +230,21 @@ def _train(
     if targets.ndim == 1:
         return model.fit(points, targets)
     if has_fit_parameter(model, "sample_weight"):
-        rows, columns = np.nonzero(targets > _SMALLEST)
+        rows, columns = np.nonzero(_worth_a_row(targets))
         weight = targets[rows, columns]
         return model.fit(take(points, rows), classes[columns], sample_weight=weight)
     rng = np.random.default_rng(seed)
-    columns = np.concatenate([_sampled(targets, rng) for _ in range(_DRAWS)])
-    return model.fit(concatenate([points] * _DRAWS), classes[columns])
+    labels = classes[np.concatenate([_sampled(targets, rng) for _ in range(_DRAWS)])]
+    _refuse_one_class(labels, len(targets), inputs)
+    return model.fit(concatenate([points] * _DRAWS), labels)
+
+
+def _worth_a_row(shares: np.ndarray) -> np.ndarray:
+    """Which probabilities are learned; no point and no class is lost for being small."""
+    is_kept = shares > _SMALLEST
+    for axis in (0, 1):
+        is_kept |= (shares > 0) & (shares == shares.max(axis=axis, keepdims=True))
+    return is_kept
 
 
 def _sampled(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -88,6 +88,47 @@ def test_probabilities_reach_classifiers_that_cannot_learn_them(owner, learner):
     assert gap < hard
 
 
+@pytest.mark.parametrize("n_classes", [150, 200])
+def test_no_point_and_no_class_is_lost_for_being_small(n_classes):
+    shares = np.random.default_rng(0).uniform(0.9, 1.1, size=(len(X), n_classes))
+    shares /= shares.sum(axis=1, keepdims=True)
+    assert shares.max() < 0.01
+
+    def answer(points):
+        return shares[points[:, 0].astype(int)]
+
+    numbers = np.arange(len(X))[:, None]
+    learner = DecisionTreeClassifier()
+    how = {"inputs": ["clean"], "answers": ["soft"], "n_copies": 1, "n_queries": 2000}
+    [copy] = rehearse(CallableQuery(answer), numbers, learners=learner, **how)
+    assert copy.classes_.tolist() == list(range(n_classes))
+    np.testing.assert_array_equal(copy.predict(numbers), shares.argmax(axis=1))
+    flat = CallableQuery(lambda points: np.full((len(points), n_classes), 1 / n_classes))
+    [copy] = rehearse(flat, numbers, learners=learner, **how)
+    np.testing.assert_allclose(copy.predict_proba(numbers), 1 / n_classes)
+
+
+@pytest.mark.parametrize("learner", [TREE, KNeighborsClassifier(), LogisticRegression(), Lessons()])
+@pytest.mark.parametrize("answer", ["label", "soft", "sampled"])
+def test_an_owner_that_is_sure_of_one_class_teaches_nothing(learner, answer):
+    how = {"learners": learner, "inputs": ["clean"], "answers": [answer], "n_copies": 1}
+    sure = CallableQuery(lambda points: np.tile([1 - 1e-9, 1e-9], (len(points), 1)))
+    with pytest.raises(ValueError, match="gives 0 for all 150 clean questions of a copy"):
+        rehearse(sure, X, **how)
+    unsure = CallableQuery(lambda points: np.tile([0.8, 0.2], (len(points), 1)))
+    if answer != "label":
+        rehearse(unsure, X, **how)
+
+
+def test_drawn_labels_of_one_class_teach_nothing():
+    almost = CallableQuery(lambda points: np.tile([0.989, 0.011], (len(points), 1)))
+    how = {"learners": KNeighborsClassifier(1), "inputs": ["clean"], "answers": ["soft"]}
+    with pytest.raises(ValueError, match=r"gives 0 for all 2 clean questions.*Raise n_queries"):
+        rehearse(almost, X, n_queries=2, n_copies=3, **how)
+    copies = rehearse(almost, X, n_queries=600, n_copies=3, **how)
+    assert all(copy.classes_.tolist() == [0, 1] for copy in copies)
+
+
 def test_results_repeat_whatever_the_number_of_jobs(owner):
     def said(**how):
         copies = rehearse(owner, X, learners=[TREE, owner], n_copies=4, **how)
