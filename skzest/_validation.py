@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -151,6 +151,31 @@ def check_choice(value: object, name: str, choices: Iterable[object], remedy: st
             [f"{name} must be {listed(map(repr, choices), 'or')}; got {value!r}.", *hints, remedy]
         ).rstrip()
     )
+
+
+def check_choices(values: Sequence[str], name: str, choices: Iterable[object]) -> list[str]:
+    """A list of a few choices; refuses a single string, an empty list and an unknown choice.
+
+    Examples
+    --------
+    >>> from skzest._validation import check_choices
+    >>> check_choices("clean", "inputs", ("clean", "noisy"))
+    Traceback (most recent call last):
+    ...
+    TypeError: inputs must be a list of names; got 'clean'. Pass inputs=['clean'].
+    """
+    choices = list(choices)
+    if isinstance(values, str):
+        check_choice(values, name, choices)
+        raise TypeError(
+            f"{name} must be a list of names; got {values!r}. Pass {name}=[{values!r}]."
+        )
+    values = list(values)
+    if not values:
+        raise ValueError(f"{name} is empty. Give at least one of {listed(map(repr, choices))}.")
+    for value in values:
+        check_choice(value, f"each of {name}", choices)
+    return values
 
 
 def check_n_reference(n_reference: object, n_available: int) -> int:

@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice, check_whole
+from .._validation import check_choices, check_whole
 from ..comparing import check_plan
+from ..maskers import listed_texts
 from ..plan import QueryPlan
 from ._fixed import AskedSet, Cache, FixedQuestions, WeightSet
 from ._mistakes import check_truth
@@ -82,11 +83,10 @@ def prepare_questions(
     >>> D.shape, bool((D[0] <= D[1]).all())
     ((2, 3), True)
     """
-    points = check_plan(plan).reference if points is None else points
-    for name in names:
-        check_choice(name, "each of names", [ZEST, *BASELINES])
-    if len(set(names)) < len(names) or not names:
-        raise ValueError(f"names must be different distances, at least one; got {list(names)}.")
+    points = listed_texts(check_plan(plan).reference if points is None else points)
+    names = check_choices(names, "names", [ZEST, *BASELINES])
+    if len(set(names)) < len(names):
+        raise ValueError(f"names must be different distances; got {names}.")
     check_whole(random_state, "random_state", minimum=0)
     if "mistakes" in names:
         check_truth(y, len(points))

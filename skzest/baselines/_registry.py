@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _points
-from .._validation import check_choice, check_models, check_whole
+from .._validation import check_choices, check_models, check_whole
 from ..comparing import check_plan
+from ..maskers import listed_texts
 from ..plan import QueryPlan
 from ._boundary import boundary_distances, boundary_questions
 from ._combined import combined_distances
@@ -298,7 +299,7 @@ def baseline_distances(
     True
     """
     zoo = check_models(models)
-    points = check_plan(plan).reference if points is None else points
+    points = listed_texts(check_plan(plan).reference if points is None else points)
     chosen = [BASELINES[name] for name in _names(names, points, y)]
     # All of this is checked before the first question.
     check_victim(victim, len(zoo))
@@ -336,9 +337,7 @@ def fixed_by(
 
 def _names(names: Sequence[str] | None, points: Points, y: ArrayLike | None) -> list[str]:
     if names is not None:
-        for name in names:
-            check_choice(name, "each of names", BASELINES)
-        return list(names)
+        return check_choices(names, "names", BASELINES)
     movable = not _points.is_frame(points) and not isinstance(points[0], str)
     allowed = {"copies", "points"}
     allowed |= ({"made points"} if movable else set()) | ({"mistakes"} if y is not None else set())

@@ -16,7 +16,7 @@ from .._validation import check_choice, check_models, check_whole
 from ..asking import Panel, queries_of
 from ..comparing import check_plan
 from ..exceptions import UndefinedSignatureWarning, warn
-from ..maskers import WholeMasker, numeric_points
+from ..maskers import WholeMasker, listed_texts, numeric_points
 from ..plan import PASSTHROUGH, PackedMasks, QueryPlan
 from ..queries import Query, as_query, check_comparable_columns
 from ..store import AnswerStore, check_cache
@@ -267,7 +267,8 @@ def plan_of_points(points: Points, response: str = "logit", clip: float = 1e-6) 
     """
     if isinstance(points, QueryPlan):
         points = points.reference
-    elif not _points.is_frame(points) and not _are_texts(points):
+    points = listed_texts(points)
+    if not _points.is_frame(points) and not _are_texts(points):
         points = numeric_points(points, "ask_points")
     n = len(points)
     if n == 0:
@@ -335,6 +336,7 @@ def some_points(points: Points, which: np.ndarray) -> Points:
     """The points at some positions, in a container of the same kind."""
     if isinstance(points, QueryPlan):
         points = points.reference
+    points = listed_texts(points)
     is_container = _points.is_frame(points) or _are_texts(points)
     return _points.take(points if is_container else np.asarray(points), which)
 

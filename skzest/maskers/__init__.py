@@ -23,6 +23,7 @@ __all__ = [
     "ImageMasker",
     "TabularMasker",
     "TextMasker",
+    "listed_texts",
     "masker_for",
     "numeric_points",
     "takes_out",
@@ -109,6 +110,26 @@ def _refuse_texts_in_a_frame(frame: Points) -> None:
             f"reference is a {type(frame).__name__} with a single column of texts; give that "
             f"column, reference[{name!r}]."
         )
+
+
+def listed_texts(points: Points) -> Points:
+    """Texts as a list, whatever sequence they came in; other points as they are.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If only some of the points are texts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skzest.maskers import listed_texts
+    >>> listed_texts(np.array(["to be", "or not to be"], dtype=object))
+    ['to be', 'or not to be']
+    """
+    if is_frame(points) or not any(isinstance(point, (str, bytes)) for point in _some(points)):
+        return points
+    return TextMasker().check_reference(points)
 
 
 def _some(reference: Points) -> list:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._points import Points, concatenate, is_frame, take
-from .._validation import check_choice, check_whole, listed
+from .._points import Points, concatenate, take
+from .._validation import check_choices, check_whole, listed
 from ..baselines import boundary_points
 from ..maskers import BaseMasker, masker_for
-from ._inputs import are_numbers, mixed, noise
+from ._inputs import are_numbers, as_points, check_movable, mixed, noise
 
 __all__ = ["Candidates", "candidate_questions"]
 
@@ -84,7 +84,8 @@ def candidate_questions(
         If texts or the rows of a frame are to be mixed or moved, or ``"boundary"`` is asked for
         without an owner.
     ValueError
-        If a kind is unknown.
+        If a kind is unknown, `kinds` is empty, or points with NaN or infinite values are to be
+        mixed or moved.
 
     Notes
     -----
@@ -98,9 +99,8 @@ def candidate_questions(
     >>> candidate_questions(X, n_candidates=100)
     <Candidates: 20 plain, 27 masked, 27 mixed and 26 noise>
     """
-    is_movable = not is_frame(X) and are_numbers(np.asarray(X))
-    points = np.asarray(X) if is_movable else X
-    kinds = _kinds(kinds, is_movable, owner is not None)
+    points = as_points(X)
+    kinds = _kinds(kinds, points, owner is not None)
     n_candidates = check_whole(n_candidates, "n_candidates")
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
     counts = _counts(kinds, n_candidates, len(points))
@@ -116,17 +116,14 @@ def candidate_questions(
     return Candidates(concatenate(list(made.values())), labels)
 
 
-def _kinds(kinds: Sequence[str] | None, is_movable: bool, has_owner: bool) -> list[str]:
+def _kinds(kinds: Sequence[str] | None, points: Points, has_owner: bool) -> list[str]:
     if kinds is None:
         known = KINDS if has_owner else KINDS[:-1]
-        return [kind for kind in known if is_movable or kind not in _MOVED]
+        kinds = [kind for kind in known if are_numbers(points) or kind not in _MOVED]
+    kinds = check_choices(kinds, "kinds", KINDS)
     for kind in kinds:
-        check_choice(kind, "each of kinds", KINDS)
-        if kind in _MOVED and not is_movable:
-            raise TypeError(
-                f"{kind!r} moves points, which must be arrays of numbers. Pass "
-                "kinds=['plain', 'masked']."
-            )
+        if kind in _MOVED:
+            check_movable(points, repr(kind), "Pass kinds=['plain', 'masked'].")
     if "boundary" in kinds and not has_owner:
         raise TypeError("'boundary' needs the model whose boundary is searched. Pass owner.")
     return list(dict.fromkeys(kinds))

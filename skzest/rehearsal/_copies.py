@@ -13,11 +13,11 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._points import Points, concatenate, take
 from .._progress import Progress, parallel_for
-from .._validation import check_choice, check_whole
+from .._validation import check_choices, check_whole
 from ..baselines import ask_points
 from ..exceptions import QueryError
 from ..queries import Query, as_query, choose_output
-from ._inputs import INPUTS, are_numbers
+from ._inputs import INPUTS, are_numbers, as_points, check_movable
 
 __all__ = ["Learner", "rehearse"]
 
@@ -88,7 +88,8 @@ def rehearse(
         If the owner is not a scikit-learn estimator and `learners` is None, or points that are
         not numbers are to be mixed or moved.
     ValueError
-        If a name is unknown, or the owner gives all questions of a copy the same label.
+        If a name is unknown, a list is empty, points with NaN or infinite values are to be mixed
+        or moved, or the owner gives all questions of a copy the same label.
 
     Notes
     -----
@@ -107,18 +108,17 @@ def rehearse(
     >>> sorted(type(copy).__name__ for copy in copies)
     ['DecisionTreeClassifier', 'DecisionTreeClassifier', 'LogisticRegression', 'LogisticRegression']
     """
-    query = as_query(owner)
+    query, points = as_query(owner), as_points(X)
     ways = {
         "learners": _learners(query, learners),
-        "inputs": _inputs(X, inputs),
+        "inputs": _inputs(points, inputs),
         "answers": _answers(query, answers),
     }
     n_copies = check_whole(n_copies, "n_copies")
-    n_queries = len(X) if n_queries is None else check_whole(n_queries, "n_queries")
+    n_queries = len(points) if n_queries is None else check_whole(n_queries, "n_queries")
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
     chosen = list(zip(*(_balanced(options, n_copies, rng) for options in ways.values())))
     seeds = rng.integers(2**31, size=n_copies).tolist()
-    points = np.asarray(X) if are_numbers(np.asarray(X)) and not hasattr(X, "iloc") else X
     tasks = (
         _lesson(query, points, n_queries, way, seed)
         for way, seed in zip(chosen, seeds, strict=True)
@@ -151,6 +151,8 @@ def _learners(query: Query, learners: Learner | Sequence[Learner] | None) -> lis
             )
         return [query.model]
     learners = list(learners) if isinstance(learners, (list, tuple)) else [learners]
+    if not learners:
+        raise ValueError("learners is empty. Give a classifier, or None for the owner's own.")
     for learner in learners:
         if not hasattr(learner, "get_params") and not callable(learner):
             raise TypeError(
@@ -160,18 +162,14 @@ def _learners(query: Query, learners: Learner | Sequence[Learner] | None) -> lis
     return learners
 
 
-def _inputs(X: Points, inputs: Sequence[str] | None) -> list[str]:
-    movable = not hasattr(X, "iloc") and are_numbers(np.asarray(X))
+def _inputs(points: Points, inputs: Sequence[str] | None) -> list[str]:
     if inputs is None:
-        return list(INPUTS) if movable else ["clean"]
+        inputs = list(INPUTS) if are_numbers(points) else ["clean"]
+    inputs = check_choices(inputs, "inputs", INPUTS)
     for name in inputs:
-        check_choice(name, "each of inputs", INPUTS)
-        if name != "clean" and not movable:
-            raise TypeError(
-                f"inputs={name!r} moves points, which must be arrays of numbers. Pass "
-                "inputs=['clean']."
-            )
-    return list(inputs)
+        if name != "clean":
+            check_movable(points, f"inputs={name!r}", "Pass inputs=['clean'].")
+    return inputs
 
 
 def _answers(query: Query, answers: Sequence[str] | None) -> list[str]:
@@ -180,13 +178,13 @@ def _answers(query: Query, answers: Sequence[str] | None) -> list[str]:
         known = list(ANSWERS)
     except QueryError:
         known = ["label"]
-    for name in answers or known:
-        check_choice(name, "each of answers", ANSWERS)
+    answers = check_choices(known if answers is None else answers, "answers", ANSWERS)
+    for name in answers:
         if name not in known:
             raise ValueError(
                 f"answers={name!r} needs an owner that gives probabilities. Pass answers=['label']."
             )
-    return list(answers or known)
+    return answers
 
 
 # --- one copy -------------------------------------------------------------------------------

@@ -7,17 +7,46 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._points import Points, in_dtype, is_frame, take
+from .._points import Points, in_dtype, is_frame, take, to_host
+from ..maskers import listed_texts
 
-__all__ = ["INPUTS", "are_numbers", "draw", "mixed", "noise"]
+__all__ = ["INPUTS", "are_numbers", "as_points", "check_movable", "draw", "mixed", "noise"]
 
 # Noise of a noisy point, in standard deviations of the points: between none and this much.
 _LOUDEST = 0.75
 
 
+def as_points(X: Points) -> Points:
+    """Numbers as an array, texts as a list; other points as they are."""
+    points = listed_texts(X)
+    array = points if is_frame(points) else np.asarray(to_host(points))
+    return array if are_numbers(array) else points
+
+
 def are_numbers(points: Points) -> bool:
     """Whether points can be mixed and moved: an array of one shape, not texts or a frame."""
     return isinstance(points, np.ndarray) and points.dtype.kind in "biuf"
+
+
+def check_movable(points: Points, how: str, remedy: str) -> None:
+    """Refuse points that cannot be mixed and moved.
+
+    Raises
+    ------
+    TypeError
+        If they are not an array of numbers.
+    ValueError
+        If they hold NaN or an infinite value.
+    """
+    if not are_numbers(points):
+        raise TypeError(f"{how} moves points, which must be arrays of numbers. {remedy}")
+    bad = ~np.isfinite(points).reshape(len(points), -1).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{how} moves points, but point {int(np.argmax(bad))} holds NaN or an infinite value. "
+            f"Replace such values, leave the {np.sum(bad)} of {len(bad)} points out, or "
+            f"{remedy[0].lower()}{remedy[1:]}"
+        )
 
 
 def draw(points: Points, n: int, rng: np.random.Generator) -> Points:

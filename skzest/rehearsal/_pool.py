@@ -20,6 +20,7 @@ from ..queries import Query, as_query
 from ..store import AnswerStore
 from ._candidates import Candidates
 from ._discriminant import Discriminant, discriminate
+from ._inputs import as_points
 from ._questions import RehearsedQuestions, agreement_with, has_classes
 
 __all__ = ["PoolAnswers", "ask_pool", "choose_questions"]
@@ -199,7 +200,7 @@ def ask_pool(
                     f"{name}[{i}] is the owner's model itself, from which nothing is learned. "
                     "Leave it out."
                 )
-    points = candidates.points if isinstance(candidates, Candidates) else candidates
+    points = candidates.points if isinstance(candidates, Candidates) else as_points(candidates)
     response = _RESPONSES[answers]
     queries = []
     for name, zoo in {"owner": [owner], **zoos}.items():

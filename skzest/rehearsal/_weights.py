@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import check_choice, check_whole
+from .._validation import check_choices, check_whole
 from ..queries import Query, as_numpy, is_torch_module, nested_estimators
 
 __all__ = ["CHANGES", "rehearse_weights"]
@@ -61,8 +61,7 @@ def rehearse_weights(
     >>> bool((pruned.coef_ == 0).any()), bool((owner.coef_ == 0).any())
     (True, False)
     """
-    for name in changes:
-        check_choice(name, "each of changes", CHANGES)
+    changes = check_choices(changes, "changes", CHANGES)
     n_copies = check_whole(n_copies, "n_copies")
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
     return [_changed(owner, CHANGES[changes[i % len(changes)]], rng) for i in range(n_copies)]

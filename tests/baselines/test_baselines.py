@@ -296,3 +296,27 @@ def test_scores_bring_their_own_questions():
         passthrough_distances(ZOO, X)
     with pytest.raises(ValueError, match="points is empty"):
         ask_points(ZOO, [])
+
+
+@pytest.mark.parametrize("kind", ["series", "tuple", "strings", "objects"])
+def test_texts_come_in_every_sequence(kind):
+    pd = pytest.importorskip("pandas")
+    texts = ["to be", "or not to be", "that is the question", "whether tis"]
+    given = {
+        "series": pd.Series(texts, index=[100, 101, 102, 103]),
+        "tuple": tuple(texts),
+        "strings": np.array(texts),
+        "objects": np.array(texts, dtype=object),
+    }[kind]
+    zoo = [
+        CallableQuery(lambda X, k=k: np.array([[len(x), k] for x in X], float), output="logits")
+        for k in (3, 9, 20)
+    ]
+    scores, expected = ask_points(zoo, given), ask_points(zoo, texts)
+    assert scores.plan.digest == expected.plan.digest
+    assert_array_equal(scores.values, expected.values)
+    plan = LimeSignatureTransformer(texts, n_samples=16).fit(zoo).plan_
+    found, wanted = (baseline_distances(zoo, plan, X) for X in (given, texts))
+    assert set(found) == set(wanted)
+    for name in wanted:
+        assert_array_equal(found[name], wanted[name])

@@ -92,7 +92,7 @@ def test_wrong_names_are_refused_before_the_first_question():
     for names, y, message in (
         (["zest", "zests"], None, "each of names must be 'zest', .* Did you mean 'zest'"),
         (["zest", "zest"], None, "names must be different distances"),
-        ([], None, "at least one"),
+        ([], None, r"names is empty. Give at least one of 'zest'"),
         (["mistakes"], LATER[1][:5], r"y has shape \(5,\)"),
     ):
         with pytest.raises(ValueError, match=message):

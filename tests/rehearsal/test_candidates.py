@@ -49,6 +49,23 @@ def test_texts_and_frames_are_plain_or_masked():
     assert set(pool.kinds) == {"plain", "masked"}
 
 
+@pytest.mark.parametrize("kinds", [None, ["plain"], ["masked"]])
+def test_texts_come_in_every_sequence(kinds):
+    texts = ["to be or not to be", "that is the question", "whether"]
+    expected = candidate_questions(texts, kinds=kinds, n_candidates=9)
+    series = pd.Series(texts, index=[100, 101, 102])
+    for given in (series, tuple(texts), np.array(texts), np.array(texts, dtype=object)):
+        assert candidate_questions(given, kinds=kinds, n_candidates=9).points == expected.points
+
+
+def test_points_with_holes_are_plain_or_masked():
+    holed = np.where(np.arange(120).reshape(30, 4) == 21, np.nan, X)
+    for kinds in (None, ["noise"], ["mixed"], ["boundary"]):
+        with pytest.raises(ValueError, match=r"moves points, but point 5 holds NaN.*or pass kinds"):
+            candidate_questions(holed, STEP, kinds=kinds)
+    assert len(candidate_questions(holed, kinds=["plain", "masked"], n_candidates=40)) == 40
+
+
 def test_seed_decides_and_a_masker_may_be_given():
     how = {"kinds": ["masked"], "n_candidates": 9, "masker": TabularMasker(fill=-1.0)}
     first, same, other = (candidate_questions(X, random_state=s, **how).points for s in (0, 0, 1))
@@ -59,6 +76,10 @@ def test_seed_decides_and_a_masker_may_be_given():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="Did you mean 'masked'"):
         candidate_questions(X, kinds=["maskd"])
+    with pytest.raises(ValueError, match=r"kinds is empty. Give at least one of 'plain'"):
+        candidate_questions(X, kinds=[])
+    with pytest.raises(TypeError, match=r"got 'noise'. Pass kinds=\['noise'\]"):
+        candidate_questions(X, kinds="noise")
     with pytest.raises(TypeError, match=r"'boundary' needs the model.*Pass owner"):
         candidate_questions(X, kinds=["boundary"])
     with pytest.raises(TypeError, match=r"'mixed' moves points.*kinds=\['plain', 'masked'\]"):

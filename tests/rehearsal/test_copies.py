@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.datasets import load_iris
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -158,6 +159,22 @@ def test_frames_and_texts_are_asked_as_they_are():
     assert [len(text) % 2 for text in texts] == labels.tolist()
 
 
+def test_texts_come_in_every_sequence():
+    texts = ["to", "be", "not"] * 5
+    lengths = CallableQuery(
+        lambda texts: [len(text) % 2 for text in texts], output="predict", classes=[0, 1]
+    )
+    rehearse(lengths, texts, learners=(expected := Lessons()), n_copies=2)
+    series = pd.Series(texts, index=range(100, 115))
+    arrays = [np.array(texts), np.array(texts, dtype=object)]
+    for given in (series, series.astype("category"), tuple(texts), *arrays):
+        rehearse(lengths, given, learners=(taught := Lessons()), n_copies=2)
+        for found, wanted in zip(taught.taught, expected.taught, strict=True):
+            assert list(found[0]) == list(wanted[0]) and found[1].tolist() == wanted[1].tolist()
+    with pytest.raises(TypeError, match=r"reference point 15 is nan .*Leave it out"):
+        rehearse(lengths, [*texts, np.nan], learners=TREE, n_copies=1)
+
+
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 @pytest.mark.parametrize("shape", [(5,), (4, 4), (4, 4, 3)])
@@ -191,6 +208,12 @@ def test_noise_has_the_range_of_each_column():
         ({"answers": ["hard"]}, ValueError, "each of answers must be 'label', 'soft' or"),
         ({"learners": 3}, TypeError, "a classifier or a function train"),
         ({"n_copies": 0}, ValueError, "n_copies must be at least 1"),
+        ({"inputs": []}, ValueError, "inputs is empty. Give at least one of 'clean', 'noisy'"),
+        ({"answers": []}, ValueError, "answers is empty. Give at least one of 'label', 'soft'"),
+        ({"learners": []}, ValueError, "learners is empty. Give a classifier, or None"),
+        ({"inputs": "noisy"}, TypeError, r"inputs must be a list.*Pass inputs=\['noisy'\]"),
+        ({"answers": "soft"}, TypeError, r"answers must be a list.*Pass answers=\['soft'\]"),
+        ({"inputs": "noisi"}, ValueError, "inputs must be 'clean'.*Did you mean 'noisy'"),
     ],
 )
 def test_what_is_refused(owner, params, error, match):
@@ -210,6 +233,13 @@ def test_remedies_are_right(owner):
     frame = pd.DataFrame(X)
     with pytest.raises(TypeError, match=r"moves points.*Pass inputs=\['clean'\]"):
         rehearse(owner, frame, inputs=["mixed"])
+    holed = np.where(np.arange(600).reshape(150, 4) % 99 == 50, np.nan, X)
+    imputing = make_pipeline(SimpleImputer(), LogisticRegression(max_iter=500)).fit(holed, y)
+    for name in ("noisy", "mixed", "far"):
+        with pytest.raises(ValueError, match=r"moves points, but point 12 holds NaN.*leave the 6"):
+            rehearse(imputing, holed, inputs=[name])
+    rehearse(imputing, holed, inputs=["clean"], n_copies=1)
+    rehearse(imputing, holed[~np.isnan(holed).any(axis=1)], inputs=["far"], n_copies=1)
     with pytest.raises(ValueError, match=r"gives 0 for all 50 clean questions.*several classes"):
         rehearse(owner, X[:50], answers=["label"], inputs=["clean"], n_copies=1)
     rehearse(owner, X, answers=["label"], inputs=["clean"], n_copies=1)

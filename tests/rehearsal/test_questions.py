@@ -156,17 +156,19 @@ def test_each_suspect_is_asked_only_the_chosen_questions(pool, store):
     assert sum(n_asked) <= 3  # to see whether it is still the same model
 
 
-@pytest.mark.parametrize("kind", ["array", "texts", "frame"])
+@pytest.mark.parametrize("kind", ["array", "texts", "series", "frame"])
 def test_questions_travel(kind, tmp_path):
     points = {
         "array": np.arange(12.0).reshape(6, 2),
         "texts": ["", "a", "bb", "ccc", "dddd", "eeeee"],
+        "series": pd.Series(["", "a", "bb", "ccc", "dddd", "eeeee"], index=range(100, 106)),
         "frame": pd.DataFrame({"a": np.arange(6.0), "b": list("uvwxyz")}),
     }[kind]
 
     number = {
         "array": lambda X: (X[:, 0] / 2).astype(int),
         "texts": lambda X: [len(text) for text in X],
+        "series": lambda X: [len(text) for text in X],
         "frame": lambda X: X["a"].astype(int),
     }[kind]
 

@@ -85,3 +85,7 @@ def test_what_is_refused():
         rehearse_weights(forest)
     with pytest.raises(ValueError, match="Did you mean 'pruned'"):
         rehearse_weights(forest, changes=["prune"])
+    with pytest.raises(ValueError, match=r"changes is empty. Give at least one of 'pruned'"):
+        rehearse_weights(forest, changes=[])
+    with pytest.raises(TypeError, match=r"Pass changes=\['pruned'\]"):
+        rehearse_weights(forest, changes="pruned")
