@@ -222,8 +222,9 @@ def adapted(
 def _of_plan(owner: object, names: Sequence[str], material: Material) -> FixedQuestions:
     if isinstance(material.transformer, Candidates):
         raise TypeError(
-            f"{listed(names)} need a transformer, plan or data, but the third argument holds "
-            "candidate questions, which are for 'rehearsal' alone. Pass the data."
+            f"{listed(names)} need a transformer or plan, but the third argument holds candidate "
+            "questions, which are for 'rehearsal' alone. Pass LimeSignatureTransformer(X) in their "
+            "place, and points=X, from which candidates are made."
         )
     lime = as_transformer(material.transformer)
     if not hasattr(lime, "plan_"):

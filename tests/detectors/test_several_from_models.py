@@ -267,7 +267,11 @@ def test_a_budget_too_small_names_one_that_is_not():
 
 def test_candidates_are_for_rehearsal_alone():
     candidates = candidate_questions(POOL, OWNER, n_candidates=200)
-    with pytest.raises(TypeError, match="zest need a transformer, plan or data, but the third"):
-        ReuseDetector.from_models(OWNER, UNRELATED, candidates, distances=["zest"], **EASY)
+    advice = r"need a transformer or plan, but the third.*LimeSignatureTransformer\(X\).*points=X"
+    how = {"distances": ["zest", "rehearsal"], "copies": COPIES, "points": POOL, **EASY}
+    with pytest.raises(TypeError, match=advice):
+        ReuseDetector.from_models(OWNER, UNRELATED, candidates, **how)
+    lime = LimeSignatureTransformer(POOL, n_reference=8, n_samples=16)
+    ReuseDetector.from_models(OWNER, UNRELATED, lime, **how)
     with pytest.raises(ValueError, match="'rehearsal' needs copies"):
         ReuseDetector.from_models(OWNER, UNRELATED, candidates, **EASY)
