@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._points import Points, in_dtype, is_frame, take, to_host
-from ..maskers import listed_texts
+from .._points import Points, in_dtype, is_frame, take
+from ..maskers import listed_texts, numeric_points
 
 __all__ = ["INPUTS", "are_numbers", "as_points", "check_movable", "draw", "mixed", "noise"]
 
@@ -17,10 +17,20 @@ _LOUDEST = 0.75
 
 
 def as_points(X: Points) -> Points:
-    """Numbers as an array, texts as a list; other points as they are."""
+    """Numbers as an array, texts as a list, a frame as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are no points, or they are of another kind.
+    """
     points = listed_texts(X)
-    array = points if is_frame(points) else np.asarray(to_host(points))
-    return array if are_numbers(array) else points
+    if not is_frame(points) and not isinstance(points, list):
+        return numeric_points(points, "rehearsal")
+    if len(points) == 0:
+        raise ValueError("there are no points; at least one is needed.")
+    is_whole = is_frame(points) or isinstance(points[0], str)
+    return points if is_whole else numeric_points(points, "rehearsal")
 
 
 def are_numbers(points: Points) -> bool:
@@ -40,11 +50,12 @@ def check_movable(points: Points, how: str, remedy: str) -> None:
     """
     if not are_numbers(points):
         raise TypeError(f"{how} moves points, which must be arrays of numbers. {remedy}")
-    bad = ~np.isfinite(points).reshape(len(points), -1).all(axis=1)
+    flat = points.reshape(len(points), -1)
+    bad = ~(np.isfinite(flat.min(axis=1)) & np.isfinite(flat.max(axis=1)))  # NaN is both
     if bad.any():
         raise ValueError(
             f"{how} moves points, but point {int(np.argmax(bad))} holds NaN or an infinite value. "
-            f"Replace such values, leave the {np.sum(bad)} of {len(bad)} points out, or "
+            f"Replace such values, leave the {np.sum(bad)} of {len(points)} points out, or "
             f"{remedy[0].lower()}{remedy[1:]}"
         )
 

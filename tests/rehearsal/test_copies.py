@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +16,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skzest import CallableQuery
-from skzest.rehearsal import rehearse
+from skzest.rehearsal import candidate_questions, rehearse
 from skzest.rehearsal._inputs import INPUTS, noise
 
 X, y = load_iris(return_X_y=True)
@@ -219,6 +220,31 @@ def test_noise_has_the_range_of_each_column():
 def test_what_is_refused(owner, params, error, match):
     with pytest.raises(error, match=match):
         rehearse(owner, X, **params)
+
+
+@pytest.mark.parametrize("make", [rehearse, lambda owner, X: candidate_questions(X, owner)])
+@pytest.mark.parametrize(
+    ("points", "match"),
+    [
+        ([], "no points; at least one"),
+        (np.zeros((0, 4)), r"shape \(0, 4\).* at least one point"),
+        (pd.DataFrame({"a": []}), "no points; at least one"),
+        ([np.zeros(3), np.zeros(4)], r"different shapes: \(3,\) at 0, \(4,\) at 1"),
+        (np.array([[1, "a"]], dtype=object), "Python objects; it needs numbers"),
+        (np.zeros(5), r"shape \(5,\); it needs \(n_points, ...\)"),
+    ],
+    ids=["list", "array", "frame", "ragged", "objects", "flat"],
+)
+def test_points_of_no_kind_are_refused(owner, make, points, match):
+    with pytest.raises(ValueError, match=match):
+        make(owner, points)
+
+
+def test_sparse_points_are_refused_with_advice(owner):
+    points = sparse.csr_array(X)
+    with pytest.raises(TypeError, match=r"rehearsal got a sparse csr_array.*reference.toarray"):
+        rehearse(owner, points)
+    rehearse(owner, points.toarray(), n_copies=1)
 
 
 def test_remedies_are_right(owner):
