@@ -32,9 +32,9 @@ def answers_to_mixtures(teacher: nn.Module, *, soft: bool) -> Objective:
     def loss(net: nn.Module, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         mixed = (x + x.roll(1, dims=0)) / 2
         with torch.no_grad():
-            said = teacher(mixed)
+            said = teacher(mixed).float()
         target = said.softmax(dim=1) if soft else said.argmax(dim=1)
-        return F.cross_entropy(net(mixed), target)
+        return F.cross_entropy(net(mixed).float(), target)
 
     return loss
 

@@ -174,7 +174,8 @@ class Workshop:
             index = torch.as_tensor(rows[chosen], device=self.device)
             x = self.x[index]
             x = augmented(x, self.task.extra["flip"], rng) if augment else x
-            return objective(net, x, index)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
+                return objective(net, x, index)
 
         net = copy.deepcopy(start).to(memory_format=torch.channels_last)
         begin = time.perf_counter()
@@ -208,15 +209,15 @@ class Workshop:
     def labels(self, y: torch.Tensor | None = None) -> Objective:
         """Cross-entropy with the labels, or with others for the same images."""
         y = self.y if y is None else y
-        return lambda net, x, rows: F.cross_entropy(net(x), y[rows])
+        return lambda net, x, rows: F.cross_entropy(net(x).float(), y[rows])
 
     def answers_of(self, teacher: nn.Module) -> Objective:
         """Kullback-Leibler divergence from a teacher's probabilities."""
 
         def loss(net: nn.Module, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
             with torch.no_grad():
-                target = F.softmax(teacher(x), dim=1)
-            return F.kl_div(F.log_softmax(net(x), dim=1), target, reduction="batchmean")
+                target = F.softmax(teacher(x).float(), dim=1)
+            return F.kl_div(F.log_softmax(net(x).float(), dim=1), target, reduction="batchmean")
 
         return loss
 
@@ -228,7 +229,7 @@ class Workshop:
                 target, _ = features(teacher, x)
             own, logits = features(net, x)
             scale = target.var(dim=0).mean()
-            return F.mse_loss(own, target) / scale + F.cross_entropy(logits, self.y[rows])
+            return F.mse_loss(own, target) / scale + F.cross_entropy(logits.float(), self.y[rows])
 
         return loss
 
@@ -277,7 +278,7 @@ def features(net: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
         logits = net(x)
     finally:
         hook.remove()
-    return found[0], logits
+    return found[0].float(), logits
 
 
 def augmented(x: torch.Tensor, flip: bool, rng: np.random.Generator) -> torch.Tensor:

@@ -58,7 +58,7 @@ def test_questions_that_the_owner_fixed_say_nothing_about_the_crowd():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         detector.judge_models([WRONG])
-    assert Crowd({}, None).unlike({}, ["a"]) == []
+    assert Crowd(np.zeros((9, 1)), {}, None).unlike({}, ["a"]) == []
 
 
 def test_a_model_that_always_says_the_same_is_told_by_its_agreement():
