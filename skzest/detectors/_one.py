@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..comparing import interval_text, number, p_value
-from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions
 from ._null import SLACK, make_null
 from ._relative import RelativeDistances, check_unrelated, from_distances
-from ._rule import Rule, Settings
+from ._rule import Rule, Settings, called
 from ._table import Table, check_column
 
 __all__ = ["OneDistance"]
@@ -84,24 +84,17 @@ class OneDistance(Rule):
         else:
             reused = measured.high < settings.threshold
             unrelated = measured.low > settings.threshold
-        decisions = np.where(reused, REUSED, np.where(unrelated, UNRELATED, UNDECIDED))
-        return ReuseDecisions(
+        decisions = called(reused, unrelated)
+        return self._result(
+            p,
+            adjusted,
+            labels,
             decisions=decisions,
             reasons=tuple(self._reasons(measured, adjusted, decisions)),
             d_suspects=measured.d_suspects,
             relative=measured.relative,
             low=measured.low,
             high=measured.high,
-            p_values=p,
-            adjusted_p_values=adjusted,
-            null_distances=self.distances,
-            critical=self.critical,
-            unrelated_from=self.unrelated_from,
-            alpha=settings.alpha,
-            level=settings.level,
-            null=settings.null,
-            threshold=settings.threshold,
-            labels=check_labels(labels, len(p)),
             n_reference=measured.n_reference,
         )
 

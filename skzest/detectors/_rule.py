@@ -12,12 +12,12 @@ from scipy.stats import false_discovery_control
 
 from .._validation import check_choice
 from ..comparing import check_level
-from ._decisions import REUSED, ReuseDecisions
+from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._ensemble import COMBINATIONS
 from ._null import Assumption, check_enough, n_needed
 from ._relative import check_n_unrelated, few_unrelated
 
-__all__ = ["Rule", "Settings"]
+__all__ = ["Rule", "Settings", "called"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Settings:
         adjusted = p.copy()
         adjusted[known] = false_discovery_control(p[known])
         return adjusted
+
+
+def called(reused: np.ndarray, unrelated: np.ndarray) -> np.ndarray:
+    """Decisions as words; a suspect that is both is "reused"."""
+    return np.where(reused, REUSED, np.where(unrelated, UNRELATED, UNDECIDED))
 
 
 class Rule:
@@ -107,6 +112,29 @@ class Rule:
     def decide(self, measured: Any, labels: Sequence[str] | None) -> ReuseDecisions:
         """Verdicts with everything that they rest on."""
         raise NotImplementedError
+
+    def _result(
+        self,
+        p_values: np.ndarray,
+        adjusted: np.ndarray,
+        labels: Sequence[str] | None,
+        **by_rule: Any,
+    ) -> ReuseDecisions:
+        """Verdicts with what all rules add to what each of them finds."""
+        settings = self.settings
+        return ReuseDecisions(
+            p_values=p_values,
+            adjusted_p_values=adjusted,
+            null_distances=self.distances,
+            critical=self.critical,
+            unrelated_from=self.unrelated_from,
+            alpha=settings.alpha,
+            level=settings.level,
+            null=settings.null,
+            threshold=settings.threshold,
+            labels=check_labels(labels, len(p_values)),
+            **by_rule,
+        )
 
     def doubts(self) -> list[str]:
         """Warnings about the unrelated models."""

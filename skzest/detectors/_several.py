@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from .._validation import counted, listed
 from ..comparing import number, p_value
-from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
+from ._decisions import NO_DISTANCE, REUSED, UNRELATED, ReuseDecisions
 from ._ensemble import EnsembleNull, Ranked, RankedNull, SmallestP, standardised
 from ._null import SLACK, check_enough, fit_curve
 from ._relative import from_distances
-from ._rule import Rule, Settings
+from ._rule import Rule, Settings, called
 from ._table import Table, check_columns
 
 __all__ = ["SeveralDistances"]
@@ -83,29 +83,23 @@ class SeveralDistances(Rule):
         settings, found = self.settings, self.judge(measured)
         adjusted = settings.adjusted(found.p_values)
         reused = adjusted <= settings.alpha * SLACK
-        decisions = np.where(reused, REUSED, np.where(found.ordinary, UNRELATED, UNDECIDED))
+        decisions = called(reused, found.ordinary)
         decided_by = [
             self._decided_by(shares) if is_reused else ()
             for shares, is_reused in zip(found.shares, reused)
         ]
         distances = self._by_suspect(measured)
         relative, low, high = self._relative(distances)
-        return ReuseDecisions(
+        return self._result(
+            found.p_values,
+            adjusted,
+            labels,
             decisions=decisions,
             reasons=tuple(self._reasons(distances, found, adjusted, decisions, decided_by)),
             d_suspects=distances,
             relative=relative,
             low=low,
             high=high,
-            p_values=found.p_values,
-            adjusted_p_values=adjusted,
-            null_distances=self.distances,
-            critical=np.nan,
-            unrelated_from=np.nan,
-            alpha=settings.alpha,
-            level=settings.level,
-            null=settings.null,
-            labels=check_labels(labels, len(measured)),
             distances=self.names,
             z=found.z,
             null_z=self._null_z(),
