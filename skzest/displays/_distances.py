@@ -313,7 +313,7 @@ class ZestDistanceDisplay:
     ) -> ZestDistanceDisplay:
         """Draw the heat map, the dendrogram above it, and the strip of groups between them.
 
-        With more than about 110 models only one model of each cluster has a label, see
+        With more than about 90 models only one model of each cluster has a label, see
         :meth:`skzest.ZooMapDisplay.plot`.
 
         Parameters

@@ -35,7 +35,7 @@ OTHERS: dict[str, Any] = {"facecolor": "0.8", "edgecolor": "white", "linewidth":
 CELL, SMALLEST_SIDE, LARGEST_SIDE = 0.42, 2.8, 8.5
 MARGIN = 0.05
 GAP, STRIP, TREE, BAR = 0.03, 0.035, 0.22, 0.04  # in sides of the heat map
-LARGEST_FONT, SMALLEST_VALUE, FONT_OF_FEW = 10.0, 6.0, 7.0
+LARGEST_FONT, LEGIBLE, FONT_OF_FEW = 10.0, 6.0, 7.0  # 6 points are 8 pixels of a page
 MOST_SHARP = 1500  # models
 ROOMY = 100  # models; with more, lines and points are smaller
 _ROUNDING = 1e-9  # distances below it are errors of rounding
@@ -48,7 +48,7 @@ def crowding(n_models):
 
 
 def label_font(pitch):
-    return float(np.clip(0.8 * pitch, SMALLEST_FONT, LARGEST_FONT))
+    return float(np.clip(0.8 * pitch, LEGIBLE, LARGEST_FONT))
 
 
 def width_of(names, font):
@@ -170,7 +170,7 @@ def labelled_rows(n_models, pitch, first=()):
     All rows, where all labels would be legible; else those of `first` that are far enough apart,
     or, without `first`, as many as are legible, evenly spaced.
     """
-    step = int(np.ceil(1.1 * SMALLEST_FONT / pitch))
+    step = int(np.ceil(1.1 * LEGIBLE / pitch))
     if step == 1 or not len(first):
         return np.arange(0, n_models, step), label_font(pitch), pitch * step
     room = 1.1 * FONT_OF_FEW
@@ -196,7 +196,7 @@ def value_text(value, values_format):
 
 def values_fit(D, values_format, pitch):
     one_character = 0.85 * pitch / CHARACTER
-    return one_character >= SMALLEST_VALUE and value_font(D, values_format, pitch) >= SMALLEST_VALUE
+    return one_character >= LEGIBLE and value_font(D, values_format, pitch) >= LEGIBLE
 
 
 def draw_values(ax, im, D, values_format, pitch, text_kw):

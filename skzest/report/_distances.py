@@ -68,6 +68,8 @@ def _heat_map(zoo: Zoo) -> str:
         alt += f"; in the middle of the {len(shown)} largest clusters are"
     alt += ": " + ", ".join(zoo.labels[i] for i in shown)
     caption = "Models ordered so that near ones are side by side."
+    if len(display.ax_.get_yticks()) < len(zoo):
+        caption += " Named are those in the middle of clusters."
     return drawn(display.figure_, alt, caption, few_colors=True)
 
 

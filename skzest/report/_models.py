@@ -13,7 +13,7 @@ __all__ = ["models_table"]
 
 _CLUSTERS = (
     "<p>Clusters are those of average linkage, cut at two thirds of the height at which the last "
-    "two merge. Cluster 1 is the largest; a model that is near no other is a cluster by itself.</p>"
+    "two merge. Cluster 1 is the largest; a model that is near no other is in none (–).</p>"
 )
 
 
@@ -27,7 +27,7 @@ def models_table(zoo: Zoo) -> str:
     numbers = {}
     if len(zoo) > 1:
         texts["nearest"], numbers["at distance"] = _nearest(zoo)
-        numbers["cluster"] = ["–" if c < 0 else str(c + 1) for c in zoo.clusters]
+        numbers["cluster"] = _clusters(zoo.clusters)
     has_class = ~np.isnan(zoo.signatures).reshape(len(zoo), len(zoo.classes), -1).any(axis=2)
     numbers["classes"] = [f"{n} of {len(zoo.classes)}" for n in has_class.sum(axis=1)]
     columns = texts | numbers
@@ -45,6 +45,12 @@ def _nearest(zoo: Zoo) -> tuple[list[str], list[str]]:
         for i, d in zip(indices[:, 0], distances[:, 0])
     ]
     return names, [*map(number, distances[:, 0])]
+
+
+def _clusters(clusters: np.ndarray) -> list[str]:
+    """Numbers from 1; a model by itself is in no cluster."""
+    sizes = np.bincount(clusters[clusters >= 0], minlength=1)
+    return ["–" if c < 0 or sizes[c] == 1 else str(c + 1) for c in clusters]
 
 
 def _missing(group: object) -> bool:

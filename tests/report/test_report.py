@@ -250,6 +250,15 @@ def test_table_of_models_has_the_nearest_and_the_cluster_of_each(asked, made):
     assert rows[4] == ["constant", "–", "–", "–", "–", "3 of 3"]
 
 
+def test_a_model_by_itself_is_in_no_cluster(asked, made, sketched):
+    _, lime, S = asked
+    page = Page(html_report(np.stack([S[0], -S[0], S[0] + 0.01 * S[1]]), lime))
+    start = page.cells.index("cluster") + 2
+    assert page.cells[start + 3 : start + 15 : 5] == ["1", "–", "1"]
+    assert "near no other is in none (–)" in page.words
+    assert "Named are" not in Page(made).words
+
+
 def test_script_finds_what_it_works_on(asked, made):
     """The script names the table, the map and its points as the page does."""
     (script,) = re.findall("<script>(.*?)</script>", made, re.DOTALL)
@@ -290,6 +299,7 @@ def test_a_page_on_many_models_is_small(asked):
     assert page.tags.count("circle") == 150
     assert max(map(len, page.of("img", "alt"))) < 1150
     assert "150 models were asked" in page.words
+    assert "Named are those in the middle of clusters." in page.words
 
 
 # ---------------------------------------------------------------- accessibility
