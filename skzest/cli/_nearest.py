@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
             for path, near in zip(options.signatures, nearest)
         ]
         return json.dumps({"suspects": listed, "digest": digest}), 0
-    note = f"among {counted(len(zoo), 'model')}, digest {digest[:8]}"
+    fewer = f", fewer than -n {options.number}" if len(zoo) < options.number else ""
+    note = f"among {counted(len(zoo), 'model')}{fewer}, digest {digest[:8]}"
     names = model_names(paths)
     return str(NearestTable(names[: len(suspects)], names[len(suspects) :], nearest, note)), 0
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shlex
@@ -11,8 +12,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from .._points import Points, is_frame
-from ..exceptions import QueryError
+from ..exceptions import QueryError, warn
 from ..loading import Reference, load_reference
 from ..maskers import AudioMasker, BaseMasker, ImageMasker, TabularMasker, TextMasker
 from ..signature import LimeSignatureTransformer
@@ -21,6 +24,8 @@ __all__ = ["check_folder", "columns_named", "run_params", "transformer_for", "ve
 
 _MASKERS = {"image": ImageMasker, "table": TabularMasker, "text": TextMasker, "sound": AudioMasker}
 _POINTS = 32
+# Rows of fewer columns are hardly flat images or sounds.
+_SMALLEST_SIDE, _FEWEST_SAMPLES = 7, 1000
 # What models and their libraries say of columns that they were not trained on.
 _ABOUT_COLUMNS = re.compile("copies of shape|features|feature names|to float|into numbers")
 
@@ -35,6 +40,8 @@ def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignature
         max_points=options.max_points,
         random_state=options.seed,
     )
+    if options.masker == "auto" and reference.masker == "auto":
+        _warn_of_flat_points(options.reference, reference.points)
     n_reference = options.points or min(_POINTS, len(reference))
     return LimeSignatureTransformer(
         reference.points,
@@ -47,6 +54,27 @@ def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignature
         random_state=options.seed,
         verbose=verbosity(options),
         **run,
+    )
+
+
+def _warn_of_flat_points(path: str, points: Points) -> None:
+    """Say what may be wrong with rows of an array that could be flat images or sounds."""
+    if not isinstance(points, np.ndarray) or points.ndim != 2:
+        return
+    n_columns = points.shape[1]
+    grey, rgb = math.isqrt(n_columns), math.isqrt(n_columns // 3)
+    if grey**2 == n_columns and grey >= _SMALLEST_SIDE:
+        kind, options = "images", f"--masker image --masker-arg image_shape={grey},{grey}"
+    elif 3 * rgb**2 == n_columns and rgb >= _SMALLEST_SIDE:
+        kind, options = "images", f"--masker image --masker-arg image_shape={rgb},{rgb},3"
+    elif n_columns >= _FEWEST_SAMPLES:
+        kind, options = "sounds", "--masker sound --masker-arg sample_rate=..."
+    else:
+        return
+    warn(
+        f"{path} holds rows of {n_columns:,} columns, which are cut as a table. If they are flat "
+        f"{kind}, pass {options}; if they are a table, --masker table.",
+        UserWarning,
     )
 
 

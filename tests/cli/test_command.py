@@ -675,6 +675,30 @@ def test_mistakes_name_the_help_of_their_command(run, form):
         assert f"(see skzest {form} --help)" in error_of(run(form, *arguments))
 
 
+# --- plan ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "remedy"),
+    [
+        (64, "--masker image --masker-arg image_shape=8,8"),
+        (192, "--masker image --masker-arg image_shape=8,8,3"),
+        (1001, "--masker sound --masker-arg sample_rate=200"),
+        (64, "--masker table"),
+        (48, ""),
+    ],
+)
+def test_flat_images_and_sounds_are_no_table_without_a_word(run, folder, n_columns, remedy):
+    np.save(folder / "flat.npy", np.random.default_rng(0).random((2, n_columns)))
+    plan = ("plan", "flat.npy", "-o", "flat_plan.npz")
+    status, _, err = run(*plan, *remedy.split())
+    assert (status, err) == (0, "")
+    if remedy:
+        warning = run(*plan)[2].splitlines()[0]
+        assert f"flat.npy holds rows of {n_columns:,} columns" in warning
+        assert remedy.replace("=200", "=...") in warning
+
+
 # --- nearest ---------------------------------------------------------------------------------
 
 
@@ -699,8 +723,8 @@ def test_nearest_of_signed_models(run, signed):
     assert "new.sig.npz" not in [line.split()[-2] for line in lines[2:]]  # not its own neighbour
     assert re.fullmatch("among 3 models, digest [0-9a-f]{8}", note)
     _, out, _ = run("nearest", "./new.sig.npz", "--among", "new.sig.npz", "other.sig.npz", "-n", 9)
-    assert len(out.splitlines()) == 3
-    _, out, _ = run("nearest", "old.sig.npz", "--among", "new.sig.npz")
+    assert len(out.splitlines()) == 3 and "among 2 models, fewer than -n 9, digest" in out
+    _, out, _ = run("nearest", "old.sig.npz", "--among", "new.sig.npz", "-n", 1)
     assert "among 1 model, digest" in out
     told = error_of(run("nearest", "new.sig.npz", "--among", "./new.sig.npz"))
     assert "--among holds nothing but new.sig.npz itself" in told
