@@ -244,21 +244,26 @@ class SmallestP:
 
     Parameters
     ----------
-    nulls : list of StudentNull
-        One for each distance.
+    nulls : list of StudentNull or None
+        One for each distance; None for one that is not used.
     alpha, level : float
     """
 
-    def __init__(self, nulls: list[StudentNull], alpha: float, level: float):
+    def __init__(self, nulls: list[StudentNull | None], alpha: float, level: float):
         self.nulls, self.alpha = nulls, alpha
-        self.ordinary_from = np.array([null.unrelated_from(alpha, level) for null in nulls])
+        self.ordinary_from = np.array(
+            [null.unrelated_from(alpha, level) if null else np.nan for null in nulls]
+        )
 
     def judge(self, suspects: np.ndarray) -> Ranked:
         """Compare suspects, (n_suspects, n_distances), by the distances that each has."""
         found = Ranked.undecided(*suspects.shape)
-        columns = list(zip(self.nulls, suspects.T))
-        p = np.stack([null.p_values(d) for null, d in columns], axis=1)
-        p = np.where(np.isnan(suspects), np.nan, p)
+        p = np.full(suspects.shape, np.nan)
+        for k, null in enumerate(self.nulls):
+            if null is not None:
+                p[:, k] = null.p_values(suspects[:, k])
+                found.z[:, k] = null.standardised(suspects[:, k])
+        p[np.isnan(suspects)] = np.nan
         known = np.flatnonzero(~np.isnan(p).all(axis=1))
         first = np.nanargmin(p[known], axis=1)
         least = p[known, first] * (~np.isnan(p[known])).sum(axis=1)
@@ -267,7 +272,6 @@ class SmallestP:
         found.margins[known] = np.log(least / self.alpha)
         # Any model as near by that one distance has a smallest p-value as small.
         found.ordinary[known] = suspects[known, first] >= self.ordinary_from[first]
-        found.z[:] = np.stack([null.standardised(d) for null, d in columns], axis=1)
         found.shares[known, first] = 1.0
-        found.n_compared[known] = np.array([null.n for null in self.nulls])[first]
+        found.n_compared[known] = np.array([null.n if null else 0 for null in self.nulls])[first]
         return found

@@ -4,22 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from .._validation import check_models, counted
 from ..comparing import ShownAsTable, TableText, interval_text, number
-from ._null import SLACK, n_needed
+from ._null import SLACK
 from ._rule import Settings
 from ._rules import called_reused
 from ._table import Table
 
 __all__ = ["FalsePositives", "by_kind", "check_kinds", "false_positives", "groups_of"]
-
-# Fewest models for a curve of their own.
-_FEWEST_FOR_CURVE = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +34,8 @@ class FalsePositives(ShownAsTable):
     unseen : ndarray of shape (n_kinds,)
         The same share if no model of the kind calibrates; NaN if the other kinds are too few.
     has_own_limit : ndarray of bool, shape (n_kinds,)
-        Whether there are enough models of the kind for a limit of its own: then suspects must be
-        below that limit, too, and the rate of the kind is at most ``alpha``.
+        Whether enough models of the kind have one of the distances for a limit of its own: then
+        suspects must be below that limit, too, and the rate of the kind is at most ``alpha``.
     alpha : float
         The nominal rate.
     """
@@ -92,14 +89,18 @@ def check_kinds(kinds: Sequence[object] | None, n_unrelated: int) -> np.ndarray 
     return np.array(named)
 
 
-def groups_of(kinds: np.ndarray | None, n: int, settings: Settings) -> list[np.ndarray]:
+def groups_of(kinds: np.ndarray | None, table: Table, settings: Settings) -> list[np.ndarray]:
     """All unrelated models, then those of each kind that has enough for a limit of its own."""
-    groups = [np.arange(n)]
+    groups = [np.arange(len(table.distances))]
     if kinds is not None:
-        fewest = _fewest(settings)
-        found = [np.flatnonzero(kinds == kind) for kind in _in_order(kinds)]
-        groups += [group for group in found if fewest <= len(group) < n]
+        groups += [group for group in _members(kinds) if _has_own_limit(group, table, settings)]
     return groups
+
+
+def _has_own_limit(group: np.ndarray, table: Table, settings: Settings) -> bool:
+    """Whether enough models of a kind, though not all there are, have one of the distances."""
+    n_known = (~np.isnan(table.distances[group])).sum(axis=0).max()
+    return bool(len(group) < len(table.distances) and n_known >= settings.fewest_of_kind)
 
 
 def false_positives(kinds: np.ndarray, table: Table, settings: Settings) -> FalsePositives:
@@ -109,34 +110,35 @@ def false_positives(kinds: np.ndarray, table: Table, settings: Settings) -> Fals
     level = int(alpha * SLACK * (m + 1)) / m if settings.null == "conformal" else alpha
     everyone, called = np.arange(m), np.zeros(m, dtype=bool)
     for j in everyone:
-        called[j] = called_reused(table, settings, np.delete(everyone, j), everyone[[j]], level)[0]
-    names = _in_order(kinds)
-    members = [np.flatnonzero(kinds == kind) for kind in names]
+        called[j] = _share_called(everyone[[j]], table, replace(settings, alpha=level)) == 1
+    members = _members(kinds)
     counts = np.array([len(group) for group in members])
     hits = np.array([called[group].sum() for group in members])
     ends = [stats.binomtest(int(k), int(n)).proportion_ci() for k, n in zip(hits, counts)]
     return FalsePositives(
-        kinds=tuple(names),
+        kinds=tuple(_in_order(kinds)),
         n_models=counts,
         rate=hits / counts,
         low=np.array([interval.low for interval in ends]),
         high=np.array([interval.high for interval in ends]),
-        unseen=np.array([_unseen(group, table, settings) for group in members]),
-        has_own_limit=(counts >= _fewest(settings)) & (counts < m),
+        unseen=np.array([_share_called(group, table, settings) for group in members]),
+        has_own_limit=np.array([_has_own_limit(group, table, settings) for group in members]),
         alpha=alpha,
     )
 
 
-def _unseen(group: np.ndarray, table: Table, settings: Settings) -> float:
+def _share_called(group: np.ndarray, table: Table, settings: Settings) -> float:
+    """The share of some models that is called "reused" if only the others calibrate."""
     others = np.setdiff1d(np.arange(len(table.distances)), group)
     try:
-        return float(called_reused(table, settings, others, group, settings.alpha).mean())
-    except ValueError:  # too few are left to calibrate
+        return float(called_reused(table, settings, others, group).mean())
+    except ValueError:  # too few, or equal ones, are left to calibrate
         return np.nan
 
 
-def _fewest(settings: Settings) -> int:
-    return n_needed(settings.alpha) if settings.null == "conformal" else _FEWEST_FOR_CURVE
+def _members(kinds: np.ndarray) -> list[np.ndarray]:
+    """The models of each kind."""
+    return [np.flatnonzero(kinds == kind) for kind in _in_order(kinds)]
 
 
 def _in_order(kinds: np.ndarray) -> list[str]:

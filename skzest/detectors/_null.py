@@ -18,6 +18,7 @@ from scipy import stats
 from .._validation import check_choice
 
 __all__ = [
+    "FEWEST",
     "NULLS",
     "SLACK",
     "TIES",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 NULLS = ("conformal", "lognormal", "normal")
+FEWEST = 3  # distances that a curve can be fitted to
 # Shares are computed in floating point: equal to alpha up to rounding counts as equal.
 SLACK = 1 + 1e-12
 # Distances or scores nearer than this share of themselves are equal but for rounding.
@@ -80,10 +82,10 @@ def check_enough(null: str, n: int, alpha: float | None) -> None:
     """Refuse too few unrelated models; ``alpha`` is None where p-values do not decide."""
     check_choice(null, "null", NULLS)
     if null != "conformal":
-        if n < 3:
+        if n < FEWEST:
             raise ValueError(
-                f"null={null!r} fits a curve to {n} distances; at least 3 are needed, and 5 are "
-                "advised."
+                f"null={null!r} fits a curve to {n} distances; at least {FEWEST} are needed, and 5 "
+                "are advised."
             )
     elif alpha is not None and n < n_needed(alpha):
         raise ValueError(

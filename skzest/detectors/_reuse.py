@@ -441,8 +441,10 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     def _learn_table(self, table: Table, name: str, in_turn: np.ndarray | None = None) -> None:
         settings, m = self._settings(), len(table.distances)
         settings.check(m, max(len(table.names), 1))
+        if table.names:
+            settings.check_known(table)
         kinds = check_kinds(self._kinds, m)
-        groups = groups_of(kinds, m, settings)
+        groups = groups_of(kinds, table, settings)
         if in_turn is None:
             self._rule = rule_of(table, groups, settings, name)
         else:

@@ -16,8 +16,12 @@ from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labe
 from ._ensemble import COMBINATIONS
 from ._null import Assumption, check_enough, n_needed
 from ._relative import check_n_unrelated, few_unrelated
+from ._table import Table
 
 __all__ = ["Rule", "Settings", "called"]
+
+# Fewest models of a kind for a curve of their own.
+_FEWEST_FOR_CURVE = 5
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,23 @@ class Settings:
             )
         check_n_unrelated(n_unrelated)
         check_enough(self.null, n_unrelated, self.alpha if self.threshold is None else None)
+
+    def check_known(self, table: Table) -> None:
+        """Refuse several distances if too few unrelated models have them."""
+        n_known = (~np.isnan(table.distances)).sum(axis=0)
+        if self.null == "conformal":
+            check_enough(self.null, int(n_known.max()), self.alpha)
+            return
+        for name, n in zip(table.names, n_known):
+            try:
+                check_enough(self.null, int(n), self.alpha)
+            except ValueError as error:
+                raise ValueError(f"{name!r}: {error}") from error
+
+    @property
+    def fewest_of_kind(self) -> int:
+        """Distances that a kind of unrelated models needs for a limit of its own."""
+        return n_needed(self.alpha) if self.null == "conformal" else _FEWEST_FOR_CURVE
 
     def adjusted(self, p: np.ndarray) -> np.ndarray:
         """P-values corrected for the number of suspects; NaN is not one of them."""

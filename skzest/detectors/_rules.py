@@ -27,7 +27,7 @@ def rule_of(
 
 
 def called_reused(
-    table: Table, settings: Settings, known: np.ndarray, others: np.ndarray, alpha: float
+    table: Table, settings: Settings, known: np.ndarray, others: np.ndarray
 ) -> np.ndarray:
     """Which unrelated models would be called "reused" if some of the rest calibrate.
 
@@ -43,7 +43,7 @@ def called_reused(
     -------
     reused : ndarray of bool, shape (n_others,)
     """
-    settings = replace(settings, alpha=alpha, correction=None)
+    settings = replace(settings, correction=None)
     settings.check(len(known))
     rule = rule_of(table.rows(known), [np.arange(len(known))], settings)
     suspects = rule.measure(table.distances[others])

@@ -12,7 +12,7 @@ from .._validation import counted, listed
 from ..comparing import number, p_value
 from ._decisions import NO_DISTANCE, REUSED, UNRELATED, ReuseDecisions
 from ._ensemble import EnsembleNull, Ranked, RankedNull, SmallestP, standardised
-from ._null import SLACK, check_enough, fit_curve
+from ._null import FEWEST, SLACK, StudentNull, fit_curve
 from ._relative import from_distances
 from ._rule import Rule, Settings, called
 from ._table import Table, check_columns
@@ -37,23 +37,24 @@ class SeveralDistances(Rule):
 
     def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings):
         self.settings, self.distances, self.names = settings, table.distances, table.names
-        self.nulls: list[EnsembleNull] = [self._null(self.distances[group]) for group in groups]
+        fewest = [FEWEST] + [settings.fewest_of_kind] * (len(groups) - 1)
+        self.nulls: list[EnsembleNull] = [
+            self._null(self.distances[group], n) for group, n in zip(groups, fewest)
+        ]
 
-    def _null(self, distances: np.ndarray) -> EnsembleNull:
+    def _null(self, distances: np.ndarray, fewest: int) -> EnsembleNull:
+        """Of models of a group; curves only for distances that so many of them have."""
         settings = self.settings
-        n_known = (~np.isnan(distances)).sum(axis=0)
         if settings.null == "conformal":
-            check_enough(settings.null, int(n_known.max()), settings.alpha)
             return RankedNull(distances, settings.combine, settings.alpha, settings.level)
-        nulls = []
+        curves: list[StudentNull | None] = []
         for name, d in zip(self.names, distances.T):
             known = d[~np.isnan(d)]
             try:
-                check_enough(settings.null, len(known), settings.alpha)
-                nulls.append(fit_curve(settings.null, known))
+                curves.append(fit_curve(settings.null, known) if len(known) >= fewest else None)
             except ValueError as error:
                 raise ValueError(f"{name!r}: {error}") from error
-        return SmallestP(nulls, settings.alpha, settings.level)
+        return SmallestP(curves, settings.alpha, settings.level)
 
     def judge(self, suspects: np.ndarray) -> Ranked:
         """The verdict of the group that finds a suspect most like its own models."""

@@ -277,13 +277,41 @@ def test_few_models_of_a_kind_have_no_limit_of_their_own():
     assert np.isnan(detector.false_positives_.unseen[0]) and "–" in str(detector.false_positives_)
 
 
-@pytest.mark.parametrize("n_known", [0, 1, 2])
-def test_a_distance_that_one_kind_lacks(n_known):
+TWO_KINDS = ["a"] * 15 + ["b"] * 15
+
+
+@pytest.mark.parametrize("rule", ["conformal", "lognormal", "normal"])
+@pytest.mark.parametrize("n_known", [0, 1, 2, 3, 4])
+def test_a_distance_that_one_kind_lacks(rule, n_known):
     null = UNRELATED[:30].copy()
     null[n_known:15, 0] = np.nan
-    detector = ReuseDetector(alpha=0.1).fit(null, kinds=["a"] * 15 + ["b"] * 15)
+    detector = ReuseDetector(alpha=0.1, null=rule).fit(null, kinds=TWO_KINDS)
     assert np.isfinite(detector.false_positives_.unseen).all()
-    assert detector.predict([[0.05, 0.05, 0.05]]).tolist() == ["reused"]
+    assert detector.false_positives_.has_own_limit.all()  # by the other distances
+    near = detector.judge([[0.05, 0.05, 0.05], [0.05, np.nan, np.nan]], labels=["all", "one"])
+    assert near.decisions.tolist() == ["reused", "undecided"]
+    assert "too few unrelated models" in near.reasons[1]
+
+
+@pytest.mark.parametrize("rule", ["conformal", "lognormal"])
+def test_a_kind_without_distances_has_no_limit_of_its_own(rule):
+    null = UNRELATED[:30].copy()
+    null[2:15] = np.nan
+    detector = ReuseDetector(alpha=0.1, null=rule).fit(null, kinds=TWO_KINDS)
+    assert detector.false_positives_.has_own_limit.tolist() == [False, True]
+    without = ReuseDetector(alpha=0.1, null=rule).fit(null, kinds=["c"] * 30)
+    near = [[0.05, 0.05, 0.05], [1.0, 1.0, 1.0]]
+    assert detector.predict(near).tolist() == without.predict(near).tolist()
+
+
+def test_rates_of_kinds_where_a_curve_has_just_enough_models():
+    null = UNRELATED[:30].copy()
+    null[3:, 0] = np.nan  # without one of them, too few for a curve
+    detector = ReuseDetector(alpha=0.1, null="lognormal").fit(null, kinds=TWO_KINDS)
+    assert np.isfinite(detector.false_positives_.rate).all()
+    alone = np.r_[0.5, np.full(7, 1.0)]  # without the first, all are equal
+    detector = ReuseDetector(alpha=0.1, null="normal").fit(alone, kinds=["a"] * 4 + ["b"] * 4)
+    assert np.isnan(detector.false_positives_.unseen[0])
 
 
 # ---------------------------------------------------------------- form
