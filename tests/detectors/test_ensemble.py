@@ -310,7 +310,9 @@ def test_rates_of_kinds_where_a_curve_has_just_enough_models():
     detector = ReuseDetector(alpha=0.1, null="lognormal").fit(null, kinds=TWO_KINDS)
     assert np.isfinite(detector.false_positives_.rate).all()
     alone = np.r_[0.5, np.full(7, 1.0)]  # without the first, all are equal
-    detector = ReuseDetector(alpha=0.1, null="normal").fit(alone, kinds=["a"] * 4 + ["b"] * 4)
+    detector = ReuseDetector(alpha=0.1, null="normal")
+    with pytest.warns(UserWarning, match="are normal: doubtful"):
+        detector.fit(alone, kinds=["a"] * 4 + ["b"] * 4)
     assert np.isnan(detector.false_positives_.unseen[0])
 
 
