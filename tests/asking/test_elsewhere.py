@@ -276,6 +276,16 @@ def test_a_killed_worker_is_survived(client, tmp_path):
     _assert_same(_asked_while_a_worker_is_killed(model), model)
 
 
+@pytest.mark.parametrize("kind", _ERRORS)
+def test_an_error_on_a_worker_arrives_with_its_name_and_text(client, kind, tmp_path, caplog):
+    model = CallableQuery(_Failing(_ERRORS[kind], tmp_path / "calls"), output="logits")
+    with pytest.raises(Exception, match="7: busy") as found:
+        _lime().fit_transform([model])
+    name = type(_ERRORS[kind]()).__name__
+    assert name in (type(found.value).__name__, str(found.value).partition(":")[0])
+    assert "sent again" not in caplog.text
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_threads_of_a_dask_cluster_serve(tmp_path, n_threads):
     distributed = pytest.importorskip("distributed")
