@@ -2,8 +2,7 @@
 """Distances from an owner to all models of its zoo, by every method.
 
 Each single method may ask every model as many questions as Zest does. The ensembles share that
-number: half of it is for masked copies, a quarter for plain points, an eighth each for points at
-the boundary and for pairs; rehearsed questions come out of the last eighth.
+number: half of it is for masked copies, the rest for plain points and 64 rehearsed questions.
 """
 
 from __future__ import annotations
@@ -33,7 +32,15 @@ from skzest.baselines import (
 )
 from skzest.plan import QueryPlan
 
-LABELS = ("copy labels", "predictions", "mistakes", "boundary")  # what labels alone allow
+# Distances of ensembles, chosen on digits, by what a suspect answers with.
+CHOSEN = {"labels": ("copy labels", "mistakes"), "scores": ("zest", "mistakes")}
+# Everything that the questions of an ensemble allow.
+EVERY = {
+    "labels": ("copy labels", "predictions", "mistakes"),
+    "scores": (
+        "zest", "passthrough", "combined", "correlation", "copy labels", "predictions", "mistakes",
+    ),
+}  # fmt: skip
 BOUNDARY_STEPS, PAIR_STEPS = 4, 20
 
 
@@ -76,7 +83,7 @@ def movable(zoo: Zoo) -> bool:
 
 
 def questions_for(zoo: Zoo, owner: Model, *, shared: bool, seed: int = 0) -> Questions:
-    """Questions of every method: all that Zest asks for each, or for all together."""
+    """As many for every method as Zest asks, or for an ensemble (with 64 for rehearsal)."""
     points, y = zoo.points, zoo.y
     if seed:  # others come first
         order = np.random.default_rng(seed).permutation(len(y))
@@ -91,15 +98,13 @@ def questions_for(zoo: Zoo, owner: Model, *, shared: bool, seed: int = 0) -> Que
         random_state=seed,
     )
     plan = lime.fit([owner.answers.query]).plan_
-    budget = (2 if shared else 1) * plan.n_queries
-    n_plain = min(budget // 4 if shared else budget, len(zoo.points))
+    budget = plan.n_queries
+    n_plain = min(budget - 64 if shared else budget, len(zoo.points))
     boundary = pairs = None
-    if movable(zoo):
-        n_near = budget // 8 if shared else budget
-        n_pairs = min((budget // 8 - 64 if shared else budget) // 2, len(points))
+    if movable(zoo) and not shared:
         query = owner.answers.query
-        boundary = boundary_points(query, points, n_near, n_steps=BOUNDARY_STEPS, random_state=seed)
-        pairs = points[:n_pairs]
+        boundary = boundary_points(query, points, budget, n_steps=BOUNDARY_STEPS, random_state=seed)
+        pairs = points[: budget // 2]
         pairs = np.concatenate(
             [pairs, ddv_pairs(query, pairs, n_steps=PAIR_STEPS, random_state=seed)]
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Zoos of scikit-learn's models: honest ones, and copies by every kind of thief.
 
-Thieves ask about points that their victim did not learn from. Rehearsed copies are made in the same
-two ways, labels and soft answers, with the owner's own learner, from the owner's training points.
+Thieves ask about points that their victim did not learn from. An owner rehearses with its own
+learner and training points, as they are and with noise, by labels and by probabilities.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.decisions._answers import Remembered
 from benchmarks.decisions._sklearn_tasks import Task, repeated, take
 from benchmarks.decisions._zoos import Model, Zoo
+from skzest.rehearsal import rehearse
 
 REHEARSED = ("labels", "soft")
 
@@ -86,6 +87,21 @@ class Workshop:
         return take(self.task.X, rows), self.task.y[rows]
 
     # --- thieves --------------------------------------------------------------------------
+
+    def rehearsed(self, victim: str, rows, i: int, seed: int):
+        """The i-th copy of a victim that an owner with these rows makes to learn from."""
+        inputs = ("clean", "noisy")[i % 2] if self.task.moves else "clean"
+        [made] = rehearse(
+            self.model(victim),
+            take(self.task.X, rows),
+            learners=self.task.learners[self.learner](seed),
+            inputs=[inputs],
+            answers=[("label", "soft", "sampled")[i // 2 % 3]],
+            n_copies=1,
+            n_queries=self.task.n_queries,
+            random_state=seed,
+        )
+        return made
 
     def stolen(self, victim: str, rows, kind: str, seed: int):
         """A model trained on a victim's answers to questions made from these rows.
@@ -182,11 +198,11 @@ def zoo_of(
     `thefts` are the kinds of copies by answers; by default those of :func:`thefts_of`.
     """
     shop = Workshop(task, learner, cache)
-    n_few = min(12, n_unrelated // 5)  # copies of others, other recipes, rehearsed copies
+    n_few = min(12, n_unrelated // 5)  # copies of others, other recipes
     for i in range(n_unrelated):
         name = f"unrelated{i:02d}"
         shop.add(name, "unrelated", "honest", None, lambda i=i: shop.honest(1000 + i))
-    for i in range(n_few + 4):
+    for i in range(4 * n_few):
         shop.add(f"chooser{i:02d}", "chooser", "honest", None, lambda i=i: shop.honest(2000 + i))
     others = [name for name in task.learners if name != learner]
     for i in range(n_few):
@@ -222,16 +238,15 @@ def thefts_of(task: Task) -> list[str]:
 def _around_owner(shop: Workshop, o: int, by_answers: list[str], n_each: int, n_few: int) -> None:
     owner, own, others = f"owner{o}", shop.own_rows(o), shop.other_rows(o)
     shop.add(owner, "owner", "honest", o, lambda: shop.honest(o))
-    for i in range(n_few):
-        kind = REHEARSED[i % 2]
-        shop.add(
-            f"{owner}_rehearsed{i:02d}", "rehearsed", kind, o,
-            lambda i=i, kind=kind: shop.stolen(owner, own, kind, 5000 + i),
-        )  # fmt: skip
-        shop.add(
-            f"{owner}_foreign{i:02d}", "foreign", kind, o,
-            lambda i=i, kind=kind: shop.stolen(f"chooser{i:02d}", own, kind, 6000 + i),
-        )  # fmt: skip
+    for i in range(2 * n_few):
+        for role, victim, seed in (
+            ("rehearsed", owner, 5000),
+            ("foreign", f"chooser{i:02d}", 6000),
+        ):
+            shop.add(
+                f"{owner}_rehearsal_{role}{i:02d}", role, "", o,
+                lambda i=i, victim=victim, seed=seed: shop.rehearsed(victim, own, i, seed + i),
+            )  # fmt: skip
     for make, kinds in (
         (shop.stolen, by_answers),
         (shop.changed, ["fine-tuned", "pruned", "rounded"]),

@@ -129,7 +129,7 @@ def tuned(zoo: Zoo, owner: Model, copy: Model, other: Model, n_candidates: int) 
         rehearsal.candidates[rehearsal.pool(response).choose(64).indices]
         for response in ("labels", "scores")
     ]
-    X = np.concatenate([part.copies, part.points, part.boundary, part.pairs, *chosen])
+    X = np.concatenate([part.copies, part.points, *chosen])
     y = other.answers.labels(X)
 
     def load():

@@ -3,8 +3,9 @@
 
 For digits, a made table, AG News and CIFAR-10, owners are compared with unrelated models, with
 copies of others, and with copies of their own by every kind of thief (``_zoos.py``). Every method
-asks each suspect at most as many questions as Zest does; an ensemble shares that number among its
-distances, and rehearsal asks 64.
+asks each suspect at most as many questions as Zest does; an ensemble shares that number between
+masked copies, plain points and rehearsal, which asks 64. Its distances are few, and were chosen on
+digits; an ensemble of all has every distance that its questions allow.
 
 A suspect is judged by itself, by its rank among unrelated models of the owner's recipe. The table
 has one row for each task, method and kind of copy:
@@ -40,7 +41,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from benchmarks._common import read_table, show, write_table
-from benchmarks.decisions._owner_distances import LABELS, distances, questions_for
+from benchmarks.decisions._owner_distances import CHOSEN, EVERY, distances, questions_for
 from benchmarks.decisions._rehearsed import Rehearsal
 from benchmarks.decisions._sklearn_tasks import digits, news, table
 from benchmarks.decisions._sklearn_zoos import zoo_of
@@ -60,8 +61,6 @@ QUICK = {
 ALPHA = 0.05
 STRANGERS = {"unrelated": "same recipe", "recipe": "other recipe",
              "stranger's copy": "copy of another model"}  # fmt: skip
-# Columns of each ensemble.
-SCORES = ("zest", "passthrough", "combined", "correlation", "ddv", *LABELS)
 # Methods in the table of copies.
 METHODS = (
     "zest", "predictions", "mistakes", "rehearsal, labels", "ensemble, labels",
@@ -92,14 +91,16 @@ def columns(
     found |= {f"rehearsal, {r}": d[:, None] for r, d in learned.items()}
     n_part = part.n_asked
     questions = asked.n_asked | dict.fromkeys((f"rehearsal, {r}" for r in learned), 64)
-    for response, names in (("labels", LABELS), ("scores", SCORES)):
-        names = [name for name in names if name in together]
-        D = np.stack([together[name] for name in names], axis=1)
-        found[f"ensemble, {response}"] = D
-        found[f"ensemble with rehearsal, {response}"] = np.column_stack([D, learned[response]])
-        n = sum({n_part[name]: n_part[name] for name in names}.values())
-        questions[f"ensemble, {response}"] = n
-        questions[f"ensemble with rehearsal, {response}"] = n + 64
+    for response in learned:
+        for ensemble, columns_of in (("ensemble", CHOSEN), ("ensemble of all", EVERY)):
+            names = columns_of[response]
+            D = np.stack([together[name] for name in names], axis=1)
+            n = sum({n_part[name]: n_part[name] for name in names}.values())
+            found[f"{ensemble}, {response}"] = D
+            questions[f"{ensemble}, {response}"] = n
+            with_rehearsal = f"{ensemble} with rehearsal, {response}"
+            found[with_rehearsal] = np.column_stack([D, learned[response]])
+            questions[with_rehearsal] = n + 64
     zoo.save()
     return around[1:], {name: D[1:] for name, D in found.items()}, questions
 
@@ -156,7 +157,7 @@ def judged(zoo: Zoo, owner: Model, n_candidates: int) -> list[dict]:
 
 def judged_once(zoo: Zoo, owner: Model, n_candidates: int, cache: Path) -> list[dict]:
     """The rows of :func:`judged`, kept for as long as the zoo stays the same."""
-    said = " ".join([str(n_candidates), *(model.name for model in zoo.around(owner))])
+    said = f"{n_candidates} {CHOSEN} {EVERY} {[model.name for model in zoo.around(owner)]}"
     name = f"{zoo.task}_{owner.name}".replace(" ", "_").replace(",", "")
     path = cache / "power" / f"{name}_{blake2b(said.encode(), digest_size=4).hexdigest()}.json"
     if not path.exists():

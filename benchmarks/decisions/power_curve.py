@@ -4,7 +4,7 @@
 *Excess fidelity* is a copy's agreement with its owner beyond that of unrelated models of the same
 accuracy. On digits, thieves ask 100 to 6,400 mixtures of two points, for labels or for
 probabilities, of owners that learned from 450 points or from 120; the owners have rehearsed with 2
-to 12 copies. The first table has the share found at 5 % by owner, answers, number of queries and
+to 24 copies. The first table has the share found at 5 % by owner, answers, number of queries and
 method. The second one has it by excess, over all copies of decisions/power and of this benchmark,
 with the number of copies: where it does not exceed 5 % by more than chance, nothing is found.
 """
@@ -28,7 +28,7 @@ TAKES = "15 min"
 NEEDS = "no data; the results of decisions/power"
 AFTER = ("decisions/power",)
 QUICK = {"queries": [200], "own": [450], "owners": 1, "each": 1, "unrelated": 20, "candidates": 400}
-COPIES = (2, 4, 8)  # rehearsed; "rehearsal, labels" has 12
+COPIES = (2, 4, 8, 16)  # rehearsed; "rehearsal, labels" has 24
 BINS = (-1, -0.02, 0, 0.01, 0.02, 0.03, 0.05, 0.1, 1)
 
 
