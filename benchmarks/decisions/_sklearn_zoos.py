@@ -91,16 +91,18 @@ class Workshop:
     def rehearsed(self, victim: str, rows, i: int, seed: int):
         """The i-th copy of a victim that an owner with these rows makes to learn from."""
         inputs = ("clean", "noisy")[i % 2] if self.task.moves else "clean"
-        [made] = rehearse(
-            self.model(victim),
-            take(self.task.X, rows),
-            learners=self.task.learners[self.learner](seed),
-            inputs=[inputs],
-            answers=[("label", "soft", "sampled")[i // 2 % 3]],
-            n_copies=1,
-            n_queries=self.task.n_queries,
-            random_state=seed,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # short trainings
+            [made] = rehearse(
+                self.model(victim),
+                take(self.task.X, rows),
+                learners=self.task.learners[self.learner](seed),
+                inputs=[inputs],
+                answers=[("label", "soft", "sampled")[i // 2 % 3]],
+                n_copies=1,
+                n_queries=self.task.n_queries,
+                random_state=seed,
+            )
         return made
 
     def stolen(self, victim: str, rows, kind: str, seed: int):
