@@ -32,6 +32,7 @@ from ._rule import Settings
 
 __all__ = [
     "REHEARSAL",
+    "ZEST",
     "Answered",
     "Material",
     "SuspectQuestions",
@@ -40,9 +41,10 @@ __all__ = [
     "check_used",
     "choosing_models",
     "prepare",
+    "usual",
 ]
 
-ZEST, REHEARSAL = "zest", "rehearsal"
+ZEST, MISTAKES, REHEARSAL = "zest", "mistakes", "rehearsal"
 N_REHEARSED = 64
 _FEWEST_CHOOSING, _FEWEST_CALIBRATING = 2, 3
 _FEWEST_IN_TURN = 3  # two are left to choose
@@ -137,6 +139,16 @@ class SuspectQuestions:
 # ---------------------------------------------------------------- before any model is asked
 
 
+def usual(material: Material) -> list[str]:
+    """The distances where none are named: those that find different copies, as far as possible."""
+    has_design = isinstance(material.transformer, (LimeSignatureTransformer, QueryPlan))
+    is_pool = isinstance(material.transformer, Candidates) or len(material.copies) > 0
+    if is_pool and not has_design and material.y is None:
+        return [REHEARSAL]
+    given = {MISTAKES: material.y is not None, REHEARSAL: len(material.copies) > 0}
+    return [ZEST, *(name for name, is_given in given.items() if is_given)]
+
+
 def check_names(names: Sequence[str], material: Material) -> tuple[str, ...]:
     """The distances, each once, with what they need."""
     if isinstance(names, str):
@@ -155,7 +167,7 @@ def check_names(names: Sequence[str], material: Material) -> tuple[str, ...]:
             f"copies are used by 'rehearsal', which is not among the distances {list(names)}. Add "
             "it, or leave copies out."
         )
-    if "mistakes" in names and material.y is None:
+    if MISTAKES in names and material.y is None:
         raise ValueError("'mistakes' needs the labels of the points: pass y=.")
     if material.n_questions is not None:
         check_whole(material.n_questions, "n_questions", minimum=len(names))
@@ -165,10 +177,10 @@ def check_names(names: Sequence[str], material: Material) -> tuple[str, ...]:
 def check_used(names: Sequence[str] | None, material: Material, choosing: float) -> None:
     """Refuse parameters that would change nothing; ``names`` is None for signatures alone."""
     if names is None:
-        for name in ("n_questions", "points", "y"):
+        for name in ("n_questions", "points"):
             if getattr(material, name) is not None:
                 raise ValueError(
-                    f"{name} is for distances= and copies=, but neither is given. Pass "
+                    f"{name} is for distances=, copies= and y=, but none is given. Pass "
                     f"distances=['zest'], or leave {name} out; a transformer or plan has its own "
                     "points and number of questions."
                 )

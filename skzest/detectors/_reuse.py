@@ -24,12 +24,14 @@ from ._left_out import LeftOutInTurn
 from ._null import Assumption
 from ._questions import (
     REHEARSAL,
+    ZEST,
     Material,
     SuspectQuestions,
     check_names,
     check_used,
     choosing_models,
     prepare,
+    usual,
 )
 from ._relative import RelativeDistances, from_sums, sums_with
 from ._rule import Settings
@@ -347,12 +349,13 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             What to ask. A fitted transformer asks its own plan; an unfitted one is cloned, and
             the clone fitted to the owner's and the unrelated models. Anything else is the
             reference data of a transformer with ``sampling="fractional"`` and
-            ``n_samples="auto"``. With `copies` and no `distances`, it may be the points to choose
-            questions from, or candidate questions.
+            ``n_samples="auto"``. With `copies` and without `distances` and `y`, it may be the
+            points to choose questions from, or candidate questions; nothing else is asked then.
         distances : list of str, default=None
             Distances to decide by: ``"zest"``, names of ``skzest.baselines.BASELINES``, and
-            ``"rehearsal"``. None is Zest, or rehearsal if there are `copies`. Each suspect is
-            asked the same questions, which the owner's model fixes here.
+            ``"rehearsal"``. None is Zest, ``"mistakes"`` if there is `y`, and ``"rehearsal"`` if
+            there are `copies`: three that find different copies. Each suspect is asked the same
+            questions, which the owner's model fixes here.
         points, y : points of the task and their labels, default=None
             For distances at whole points, boundaries and pairs, and for `candidates` of a
             rehearsal. None is the reference data. ``"mistakes"`` needs `y`.
@@ -393,11 +396,13 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         material = Material(
             transformer, points, y, copies, foreign, answers, n_questions, random_state
         )
-        if distances is None and not len(copies) and not isinstance(transformer, Candidates):
+        names = usual(material) if distances is None else distances
+        is_zest = distances is None and names == [ZEST]
+        if is_zest and not isinstance(transformer, Candidates):
             check_used(None, material, choosing)
             detector._fit_models(owner, models, transformer)
         else:
-            names = check_names((REHEARSAL,) if distances is None else distances, material)
+            names = check_names(names, material)
             check_used(names, material, choosing)
             detector._fit_answers(owner, models, names, material, choosing)
         warn_each(detector._rule.doubts())

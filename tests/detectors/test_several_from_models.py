@@ -250,13 +250,31 @@ def test_what_the_parameters_tell_is_refused_before_the_first_question(given):
     assert CountedRegression.n_rows == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("n_questions", 300), ("points", POOL), ("y", Y_POOL)])
+@pytest.mark.parametrize(("name", "value"), [("n_questions", 300), ("points", POOL)])
 def test_parameters_of_distances_are_refused_for_signatures(name, value):
-    with pytest.raises(ValueError, match=f"{name} is for distances= and copies=, but neither"):
+    with pytest.raises(ValueError, match=f"{name} is for distances=, copies= and y=, but none is"):
         ReuseDetector.from_models(OWNER, UNRELATED, LIME, **{name: value}, **EASY)
     ReuseDetector.from_models(OWNER, UNRELATED, LIME, distances=["zest"], **{name: value}, **EASY)
     with pytest.raises(ValueError, match=r"foreign is for 'rehearsal'.*copies=rehearse"):
         ReuseDetector.from_models(OWNER, UNRELATED, LIME, foreign=FOREIGN, **EASY)
+
+
+@pytest.mark.parametrize(
+    ("asker", "given", "names"),
+    [
+        (LIME, {"y": Y}, ("zest", "mistakes")),
+        (LIME, {"copies": COPIES, "points": POOL}, ("zest", "rehearsal")),
+        (LIME, {"copies": COPIES, "points": POOL, "y": Y_POOL}, ("zest", "mistakes", "rehearsal")),
+        (POOL, {"y": Y_POOL}, ("zest", "mistakes")),
+        (POOL, {"copies": COPIES, "y": Y_POOL}, ("zest", "mistakes", "rehearsal")),
+        (POOL, {"copies": COPIES}, ("rehearsal",)),
+    ],
+    ids=["y", "copies", "y and copies", "data and y", "data, y and copies", "data and copies"],
+)
+def test_what_is_given_decides_which_distances_are_used(asker, given, names):
+    detector = ReuseDetector.from_models(OWNER, UNRELATED, asker, **given, **EASY)
+    assert detector.questions_.names == names
+    assert detector.judge_models([OWNER]).decisions.tolist() == ["reused"]
 
 
 def test_a_budget_too_small_names_one_that_is_not():
