@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.decisions._answers import Remembered
-from benchmarks.decisions._zoos import Model, Zoo
+from benchmarks.decisions._zoos import WIDE, Model, Zoo
 from skzest.rehearsal import PoolAnswers, candidate_questions
 
 RESPONSES = {"labels": "label", "scores": "predict_proba"}
@@ -27,6 +27,10 @@ class Rehearsal:
         Size of the pool of questions.
     n_copies : int, optional
         Use only this many rehearsed copies, and as many copies of choosers.
+    wide : bool
+        Use those of all kinds.
+    foreign : bool
+        Use copies of choosers.
     seed : int
         Of the pool.
     """
@@ -38,6 +42,8 @@ class Rehearsal:
         *,
         n_candidates: int = 4000,
         n_copies: int | None = None,
+        wide: bool = False,
+        foreign: bool = True,
         seed: int = 0,
     ):
         self.owner = owner.answers
@@ -48,12 +54,14 @@ class Rehearsal:
             masker=copy.deepcopy(zoo.masker),
             random_state=seed,
         ).points
-        around = zoo.around(owner)
+        around = [m for m in zoo.around(owner) if wide or m.kind != WIDE]
         self.models, roles = [], []
         for role, name in ROLES.items():
-            found = [m.answers for m in around if m.role == role]
-            found = found if role == "chooser" else found[:n_copies]
-            self.models += found
+            found = [m for m in around if m.role == role]
+            if role != "chooser":
+                found = [m for m in found if (m.kind == WIDE) == wide][:n_copies]
+            found = found if foreign or role != "foreign" else []
+            self.models += [m.answers for m in found]
             roles += [name] * len(found)
         self.roles = np.array(roles)
 

@@ -2,7 +2,8 @@
 """Zoos of scikit-learn's models: honest ones, and copies by every kind of thief.
 
 Thieves ask about points that their victim did not learn from. An owner rehearses with its own
-learner and training points, as they are and with noise, by labels and by probabilities.
+learner and training points, as they are and with noise, by labels and by probabilities; or
+*widely*, in every way of the thieves.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from benchmarks.decisions._answers import Remembered
 from benchmarks.decisions._sklearn_tasks import Task, repeated, take
-from benchmarks.decisions._zoos import Model, Zoo
+from benchmarks.decisions._zoos import WIDE, Model, Zoo
 from skzest.rehearsal import rehearse
 
 REHEARSED = ("labels", "soft")
@@ -88,19 +89,26 @@ class Workshop:
 
     # --- thieves --------------------------------------------------------------------------
 
-    def rehearsed(self, victim: str, rows, i: int, seed: int):
-        """The i-th copy of a victim that an owner with these rows makes to learn from."""
-        inputs = ("clean", "noisy")[i % 2] if self.task.moves else "clean"
+    def rehearsed(self, victim: str, rows, i: int, seed: int, *, wide: bool = False):
+        """The i-th copy of a victim that an owner with these rows makes to learn from.
+
+        If `wide`, in every way in which thieves make theirs.
+        """
+        task, names = self.task, list(self.task.learners)
+        few, other = wide and i % 4 == 0, wide and i % 2 == 0
+        inputs = ("clean", "noisy", "mixed", "far") if wide else ("clean", "noisy")
+        inputs = inputs[i // 4 % 4 if wide else i % 2] if task.moves and not few else "clean"
+        learner = names[i // 2 % len(names)] if other else self.learner
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # short trainings
             [made] = rehearse(
                 self.model(victim),
-                take(self.task.X, rows),
-                learners=self.task.learners[self.learner](seed),
+                take(task.X, rows),
+                learners=task.learners[learner](seed),
                 inputs=[inputs],
                 answers=[("label", "soft", "sampled")[i // 2 % 3]],
                 n_copies=1,
-                n_queries=self.task.n_queries,
+                n_queries=task.n_queries // (10 if few else 1),
                 random_state=seed,
             )
         return made
@@ -213,6 +221,10 @@ def zoo_of(
             f"recipe{i:02d}", "recipe", "honest", None,
             lambda i=i, other=other: shop.honest(3000 + i, other),
         )  # fmt: skip
+        shop.add(
+            f"chooser_recipe{i:02d}", "chooser", WIDE, None,
+            lambda i=i, other=other: shop.honest(9000 + i, other),
+        )  # fmt: skip
     by_answers = thefts_of(task)
     for i in range(n_few):
         kind = by_answers[i % len(by_answers)]
@@ -240,15 +252,15 @@ def thefts_of(task: Task) -> list[str]:
 def _around_owner(shop: Workshop, o: int, by_answers: list[str], n_each: int, n_few: int) -> None:
     owner, own, others = f"owner{o}", shop.own_rows(o), shop.other_rows(o)
     shop.add(owner, "owner", "honest", o, lambda: shop.honest(o))
-    for i in range(2 * n_few):
-        for role, victim, seed in (
-            ("rehearsed", owner, 5000),
-            ("foreign", f"chooser{i:02d}", 6000),
-        ):
-            shop.add(
-                f"{owner}_rehearsal_{role}{i:02d}", role, "", o,
-                lambda i=i, victim=victim, seed=seed: shop.rehearsed(victim, own, i, seed + i),
-            )  # fmt: skip
+    for kind, seed in (("", 5000), (WIDE, 50_000)):
+        for i in range(2 * n_few):
+            for role, victim in (("rehearsed", owner), ("foreign", f"chooser{i:02d}")):
+                shop.add(
+                    f"{owner}_rehearsal_{role}{i:02d}{kind}", role, kind, o,
+                    lambda i=i, victim=victim, kind=kind, seed=seed: shop.rehearsed(
+                        victim, own, i, seed + i, wide=kind == WIDE
+                    ),
+                )  # fmt: skip
     for make, kinds in (
         (shop.stolen, by_answers),
         (shop.changed, ["fine-tuned", "pruned", "rounded"]),

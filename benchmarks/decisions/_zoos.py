@@ -11,7 +11,8 @@ zoo has models in these roles:
 - "stranger's copy": copies of unrelated models, by the ways in which owners are copied;
 - "copy": copies of an owner by thieves, who do not have its training data;
 - "rehearsed", "foreign" and "chooser": copies that the owner makes itself, of its own model and of
-  choosers, which are honest models; from these it learns what to ask.
+  choosers, which are honest models; from these it learns what to ask. Those of the kind "wide"
+  belong to a rehearsal of all kinds.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from benchmarks._cifar import images, photographs
 from benchmarks.decisions import _small_networks as small
 from benchmarks.decisions._answers import Remembered
 from skzest import ImageMasker
+
+WIDE = "wide"
 
 
 @dataclass(frozen=True)

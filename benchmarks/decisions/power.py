@@ -5,7 +5,9 @@ For digits, a made table, AG News and CIFAR-10, owners are compared with unrelat
 copies of others, and with copies of their own by every kind of thief (``_zoos.py``). Every method
 asks each suspect at most as many questions as Zest does; an ensemble shares that number between
 masked copies, plain points and rehearsal, which asks 64. Its distances are few, and were chosen on
-digits; an ensemble of all has every distance that its questions allow.
+digits; an ensemble of all has every distance that its questions allow. Owners rehearse with their
+own learner, by labels and probabilities; *of all kinds* is in every way of the thieves, and
+*without foreign* is without copies of other models.
 
 A suspect is judged by itself, by its rank among unrelated models of the owner's recipe. The table
 has one row for each task, method and kind of copy:
@@ -45,7 +47,7 @@ from benchmarks.decisions._owner_distances import CHOSEN, EVERY, distances, ques
 from benchmarks.decisions._rehearsed import Rehearsal
 from benchmarks.decisions._sklearn_tasks import digits, news, table
 from benchmarks.decisions._sklearn_zoos import zoo_of
-from benchmarks.decisions._zoos import Model, Zoo, cifar
+from benchmarks.decisions._zoos import WIDE, Model, Zoo, cifar
 from skzest import ReuseDetector
 
 TAKES = "30 min; CIFAR-10 after decisions/train_networks"
@@ -85,24 +87,35 @@ def columns(
     alone = distances(asked, answers)
     part = questions_for(zoo, owner, shared=True, seed=seed)
     together = distances(part, answers)
-    rehearsal = Rehearsal(zoo, owner, n_candidates=n_candidates, seed=seed)
-    learned = {r: rehearsal.distances(answers, r) for r in ("labels", "scores")}
-    found = {name: d[:, None] for name, d in alone.items()}
-    found |= {f"rehearsal, {r}": d[:, None] for r, d in learned.items()}
-    n_part = part.n_asked
-    questions = asked.n_asked | dict.fromkeys((f"rehearsal, {r}" for r in learned), 64)
-    for response in learned:
-        for ensemble, columns_of in (("ensemble", CHOSEN), ("ensemble of all", EVERY)):
-            names = columns_of[response]
-            D = np.stack([together[name] for name in names], axis=1)
-            n = sum({n_part[name]: n_part[name] for name in names}.values())
+    learned = rehearsals(zoo, owner, answers, n_candidates, seed)
+    found = {name: d[:, None] for name, d in (alone | learned).items()}
+    questions = asked.n_asked | dict.fromkeys(learned, 64)
+    by_labels = [name for name in learned if name.endswith("labels")]
+    for response, names in CHOSEN.items():
+        for ensemble, chosen in (("ensemble", names), ("ensemble of all", EVERY[response])):
+            D = np.stack([together[name] for name in chosen], axis=1)
+            n = sum({n: n for n in (part.n_asked[name] for name in chosen)}.values())
             found[f"{ensemble}, {response}"] = D
             questions[f"{ensemble}, {response}"] = n
-            with_rehearsal = f"{ensemble} with rehearsal, {response}"
-            found[with_rehearsal] = np.column_stack([D, learned[response]])
-            questions[with_rehearsal] = n + 64
+            for name in by_labels if ensemble == "ensemble" else by_labels[:1]:
+                both = f"{ensemble} with {name.partition(',')[0]}, {response}"
+                found[both] = np.column_stack([D, learned[name]])
+                questions[both] = n + 64
     zoo.save()
     return around[1:], {name: D[1:] for name, D in found.items()}, questions
+
+
+def rehearsals(zoo, owner, answers, n_candidates, seed) -> dict[str, np.ndarray]:
+    """Distances by rehearsed questions, (n_models,), for each way of rehearsing."""
+    ways = {"rehearsal": {}, "rehearsal without foreign": {"foreign": False}}
+    if any(model.kind == WIDE for model in zoo.models):
+        ways["rehearsal of all kinds"] = {"wide": True}
+    found = {}
+    for way, params in ways.items():
+        rehearsal = Rehearsal(zoo, owner, n_candidates=n_candidates, seed=seed, **params)
+        for response in ("labels", "scores") if way == "rehearsal" else ("labels",):
+            found[f"{way}, {response}"] = rehearsal.distances(answers, response)
+    return found
 
 
 def p_values(D: np.ndarray, known: np.ndarray, suspects: np.ndarray) -> np.ndarray:
