@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import listed
 from ..exceptions import QueryError
 from ..queries import OUTPUTS, ImageNormalizer, Inputs, Model, Query
 from ._limits import Limits
@@ -146,8 +145,7 @@ class IsolatedQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the model in the child to one batch."""
-        if output not in self.outputs:
-            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        self.check_offered(output)
         prepared = self.prepare(X)
         with self._lock:
             _used(self)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import array_api_compat.numpy as _numpy
 import numpy as np
 
-from .._validation import check_model_id
+from .._validation import check_model_id, listed
 from ..exceptions import QueryError
 
 __all__ = [
@@ -241,6 +241,11 @@ class Query(ABC):
     def prepare(self, X: Inputs) -> Inputs:
         """The batch as the model wants it."""
         return X if self.preprocess is None else self.preprocess(X)
+
+    def check_offered(self, output: str) -> None:
+        """Refuse a form of answer that is none of `outputs`."""
+        if output not in self.outputs:
+            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
 
     def saying(self, output: str) -> str:
         """How a user says, in an error message, that the model answers with something else."""

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import listed
-from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query
 from ._columns import as_trained
 from ._labels import as_classes
@@ -108,8 +107,7 @@ class BoosterQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the trees to one batch."""
-        if output not in self.outputs:
-            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        self.check_offered(output)
         answer = self._answer(self.prepare(X), margins=output == "decision_function")
         if answer.ndim == 1 and output == "predict_proba":
             return np.stack([1 - answer, answer], axis=1)

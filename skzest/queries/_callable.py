@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import check_choice
-from ..exceptions import QueryError
 from ._base import OUTPUTS, Array, Inputs, Preprocess, Query
 from ._labels import array_in_order, as_classes
 
@@ -80,6 +79,5 @@ class CallableQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Answer of the function to one batch, as a NumPy array of its own."""
-        if output != self.output:
-            raise QueryError(f"{self!r} was asked for {output}, and returns {self.output}.")
+        self.check_offered(output)
         return array_in_order(self, self.model(self.prepare(X)), X, output)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice, check_whole, listed
-from ..exceptions import QueryError, warn
+from .._validation import check_choice, check_whole
+from ..exceptions import warn
 from ._base import OUTPUTS, Inputs, Model, Preprocess, Query
 from ._inputs import Input, feeds_for
 from ._labels import as_classes
@@ -132,13 +132,9 @@ class GraphQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the graph to one batch, as a NumPy array."""
-        if output not in self.outputs:
-            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        self.check_offered(output)
         prepared = self.prepare(X)
-        try:
-            feeds = feeds_for(prepared, self.inputs)
-        except QueryError as error:
-            raise QueryError(f"{self!r} could not be asked: {error}") from error
+        feeds = feeds_for(self, prepared, self.inputs)
         if not self._is_checked:
             self._is_checked = True
             self._warn_of_range(prepared)

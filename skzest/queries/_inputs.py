@@ -10,7 +10,7 @@ import numpy as np
 
 from .._validation import listed
 from ..exceptions import QueryError
-from ._base import Inputs
+from ._base import Inputs, Query
 
 __all__ = ["Input", "feeds_for"]
 
@@ -114,11 +114,13 @@ def _written(shape: Sequence[int | None]) -> str:
     return f"({', '.join('any' if s is None else str(s) for s in shape)})"
 
 
-def feeds_for(X: Inputs, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
+def feeds_for(query: Query, X: Inputs, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
     """Arrays by name of input.
 
     Parameters
     ----------
+    query : Query
+        Named in errors.
     X : array, DataFrame, list of str, or mapping from names to arrays
         Copies, after ``preprocess``. A table goes into one input for each column, or into one
         input that takes all columns.
@@ -129,6 +131,13 @@ def feeds_for(X: Inputs, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
     QueryError
         If the batch does not fit the inputs.
     """
+    try:
+        return _by_name(X, inputs)
+    except QueryError as error:
+        raise QueryError(f"{query!r} could not be asked: {error}") from error
+
+
+def _by_name(X: Inputs, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
     names = [i.name for i in inputs]
     if isinstance(X, Mapping):
         if set(X) != set(names):

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice, listed
-from ..exceptions import QueryError
+from .._validation import check_choice
 from ._base import OUTPUTS, Inputs, Model, Preprocess, Query, as_numpy
 from ._inputs import Input, feeds_for
 from ._labels import as_classes
@@ -82,13 +81,9 @@ class KerasQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Raw answer of the model to one batch, as a NumPy array."""
-        if output not in self.outputs:
-            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        self.check_offered(output)
         prepared = self.prepare(X)
-        try:
-            feeds = feeds_for(prepared, self.inputs)
-        except QueryError as error:
-            raise QueryError(f"{self!r} could not be asked: {error}") from error
+        feeds = feeds_for(self, prepared, self.inputs)
         given = feeds if len(feeds) > 1 else next(iter(feeds.values()))
         scores = as_numpy(self.model.predict_on_batch(given))
         return two_columns(scores, output, self.classes_)

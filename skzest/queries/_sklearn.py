@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .._validation import listed
 from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query, as_numpy
 from ._columns import as_trained
@@ -101,8 +100,7 @@ class SklearnQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> np.ndarray:
         """Answer of the method for that output to one batch, as a NumPy array of its own."""
-        if output not in self.outputs:
-            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        self.check_offered(output)
         if self._one_vs_one and output == "decision_function":
             # Of 3 classes there are 3 pairs: the shape alone would not tell.
             raise QueryError(

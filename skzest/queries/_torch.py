@@ -308,8 +308,7 @@ class TorchQuery(Query):
 
     def ask(self, X: Inputs, output: str) -> torch.Tensor:
         """Raw answer of the module to one batch: a tensor of shape (n, n_classes)."""
-        if output not in self.outputs:
-            raise QueryError(f"{self!r} was asked for {output}, and offers {listed(self.outputs)}.")
+        self.check_offered(output)
         if self._ready is None:
             with self.session():
                 return self.ask(X, output)

@@ -901,7 +901,7 @@ def test_callable_query_refuses_what_is_not_a_function(func):
 def test_callable_query_refuses_unknown_outputs():
     with pytest.raises(ValueError, match=r"output must be 'logits', 'predict_p.*; got 'probs'"):
         CallableQuery(np.sin, output="probs")
-    with pytest.raises(QueryError, match="asked for logits, and returns predict_proba"):
+    with pytest.raises(QueryError, match="asked for logits, and offers predict_proba"):
         constant(PROBABILITIES).ask(ROWS, "logits")
 
 

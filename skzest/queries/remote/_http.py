@@ -201,8 +201,7 @@ class ServiceQuery(Query):
         QueryError
             If the batch does not suit the service.
         """
-        if output != self.output:
-            raise QueryError(f"{self!r} was asked for {output}, and answers with {self.output}.")
+        self.check_offered(output)
         batch = self.prepare(X)
         rows = self._rows_per_call()
         n = _n_rows(batch)
