@@ -136,9 +136,10 @@ def test_fewer_points_give_the_first_columns_of_more(zoo):
 # --- same bits --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2, 3])
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_results_are_the_same_bits_for_every_n_jobs_and_backend(zoo, n_jobs, backend):
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"), [("threading", 1), ("threading", 2), ("threading", 3), ("loky", 2)]
+)
+def test_results_are_the_same_bits_for_every_n_jobs_and_backend(zoo, backend, n_jobs):
     expected = _lime(n_reference=12, batch_size=100).fit_transform(zoo)
     with joblib.parallel_config(backend=backend):
         same = _lime(n_reference=12, batch_size=100, n_jobs=n_jobs).fit_transform(zoo)
@@ -153,8 +154,9 @@ def test_models_are_spread_where_points_are_few(zoo):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 64, 1000])
 def test_batch_size_changes_nothing_but_rounding(zoo, batch_size):
-    expected = _lime().fit_transform(zoo)
-    assert_allclose(_lime(batch_size=batch_size).fit_transform(zoo), expected, atol=1e-10)
+    expected = _lime(n_reference=3).fit_transform(zoo)
+    given = _lime(n_reference=3, batch_size=batch_size).fit_transform(zoo)
+    assert_allclose(given, expected, atol=1e-10)
 
 
 def test_zoo_and_single_models_give_the_same_bits(zoo):

@@ -119,12 +119,12 @@ def test_noise_cancels_in_expectation_where_the_plain_distance_keeps_it():
     S = _signatures(truth_plan)
     truth = zest_distances(S, distance="euclidean")[0, 1] ** 2
     plain, across = [], []
-    for seed in range(60):
+    for seed in range(30):
         a, b = split_half_plans(PLAN, n_samples=32, sampling="foldover", random_state=seed)
         S_a, S_b = _signatures(a, ZOO[:2]), _signatures(b, ZOO[:2])
         plain.append(zest_distances(S_a[0], S_a[1], distance="euclidean") ** 2)
         across.append(crossvalidated_distances(S_a, S_b, distance="sqeuclidean")[0, 1])
-    error = np.std(across, ddof=1) / np.sqrt(60)
+    error = np.std(across, ddof=1) / np.sqrt(30)
     assert abs(np.mean(across) - truth) < 3 * error
     assert np.mean(plain) - truth > 5 * error
 

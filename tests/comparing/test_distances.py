@@ -535,9 +535,8 @@ def test_number_of_jobs_changes_rounding_at_most(distance, alignment, monkeypatc
     params = {"distance": distance, "alignment": alignment, "n_classes": 4}
     with pytest.warns(UserWarning, match="nothing in common"):
         alone = zest_distances(S, **params)
-    for n_jobs in (2, 3) if distance is not cosine else (2,):
-        with pytest.warns(UserWarning, match="nothing in common"):
-            assert_allclose(zest_distances(S, **params, n_jobs=n_jobs), alone, rtol=1e-10)
+    with pytest.warns(UserWarning, match="nothing in common"):
+        assert_allclose(zest_distances(S, **params, n_jobs=2), alone, rtol=1e-10)
 
 
 def test_memory_is_less_than_a_normalised_copy_and_the_result():

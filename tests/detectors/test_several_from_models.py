@@ -136,7 +136,7 @@ COPIES = rehearse(OWNER, POOL, n_copies=6)
 FOREIGN = rehearse(UNRELATED[0], POOL, n_copies=4)
 
 
-CANDIDATES = candidate_questions(POOL, OWNER, n_candidates=800)
+CANDIDATES = candidate_questions(POOL, OWNER, n_candidates=400)
 
 
 def test_rehearsal_in_a_handful_of_lines():

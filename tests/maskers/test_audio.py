@@ -173,7 +173,7 @@ def waves(draw):
     return [sets.numbers(rng, (*channels, n), dtype) for n in lengths]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(waves(), cuts, fills, sets.seeds)
 def test_copies_differ_from_the_wave_in_hidden_segments_only(reference, cut, fill, seed):
     masker = AudioMasker(RATE, fill=fill, **cut).fit(reference)
@@ -193,18 +193,18 @@ def test_copies_differ_from_the_wave_in_hidden_segments_only(reference, cut, fil
     assert copies.dtype == point.dtype
     assert copies[0].tobytes() == np.ascontiguousarray(reference[n]).tobytes()
     for copy, mask in zip(copies, masks, strict=True):
-        for t, part in enumerate(parts):
-            source = point if mask[part] else hidden
-            assert copy[..., t].tobytes() == source[..., t].tobytes()
+        expected, kept = hidden.copy(), mask[parts]
+        expected[..., kept] = point[..., kept]
+        assert copy.tobytes() == expected.tobytes()
     again = clone(masker).fit(reference)
     assert again.cut(point).tobytes() == parts.tobytes()
     assert again.fill_for(point, parts).tobytes() == hidden.tobytes()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(waves(), cuts, fills)
 def test_audio_masker_conforms(reference, cut, fill):
-    check_masker(AudioMasker(RATE, fill=fill, **cut), reference, n_points=2)
+    check_masker(AudioMasker(RATE, fill=fill, **cut), reference, n_points=1)
 
 
 # --- references and parameters --------------------------------------------------------------

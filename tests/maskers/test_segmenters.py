@@ -81,8 +81,10 @@ def test_the_released_code_can_be_had_at_any_size():
 # --- regions ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_parts", [2, 5, 16, 45, 100])
-@pytest.mark.parametrize("image", [*PHOTOGRAPHS, *sized(32)], ids=["church", "flower"] * 2)
+@pytest.mark.parametrize("n_parts", [2, 16, 100])
+@pytest.mark.parametrize(
+    "image", [*PHOTOGRAPHS[:, ::2, ::2], *sized(32)], ids=["church", "flower"] * 2
+)
 def test_the_number_of_parts_is_the_one_asked_for(image, n_parts):
     masker = ImageMasker(n_parts=n_parts).fit(image[None])
     parts = masker.cut(image)

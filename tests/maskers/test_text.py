@@ -204,7 +204,7 @@ def _spelled_out(text, parts, fill, mask):
     return "".join(made)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(texts, tokenizers, st.booleans(), texts, st.integers(0, 2**32 - 1))
 @example("", "words", False, "", 0)
 @example("e\u0301" + FAMILY, "words", True, "[MASK]", 1)
@@ -225,7 +225,7 @@ def test_copies_differ_from_the_text_in_hidden_parts_only(text, tokenizer, uniqu
     assert made == clone(masker).fit([text]).render(text, clone(masker).cut(text), fill, masks)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(texts, tokenizers, st.booleans())
 def test_labels_are_contiguous_and_part_no_mark_from_its_character(text, tokenizer, unique):
     parts = TextMasker(tokenizer, unique=unique).fit([text]).cut(text)
@@ -245,7 +245,7 @@ def test_text_masker_conforms(reference, tokenizer, unique, fill):
     check_masker(TextMasker(tokenizer, unique=unique, fill=fill), reference)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(texts, st.data())
 def test_offsets_of_any_tokenizer_are_its_parts(text, data):
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=8).map(sorted))

@@ -291,14 +291,14 @@ def test_judged_models_are_ringed_on_the_map(asked, monkeypatch, sketched):
 def test_a_page_on_many_models_is_small(asked):
     _, lime, S = asked
     rng = np.random.default_rng(0)
-    rows = S[rng.integers(4, size=150)] + 0.1 * rng.normal(size=(150, S.shape[1]))
-    report = str(html_report(rows, lime, labels=[f"model number {i}" for i in range(150)]))
+    rows = S[rng.integers(4, size=100)] + 0.1 * rng.normal(size=(100, S.shape[1]))
+    report = str(html_report(rows, lime, labels=[f"model number {i}" for i in range(100)]))
     assert len(report) < 1e6
     page = Page(report)
     assert page.tags.count("tr") < 250  # no table of all pairs
-    assert page.tags.count("circle") == 150
+    assert page.tags.count("circle") == 100
     assert max(map(len, page.of("img", "alt"))) < 1150
-    assert "150 models were asked" in page.words
+    assert "100 models were asked" in page.words
     assert "Named are those in the middle of clusters." in page.words
 
 
