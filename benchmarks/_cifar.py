@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,19 @@ def network(data=None, depth=20, seed=0):
     else:
         net.load_state_dict(read_safetensors(Path(data) / f"resnet{depth}_cifar10.safetensors"))
     return net.eval()
+
+
+def restored(path, net, make):
+    """The network with the weights in a file, or trained by ``make`` and written there."""
+    if path.exists():
+        net.load_state_dict(torch.load(path, weights_only=True))
+        return net.eval()
+    start = time.perf_counter()
+    net = make(net)
+    print(f"trained {path.stem} in {time.perf_counter() - start:.0f} s", flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(net.state_dict(), path)
+    return net
 
 
 def randomize_norms(net):

@@ -118,3 +118,13 @@ def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_c
     start = clock()
     call()
     return clock() - start
+
+
+def show_in_turn(ways: Mapping[str, Callable[[], object]], base: str, n: int, repeats: int) -> None:
+    """Median milliseconds of each way for one of `n`, and their ratio to the base."""
+    # In turn, so that whatever else the machine does affects all alike.
+    times = [{name: seconds(way) for name, way in ways.items()} for _ in range(repeats)]
+    for name in ways:
+        of_one = np.median([1e3 * taken[name] / n for taken in times])
+        ratio = np.median([taken[name] / taken[base] for taken in times])
+        show([f"{name:7}", of_one, ratio], digits=2)

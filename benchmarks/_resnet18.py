@@ -7,27 +7,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks._cifar import Block as PlainBlock
 from benchmarks._cifar import randomize_norms
 
 
-class Block(nn.Module):
+class Block(PlainBlock):
     """Two convolutions of 3 x 3 beside a shortcut, which is a convolution where sizes change."""
 
     def __init__(self, n_in: int, n_out: int, stride: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(n_out)
-        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(n_out)
-        self.shortcut: nn.Module = nn.Identity()
+        super().__init__(n_in, n_out, stride)
         if stride != 1 or n_in != n_out:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)
             )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 class ResNet18(nn.Module):

@@ -14,7 +14,6 @@ resumes.
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks._cifar import images, network
+from benchmarks._cifar import images, network, restored
 from benchmarks._common import task_name
 from benchmarks.decisions.related_networks import normalized, pruned
 from benchmarks.paper.relatives import quantised
@@ -238,15 +237,7 @@ def _with_target(setting, kind, seed, X, target, augment):
 def save_in(folder):
     def save(name, net, make):
         path = Path(folder) / f"{name.replace(' ', '_').replace(',', '')}.pt"
-        if path.exists():
-            net.load_state_dict(torch.load(path, weights_only=True))
-            return net.eval()
-        start = time.perf_counter()
-        net = make(net)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(net.state_dict(), path)
-        print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
-        return net
+        return restored(path, net, make)
 
     return save
 

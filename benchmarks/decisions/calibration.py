@@ -36,6 +36,7 @@ from sklearn.neural_network import MLPClassifier
 
 from benchmarks._common import show, write_table
 from benchmarks._inside import cosine_distance, point_sums, relative_from_sums
+from benchmarks.decisions.families import drawn_answers
 from skzest import ImageMasker, LimeSignatureTransformer, ReuseDetector
 
 TAKES = "2 h"
@@ -67,10 +68,7 @@ def trained(make, seed, X, y):
 
 def extracted(parent, seed, X):
     """A model of the same kind, trained on labels drawn from the parent's probabilities."""
-    rng = np.random.default_rng(seed)
-    asked = np.concatenate([X + rng.normal(0, 0.1, X.shape) for _ in range(4)])
-    chances = parent.predict_proba(asked).cumsum(axis=1)
-    answers = (chances < rng.random((len(asked), 1))).sum(axis=1).clip(max=9)
+    asked, answers = drawn_answers(parent, X, 4, np.random.default_rng(seed))
     model = deepcopy(parent)
     if "random_state" in model.get_params():
         model.set_params(random_state=seed)

@@ -71,10 +71,15 @@ def subsampled(parent, X, y, rng):
     return deepcopy(parent).fit(X[chosen], y[chosen])
 
 
-def extracted(parent, X, y, rng):
-    asked = np.concatenate([X + rng.normal(0, 0.1, X.shape) for _ in range(6)])
+def drawn_answers(parent, X, n_times, rng):
+    """Noisy points, and labels drawn from the parent's probabilities for them."""
+    asked = np.concatenate([X + rng.normal(0, 0.1, X.shape) for _ in range(n_times)])
     chances = parent.predict_proba(asked).cumsum(axis=1)
-    answers = (chances < rng.random((len(asked), 1))).sum(axis=1).clip(max=9)
+    return asked, (chances < rng.random((len(asked), 1))).sum(axis=1).clip(max=9)
+
+
+def extracted(parent, X, y, rng):
+    asked, answers = drawn_answers(parent, X, 6, rng)
     model = deepcopy(parent)
     if "random_state" in model.get_params():
         model.set_params(random_state=int(rng.integers(10_000)))

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
-from benchmarks._cifar import MEAN, STD, ResNet, images, network
+from benchmarks._cifar import MEAN, STD, ResNet, images, network, restored
 from benchmarks._common import task_name, write_table
 from benchmarks.paper.relatives import quantised
 from skzest import LimeSignatureTransformer, TorchQuery, zest_distances
@@ -80,16 +80,7 @@ def fresh(n_blocks, seed):
 
 def cached(cache, name, net, make):
     """The network with weights from the cache, or trained by ``make`` and stored there."""
-    path = Path(cache) / "related_networks" / f"{name}.pt"
-    if path.exists():
-        net.load_state_dict(torch.load(path, weights_only=True))
-        return net.eval()
-    start = time.perf_counter()
-    net = make(net)
-    print(f"trained {name} in {time.perf_counter() - start:.0f} s", flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(net.state_dict(), path)
-    return net
+    return restored(Path(cache) / "related_networks" / f"{name}.pt", net, make)
 
 
 # --- relatives ----------------------------------------------------------------------------

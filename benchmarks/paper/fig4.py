@@ -49,6 +49,18 @@ class Experiment:
     n_masks: int
     paper: float | None = None
 
+    def transformer(
+        self, task: Task, n_reference: int, n_samples: int | None = None
+    ) -> LimeSignatureTransformer:
+        """Asks about points of the task, with as many masks as the figure's if none is given."""
+        return LimeSignatureTransformer(
+            task.train_inputs,
+            n_reference=n_reference,
+            n_samples=self.n_masks if n_samples is None else n_samples,
+            masker=self.masker(task),
+            n_classes=len(task.classes),
+        )
+
 
 EXPERIMENTS = (
     Experiment(
@@ -88,13 +100,7 @@ def signatures(experiment: Experiment, task: Task, args, log: Callable) -> tuple
     """Signatures (n_seeds, n_epochs, n_columns) and test accuracies (n_seeds, n_epochs)."""
     recipe = RECIPES[experiment.recipe]
     name = experiment.name.replace(" ", "_").replace(",", "")
-    lime = LimeSignatureTransformer(
-        task.train_inputs,
-        n_reference=args.points,
-        n_samples=experiment.n_masks,
-        masker=experiment.masker(task),
-        n_classes=len(task.classes),
-    ).fit([ask(restore(recipe, task), task)])
+    lime = experiment.transformer(task, args.points).fit([ask(restore(recipe, task), task)])
     log(f"{experiment.name}: {lime.plan_}")
     rows, right = [], []
     for seed in range(args.seed, args.seed + args.seeds):

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks._cifar import network
-from benchmarks._common import machine, seconds, show, versions
+from benchmarks._common import machine, show_in_turn, versions
 from skzest.queries import RemoteQuery
 
 TAKES = "2 min"
@@ -113,11 +113,6 @@ def main(args):
     for name, binary in (("binary", True), ("json", False)):
         query = RemoteQuery(url, binary=binary, output="logits", max_rows=args.rows)
         ways[name] = partial(remote, query)
-    # In turn, so that whatever else the machine does affects all alike.
-    times = [{name: seconds(way) for name, way in ways.items()} for _ in range(args.repeats)]
-    child.terminate()
     print(f"{machine()}, {versions()}, 1 torch thread")
-    for name in ways:
-        per_image = np.median([1e3 * of_one[name] / args.images for of_one in times])
-        ratio = np.median([of_one[name] / of_one["alone"] for of_one in times])
-        show([f"{name:7}", per_image, ratio], digits=2)
+    show_in_turn(ways, "alone", args.images, args.repeats)
+    child.terminate()

@@ -27,7 +27,6 @@ from benchmarks._common import machine, seconds, versions
 from benchmarks._inside import render_copies
 from benchmarks.paper.fig4 import EXPERIMENTS
 from benchmarks.paper.recipes import RECIPES, ask, logits, restore, train
-from skzest import LimeSignatureTransformer
 
 TAKES = "10 min"
 NEEDS = "--data with AG News and spoken digits (else stand-ins), torch"
@@ -50,13 +49,7 @@ def measure(experiment, args):
     recipe, task = RECIPES[experiment.recipe], experiment.load(args.data)
     states = [train(recipe, task, seed, epochs=1)[-1] for seed in range(2)]
     model, *others = (restore(recipe, task, states[i]) for i in (0, 1, 0, 1, 0))
-    lime = LimeSignatureTransformer(
-        task.train_inputs,
-        n_reference=args.points,
-        n_samples=args.masks,
-        masker=experiment.masker(task),
-        n_classes=len(task.classes),
-    )
+    lime = experiment.transformer(task, args.points, args.masks)
     one, five = [ask(model, task)], [ask(m, task) for m in (model, *others)]
     plan = lime.fit(one).plan_
     copies = []

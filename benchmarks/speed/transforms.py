@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks._common import machine, seconds, show, versions
+from benchmarks._common import machine, show_in_turn, versions
 from skzest import TorchQuery
 
 TAKES = "1 min"
@@ -63,13 +63,6 @@ def main(args):
         "tensor": TorchQuery(net, transform=of_tensor, transform_input="tensor"),
         "pil": TorchQuery(net, transform=of_pil, transform_input="pil"),
     }
-    # In turn, so that whatever else the machine does affects all alike.
-    times = [
-        {name: seconds(partial(query.prepare, batch)) for name, query in queries.items()}
-        for _ in range(args.repeats)
-    ]
     print(f"{machine()}, {versions()}, {torch.get_num_threads()} torch threads")
-    for name in queries:
-        per_image = np.median([1e3 * of_one[name] / args.copies for of_one in times])
-        ratio = np.median([of_one[name] / of_one["batch"] for of_one in times])
-        show([f"{name:7}", per_image, ratio], digits=2)
+    ways = {name: partial(query.prepare, batch) for name, query in queries.items()}
+    show_in_turn(ways, "batch", args.copies, args.repeats)
