@@ -3,6 +3,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,13 @@ def _room(module):
     return first if first in FLOORS else None
 
 
+@cache
 def _imports(path):
     """Modules of the package that a file imports, as dotted names below skzest."""
+    return list(_imported(path))
+
+
+def _imported(path):
     here = path.relative_to(PACKAGE).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -48,9 +54,12 @@ def _imports(path):
             yield from (n.removeprefix("skzest.") for n in names if n.startswith("skzest."))
 
 
-def test_every_room_has_a_floor():
+def test_every_room_has_a_floor_and_a_line_in_the_table():
     rooms = {p.relative_to(PACKAGE).with_suffix("").parts[0] for p in MODULES}
-    assert rooms - {ROOF, "__main__"} <= set(FLOORS)
+    assert rooms - {ROOF, "__main__"} == set(FLOORS)
+    table = (ROOT / "doc" / "development.rst").read_text().partition("Floors\n")[0]
+    lines = re.findall(r"^      (\w+)(?:/|\.py) +\S", table, flags=re.MULTILINE)
+    assert sorted(lines) == sorted(FLOORS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -1,8 +1,12 @@
 """The names of the package itself: each is there, and none is imported before it is used."""
 
 import json
+import operator
+import re
 import subprocess
 import sys
+from inspect import ismodule
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +33,7 @@ STEPS = {
     "testing": ("import skzest.testing as t; t.RowAsLinearModel(1)([1.0])", FRAMEWORKS),
     "displays": ("import skzest.displays as d; d.ZestDistanceDisplay([[0.0]])", FRAMEWORKS),
 }
+_NAME = re.compile(r"^   ([A-Za-z][\w.]+)$", re.MULTILINE)
 RUN = """
 import contextlib, json, sys
 imported = {}
@@ -64,6 +69,15 @@ def test_nothing_heavy_is_imported_before_it_is_used(imported, step):
 def test_modules_are_imported_when_they_are_used(imported):
     assert "skzest.cli" in imported["help"]
     assert "numpy" in imported["name"], "or the test above would see nothing"
+
+
+def test_each_name_is_in_the_documentation_and_each_name_there_resolves():
+    index = (Path(__file__).parents[1] / "doc/api/index.rst").read_text()
+    documented = [operator.attrgetter(name)(skzest) for name in _NAME.findall(index)]
+    assert len(documented) > 100
+    names = [getattr(skzest, name) for name in skzest.__all__]
+    missing = [one for one in names if not ismodule(one) and one not in documented]
+    assert not missing
 
 
 def test_unknown_name_is_an_attribute_error():
