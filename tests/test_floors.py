@@ -3,10 +3,7 @@
 
 import ast
 import re
-from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "skzest"
@@ -31,13 +28,8 @@ def _room(module):
     return first if first in FLOORS else None
 
 
-@cache
 def _imports(path):
     """Modules of the package that a file imports, as dotted names below skzest."""
-    return list(_imported(path))
-
-
-def _imported(path):
     here = path.relative_to(PACKAGE).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -62,24 +54,29 @@ def test_every_room_has_a_floor_and_a_line_in_the_table():
     assert sorted(lines) == sorted(FLOORS)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_down(path):
-    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    if room in (ROOF, "__main__"):
-        return
-    for module in _imports(path):
-        other = _room(module)
-        if other is None:
-            assert module in ("__version__", "_version"), f"{module} is in no room"
-        elif other != room:
-            assert FLOORS[other] < FLOORS[room], f"{room} imports {module}, which is not below it"
+def _rooms_and_imports():
+    """Each import of another room: the file, its room, the dotted name and the room of that."""
+    for path in MODULES:
+        name = path.relative_to(PACKAGE)
+        room = name.with_suffix("").parts[0]
+        for module in _imports(path):
+            if _room(module) != room:
+                yield str(name), room, module, _room(module)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_rooms_are_entered_by_the_door(path):
-    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    inside = {m for m in _imports(path) if "._" in m and _room(m) != room}
-    assert not inside, f"{sorted(inside)} are private files of other rooms"
+def test_imports_go_down():
+    wrong = [
+        f"{name} imports {module}"
+        for name, room, module, other in _rooms_and_imports()
+        if room not in (ROOF, "__main__")
+        and not (FLOORS[other] < FLOORS[room] if other else module in ("__version__", "_version"))
+    ]
+    assert not wrong, "of rooms that are not below, or of none"
+
+
+def test_rooms_are_entered_by_the_door():
+    inside = [(name, module) for name, _, module, _ in _rooms_and_imports() if "._" in module]
+    assert not inside, "private files of other rooms"
 
 
 def test_the_root_is_small():

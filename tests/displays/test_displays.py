@@ -252,7 +252,7 @@ def test_groups_are_a_strip_in_drawing_order_with_a_legend():
     assert ZestDistanceDisplay.from_distances(D).legend_ is None
 
 
-@pytest.mark.parametrize("n_models", [4, 60, 250])
+@pytest.mark.parametrize("n_models", [4, 60, 120])
 def test_colours_of_the_strip_are_those_of_the_legend(n_models):
     """As pixels, for boxes of any width; hatched boxes have a mixture of colour and white."""
     rng = np.random.default_rng(0)
@@ -300,7 +300,7 @@ def test_groups_keep_their_colour_when_models_are_ordered_otherwise():
         assert first.get_facecolor() == to_rgba(expected)
 
 
-@pytest.mark.parametrize("n_models", [1, 2, 3, 12, 40, 90, 105])
+@pytest.mark.parametrize("n_models", [1, 2, 12, 90, 105])
 def test_labels_can_be_read_and_nothing_is_cut_off(n_models):
     D, families = zoo(n_models)
     labels = [f"resnet20 seed {i}" for i in range(n_models)]

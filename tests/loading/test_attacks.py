@@ -107,7 +107,7 @@ def test_random_damage_is_an_error_or_another_model(kind, tmp_path):
     ("build", "limits", "reason"),
     [
         pytest.param(
-            hostile.loop(), {"seconds": 3}, "took longer than limits.seconds=3", id="loop"
+            hostile.loop(), {"seconds": 2}, "took longer than limits.seconds=2", id="loop"
         ),
         pytest.param(
             hostile.loop(),

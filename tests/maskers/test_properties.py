@@ -31,7 +31,7 @@ def rendered_one_by_one(case, point, parts, fill, masks):
 # ---------------------------------------------------------------- images
 
 
-@examples(400)
+@examples(300)
 @given(sets.images(), sets.grids, sets.image_fills)
 def test_image_masker_conforms(case, cut, fill):
     check_masker(ImageMasker(fill=fill, **cut, **case.params), case.reference, n_points=2)
@@ -128,7 +128,7 @@ def test_parts_do_not_depend_on_the_unit_of_the_values(case, exponent):
 # ---------------------------------------------------------------- tables
 
 
-@examples(400)
+@examples(300)
 @given(st.data())
 def test_tabular_masker_conforms_on_arrays(data):
     table = data.draw(sets.tables())
