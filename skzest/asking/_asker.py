@@ -1,96 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Units of a plan, put to models: scores come in, coefficients stay."""
+"""Units of a plan, put to models, batch by batch; a few questions are asked again meanwhile."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import reduce
 from typing import NamedTuple
-
-import array_api_compat
-import numpy as np
 
 from .. import _points
 from .._points import Points
 from ..exceptions import PartialAnswerError
-from ..plan import QueryPlan, coefficients, kernel_weights
+from ..plan import QueryPlan
 from ..queries import Array, Space, shared_inputs
-from ._batches import (
-    Batch,
-    BatchSize,
-    Piece,
-    Renderer,
-    auto_rows,
-    batches_of,
-    whole_points,
-)
+from ._batches import Batch, BatchSize, Piece, Renderer, batches_of, whole_points
 from ._first_look import FIRST_LOOK_ROWS, check_witness
-from ._guard import Respondent, Witness, guarded_scores, rounding
+from ._guard import Respondent, Witness, guarded_scores
+from ._local_fits import LocalFits, PointCoefficients
 
 logger = logging.getLogger("skzest")
 
-__all__ = ["Asker", "Extent", "PointCoefficients", "tuned_rows"]
+__all__ = ["Asker"]
 
 # Questions that are asked again as a run goes on: at most this share of a plan.
 _AGAIN = 0.02
 # Where batches may not grow, a batch is cut shorter once so many are due.
 _WORTH_A_CALL = 4
-
-
-@dataclass
-class Extent:
-    """How far one model's scores move.
-
-    Attributes
-    ----------
-    first : ndarray of shape (n_classes,)
-        Scores of one question.
-    deviation : float
-        No score is farther from these.
-    eps : float
-        Rounding unit of the scores.
-    """
-
-    first: np.ndarray
-    deviation: float
-    eps: float
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the scores move no more than rounding does."""
-        return self.deviation <= rounding(self.eps, float(np.max(np.abs(self.first))))
-
-    def joined(self, other: Extent) -> Extent:
-        """Of the scores of both."""
-        between = float(np.max(np.abs(other.first - self.first)))
-        deviation = max(self.deviation, other.deviation + between)
-        return Extent(self.first, deviation, max(self.eps, other.eps))
-
-
-@dataclass
-class PointCoefficients:
-    """What one model's answers about a run of points come down to.
-
-    Attributes
-    ----------
-    coef : ndarray of shape (n_classes, n_columns of these points)
-        Coefficients, or the scores themselves where they are kept.
-    extent : Extent
-    """
-
-    coef: np.ndarray
-    extent: Extent
-
-    @classmethod
-    def join(cls, runs: Sequence[PointCoefficients]) -> PointCoefficients:
-        """Those of consecutive runs of points as one."""
-        coef = np.concatenate([run.coef for run in runs], axis=1)
-        return cls(coef, reduce(Extent.joined, [run.extent for run in runs]))
 
 
 def _n_known(respondents: list[Respondent]) -> int:
@@ -129,7 +65,7 @@ class Asker:
         keep_scores: bool = False,
     ):
         self.plan, self.respondents, self.size, self.space = plan, respondents, size, space
-        self.keep_scores = keep_scores
+        self.fits = LocalFits(plan, space, keep_scores)
         self.render = Renderer(plan, space)
         # Questions asked, questions asked again, and which of these comes next.
         self._n_asked = self._n_again = self._turn = 0
@@ -278,91 +214,18 @@ class Asker:
             return _points.concatenate(parts), n_rows + n_again
         return copies, n_rows + n_again
 
-    def memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
-        """What tells that a batch was too large for one of them."""
-        return tuple({error for r in respondents for error in r.memory_errors})
-
-    # --- from scores to coefficients ------------------------------------------------------
-
     def _settle(
         self, unit: Batch, scores: Iterator[Array], checks: list[Check]
     ) -> list[PointCoefficients]:
-        """From the scores of a unit to coefficients."""
+        """From the scores of a unit to coefficients, once the answers given again agree."""
         for check in checks:
             scores_again = self.space.to_numpy(check.scores)
             check_witness(check.asked, check.start, scores_again, check.n_rows)
-        fits = [self._fit_at(piece.point) for piece in unit.pieces]
-        return [
-            self._of_unit(unit, fits, r, Z) for r, Z in zip(self.respondents, scores, strict=True)
-        ]
+        return self.fits(unit, zip(self.respondents, scores, strict=True))
 
-    def _of_unit(
-        self,
-        unit: Batch,
-        fits: list[Callable[[Array], Array] | None],
-        asked: Respondent,
-        Z: Array,
-    ) -> PointCoefficients:
-        """One model: scores of the questions of a unit to coefficients and extent."""
-        if not self.space.has_float64:
-            Z = self.space.to_numpy(Z)
-        xp = array_api_compat.array_namespace(Z)
-        # One pass for two questions: NaN and infinity carry through to the maximum.
-        with np.errstate(invalid="ignore", over="ignore"):
-            deviation = float(xp.max(xp.abs(Z - Z[:1])))
-        if not np.isfinite(deviation):
-            self._refuse_non_finite(unit, asked.name, self.space.to_numpy(Z))
-        first = np.array(self.space.to_numpy(Z[0]), dtype=np.float64)  # a view would keep all of Z
-        extent = Extent(first, deviation, asked.eps(Z))
-        by_piece = unit.by_piece(xp.astype(Z, xp.float64, copy=False))
-        coefs = [
-            self._of_point(piece.point, of_point, fit)
-            for (piece, of_point), fit in zip(by_piece, fits, strict=True)
-        ]
-        return PointCoefficients(np.concatenate(coefs, axis=1), extent)
-
-    def _fit_at(self, n: int) -> Callable[[Array], Array] | None:
-        """From scores to coefficients at a point, in the space where the scores are.
-
-        Factored on the host: a device takes longer for small systems of equations, and is busy
-        with the next unit.
-        """
-        fit = None if self.keep_scores else self.plan.fit_at(n)
-        if fit is None or self.space.is_host or not self.space.has_float64:
-            return fit
-        operator = self.space.asarray(fit.operator)
-        if fit.centre is None:
-            return lambda Z: operator @ Z
-        centre = self.space.asarray(fit.centre)
-        return lambda Z: operator @ (Z - centre @ Z)
-
-    def _of_point(self, n: int, Z: Array, fit: Callable[[Array], Array] | None) -> np.ndarray:
-        """Scores of the questions about one point to coefficients, class by class."""
-        Z = self.plan.for_each_mask(n, Z)
-        if fit is None:
-            return self._without_fit(n, self.space.to_numpy(Z)).T
-        return self.space.to_numpy(fit(Z)).T
-
-    def _without_fit(self, n: int, Z: np.ndarray) -> np.ndarray:
-        """Scores kept or centred, or the coefficients of a regressor that has no closed form."""
-        if self.keep_scores:
-            return Z
-        if self.plan.is_passthrough:
-            centred = Z - Z.mean(axis=0)
-            return centred - centred.mean(axis=1, keepdims=True)
-        masks = self.plan.masks[n]
-        weights = kernel_weights(masks, self.plan.kernel_width)
-        return coefficients(self.plan.surrogate, masks, Z, weights)
-
-    def _refuse_non_finite(self, unit: Batch, name: str, Z: np.ndarray) -> None:
-        for piece, of_point in unit.by_piece(Z):
-            bad = of_point.size - np.count_nonzero(np.isfinite(of_point))
-            if bad:
-                raise ValueError(
-                    f"{name} gave {bad} non-finite scores of {of_point.size} at reference point "
-                    f"{int(self.plan.indices[piece.point])}. Is an input outside the range it was "
-                    "trained for, or a weight NaN? Scores are never imputed."
-                )
+    def memory_errors(self, respondents: list[Respondent]) -> tuple[type[BaseException], ...]:
+        """What tells that a batch was too large for one of them."""
+        return tuple({error for r in respondents for error in r.memory_errors})
 
 
 def _taken(answers: list[list[Array]]) -> Iterator[list[Array]]:
@@ -370,30 +233,3 @@ def _taken(answers: list[list[Array]]) -> Iterator[list[Array]]:
     answers.reverse()
     while answers:
         yield answers.pop()
-
-
-def tuned_rows(plan: QueryPlan, respondents: list[Respondent], space: Space) -> int:
-    """Copies per batch that take the least time per copy, a quarter of the usual to four times it.
-
-    Asks each model about three times as many copies as the largest batch holds.
-    """
-    asker = Asker(plan, respondents, BatchSize(auto_rows(plan, space)), space)
-    usual = asker.size.wanted
-    paces: dict[int, float] = {}
-    for rows in (usual // 4, usual // 2, usual, 2 * usual, 4 * usual):
-        batch = next(batches_of(whole_points(plan.n_questions), max(rows, 1)))
-        if batch.n_rows in paces:
-            continue
-        try:
-            took = min(_seconds(asker, batch) for _ in range(2 if paces else 3))
-        except asker.memory_errors(respondents):
-            break
-        paces[batch.n_rows] = took / batch.n_rows
-    return min(paces, key=paces.__getitem__, default=max(usual // 4, 1))
-
-
-def _seconds(asker: Asker, batch: Batch) -> float:
-    start = time.perf_counter()
-    for Z in asker.ask(batch, asker.respondents):
-        asker.space.to_numpy(Z)  # waits for a device
-    return time.perf_counter() - start

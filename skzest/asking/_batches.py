@@ -7,6 +7,7 @@ import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -54,10 +55,10 @@ class Batch:
 
     pieces: tuple[Piece, ...]
 
-    @property
+    @cached_property
     def n_rows(self) -> int:
         """Number of questions."""
-        return sum(piece.n_rows for piece in self.pieces)
+        return sum(stop - start for _, start, stop in self.pieces)
 
     def by_piece(self, scores: Array) -> Iterator[tuple[Piece, Array]]:
         """The rows of an answer that belong to each piece."""
@@ -183,14 +184,16 @@ class _Memory:
     """
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self._bytes = memoryview(b"")
         self._last: Callable[[], np.ndarray | None] = lambda: None
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An array, in the memory of the last one if nobody looks at that any more."""
         size = math.prod(shape)
         if self._last() is not None or len(self._bytes) < size * dtype.itemsize:
-            self._bytes = bytearray(size * dtype.itemsize)
+            # With room for the questions that the next batch may ask again.
+            n_bytes = (shape[0] + _A_FEW) * math.prod(shape[1:]) * dtype.itemsize
+            self._bytes = memoryview(np.empty(n_bytes, dtype=np.uint8))
         flat = np.frombuffer(self._bytes, dtype, size)
         self._last = weakref.ref(flat)  # it lives as long as any view of it
         return flat.reshape(shape)

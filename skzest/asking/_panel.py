@@ -15,11 +15,11 @@ from ..exceptions import QueryError, UndefinedSignatureWarning, warn
 from ..plan import QueryPlan
 from ..queries import Query, as_query, check_comparable_columns, choose_output
 from ..store import AnswerStore
-from ._asker import Extent
 from ._batches import spaced_questions
 from ._cached import CachedAnswers
 from ._first_look import FIRST_LOOK_ROWS, SharedCopies, look_at
 from ._guard import Respondent, sessions
+from ._local_fits import Extent
 from ._schedule import answer_plan
 
 __all__ = ["Panel", "queries_of"]

@@ -24,7 +24,7 @@ from .._validation import listed
 from ..plan import QueryPlan
 from ..queries import Space
 from ..store import Ledger
-from ._asker import Asker, PointCoefficients, tuned_rows
+from ._asker import Asker
 from ._batches import BatchSize, auto_rows, units_of
 from ._cached import CachedAnswers, CachedTask
 from ._cores import is_worth_sending, note_kept, note_workers, share_of_threads
@@ -41,6 +41,8 @@ from ._elsewhere import (
 )
 from ._first_look import FIRST_LOOK_ROWS
 from ._guard import Respondent, sessions
+from ._local_fits import PointCoefficients
+from ._tuning import tuned_rows
 
 __all__ = ["Found", "Task", "answer_plan"]
 

@@ -126,7 +126,7 @@ class LinearFit:
         together = (design.T @ design).astype(np.float64)
         if self._fit_intercept:
             kept = together.diagonal()
-            together -= np.outer(kept, kept) / len(design)
+            together -= kept[:, None] * (kept / len(design))
         return together
 
 
@@ -141,7 +141,7 @@ def _ridge_inverse(A: np.ndarray, alpha: float) -> np.ndarray:
 
 def cholesky(gram: np.ndarray) -> tuple[np.ndarray, float]:
     """Cholesky factor, and the reciprocal of the condition number; 0.0 if there is no factor."""
-    factor, info = dpotrf(gram)
+    factor, info = dpotrf(gram.T, clean=False)  # symmetric, and in LAPACK's order of columns
     if info:
         return factor, 0.0
     return factor, float(dpocon(factor, np.abs(gram).sum(axis=0).max())[0])
