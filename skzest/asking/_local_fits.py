@@ -82,6 +82,7 @@ class LocalFits:
 
     def __init__(self, plan: QueryPlan, space: Space, keep_scores: bool = False):
         self.plan, self.space, self.keep_scores = plan, space, keep_scores
+        self._on_device = space.is_device and space.has_float64
 
     def __call__(
         self, unit: Batch, answers: Iterable[tuple[Respondent, Array]]
@@ -89,7 +90,7 @@ class LocalFits:
         """What the scores of each model about a unit come down to."""
         scores, extents = [], []
         for asked, Z in answers:
-            Z = Z if self.space.has_float64 else self.space.to_numpy(Z)
+            Z = Z if self._on_device else self.space.to_numpy(Z)
             extents.append(self._extent(unit, asked, Z))
             scores.append(Z)
         by_point = []
@@ -125,7 +126,7 @@ class LocalFits:
         with the next unit.
         """
         fit = None if self.keep_scores else self.plan.fit_at(n)
-        if fit is None or self.space.is_host or not self.space.has_float64:
+        if fit is None or not self._on_device:
             return fit
         operator = self.space.asarray(fit.operator)
         if fit.centre is None:

@@ -181,7 +181,7 @@ class TextMasker(BaseMasker):
         letters, labels, is_fill = _with_fills(point, parts.tobytes(), fill)
         masks = np.asarray(masks, dtype=bool)
         always = np.ones((len(masks), 1), dtype=bool)  # the last column, for the label -1
-        keep = np.concatenate([masks, always], axis=1).take(labels, axis=1, mode="wrap")
+        keep = np.concatenate([masks, always], axis=1)[:, labels]
         keep ^= is_fill
         # The letters of all copies at once: joining words takes two to three times as long.
         together = np.broadcast_to(letters, keep.shape)[keep].tobytes().decode(*_LETTERS)
