@@ -193,7 +193,7 @@ class _Memory:
         if self._last() is not None or len(self._bytes) < size * dtype.itemsize:
             # With room for the questions that the next batch may ask again.
             n_bytes = (shape[0] + _A_FEW) * math.prod(shape[1:]) * dtype.itemsize
-            self._bytes = memoryview(np.empty(n_bytes, dtype=np.uint8))
+            self._bytes = np.empty(n_bytes, dtype=np.uint8).data
         flat = np.frombuffer(self._bytes, dtype, size)
         self._last = weakref.ref(flat)  # it lives as long as any view of it
         return flat.reshape(shape)
