@@ -18,7 +18,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from skzest import AnswerStore, LimeSignatureTransformer
 from skzest.asking import _cores
 from skzest.asking._cores import is_worth_sending, note_kept, note_workers, share_of_threads
-from skzest.asking._schedule import Task, _guesses
+from skzest.asking._schedule import _guesses
+from skzest.asking._task import Task
 
 X, Y = load_iris(return_X_y=True)
 MODEL = LogisticRegression(max_iter=500).fit(X, Y)

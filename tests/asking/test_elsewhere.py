@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris
 from sklearn.utils.parallel import delayed
 
 from skzest import AnswerStore, CallableQuery, LimeSignatureTransformer
-from skzest.asking import _schedule
+from skzest.asking import _schedule, _workers
 from skzest.asking._elsewhere import Parcel, UnreadableError, opened_once, outcomes_of, sendable
 
 X = load_iris().data
@@ -192,7 +192,7 @@ _ERRORS = {
 @pytest.mark.parametrize("kind", _ERRORS)
 def test_an_error_of_any_kind_arrives_with_its_name_and_text(kind):
     error = _ERRORS[kind]()
-    arrived = loads(dumps(_schedule._FailedTask(sendable(error), None))).error
+    arrived = loads(dumps(_workers._FailedTask(sendable(error), None))).error
     assert "7: busy" in str(arrived)
     is_kept = kind not in ("two arguments", "lock")
     assert isinstance(arrived, type(error) if is_kept else RuntimeError)

@@ -21,8 +21,10 @@ from sklearn.naive_bayes import GaussianNB
 from skzest import CallableQuery, LimeSignatureTransformer
 from skzest.asking import Panel
 from skzest.asking import _schedule as schedule
+from skzest.asking import _task as task_module
 from skzest.asking._guard import Respondent
-from skzest.asking._schedule import _spread, _tasks, _trial_of
+from skzest.asking._schedule import _spread, _trial_of
+from skzest.asking._task import tasks_of
 from skzest.queries import as_query
 
 X, Y = load_iris(return_X_y=True)
@@ -36,7 +38,7 @@ def test_tasks_cover_every_model_and_point_once(n_models, n_workers, batch_size)
         Respondent(str(i), as_query(ZOO[i % 2]), "predict_proba", "logit", 1e-6)
         for i in range(n_models)
     ]
-    (whole,) = _tasks(PLAN, respondents, batch_size, keep_scores=False)
+    (whole,) = tasks_of(PLAN, respondents, batch_size, keep_scores=False)
     trial, rest = _trial_of(whole)
     elsewhere = list(_spread(rest, n_workers, 2))
     tasks = elsewhere if trial is None else [trial, *elsewhere]
@@ -63,15 +65,15 @@ def test_models_whose_answers_do_not_fit_together_are_asked_in_groups(monkeypatc
     zoo = [c.query("predict_proba", model_id=str(i)) for i, c in enumerate(counted)]
     expected = LimeSignatureTransformer.from_plan(PLAN).fit_transform(zoo)
     n_together = [c.n_rows for c in counted]
-    monkeypatch.setattr(schedule, "_HELD_BYTES", 2 * PLAN.n_queries * 3 * 8)
-    n_groups, groups = [], schedule.Task.groups
+    monkeypatch.setattr(task_module, "_HELD_BYTES", 2 * PLAN.n_queries * 3 * 8)
+    n_groups, groups = [], task_module.Task.groups
 
     def counted_groups(task):
         found = list(groups(task))
         n_groups.append(len(found))
         return iter(found)
 
-    monkeypatch.setattr(schedule.Task, "groups", counted_groups)
+    monkeypatch.setattr(task_module.Task, "groups", counted_groups)
     for store in (None, tmp_path / "answers.sqlite"):
         lime = LimeSignatureTransformer.from_plan(PLAN, cache=store)
         assert_array_equal(lime.fit_transform(zoo), expected)
