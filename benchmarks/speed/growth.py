@@ -8,6 +8,8 @@
 - ``zoo``: processor time for each of 100 to 5,000 logistic regressions of digits on one plan, and
   by how much the peak grows: signatures, the same written to a store and read back from it (which
   asks a few questions again), and ``model_distances``.
+
+Each table is a CSV file, too: ``growth_growth.csv`` and so on.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from benchmarks._cifar import ResNet, images, photographs, randomize_norms
+from benchmarks._common import show, write_table
 from benchmarks._inside import auto_rows, ready_network, render_copies
 from benchmarks.speed import _timing
 from benchmarks.speed._timing import as_query, describe, seconds, transformer
@@ -68,10 +71,14 @@ def table_growth(args):
     print(f"\ngrowth, one setting at a time around 8 x 500 and 32 x 32, {describe(args)}")
     head = ("questions", "s / 1,000", "/ forward")
     print(f"{'':<24}" + "".join(f"{h:>12}" for h in head))
+    rows = []
     for axis, settings in axes.items():
         for name, value in settings:
             row = measure_growth(args, **{name: value})
             print(f"{axis:<16}{value:>8}{row[0]:>12}{row[1]:>12.3f}{row[2]:>12.2f}", flush=True)
+            names = ("questions", "seconds_per_1000", "to_forward")
+            rows.append({"axis": axis, "value": value} | dict(zip(names, row, strict=True)))
+    return rows
 
 
 def measure_growth(args, n_reference=8, n_samples=500, models=1, size=32, classes=10):
@@ -124,6 +131,8 @@ def table_memory(args):
     print(f"resident before           {before:>9.2f} GiB")
     print(f"resident at the peak      {after:>9.2f} GiB")
     print(f"growth                    {after - before:>9.2f} GiB    in {took:.0f} s", flush=True)
+    sizes = {"copies_gib": copies, "growth_gib": after - before, "seconds": took}
+    return [{"points": n_points, "masks": args.masks} | sizes]
 
 
 def grow(n_points, n_masks, device, n_threads):
@@ -169,11 +178,13 @@ def table_zoo(args):
     lime = LimeSignatureTransformer(X, n_reference=32, n_samples=args.masks, masker=masker)
     plan = lime.fit([base, base]).plan_
     print(f"\nlogistic regressions of digits, {plan.n_queries} questions to each, {describe(args)}")
-    head = ("ms a model", "growth MiB", "result MiB", "store kB a model")
-    print(f"{'':<28}" + "".join(f"{h:>18}" for h in head))
+    print("models, way, ms a model, growth MiB, result MiB, store kB a model")
+    rows = []
     for n_models in args.zoos:
         with TemporaryDirectory() as folder:
-            grow_zoo(list(variants(base, n_models)), plan, Path(folder) / "answers.sqlite")
+            zoo = list(variants(base, n_models))
+            rows += grow_zoo(zoo, plan, Path(folder) / "answers.sqlite")
+    return rows
 
 
 def variants(base, n_models):
@@ -186,7 +197,7 @@ def variants(base, n_models):
 
 
 def grow_zoo(zoo, plan, path):
-    """One line for each way of asking a zoo."""
+    """One row for each way of asking a zoo."""
     plain = LimeSignatureTransformer.from_plan(plan).fit(zoo[:2])
     stored = LimeSignatureTransformer.from_plan(plan, cache=path).fit(zoo[:2])
     ways = {
@@ -195,16 +206,23 @@ def grow_zoo(zoo, plan, path):
         "read from a store": partial(stored.transform, zoo),
         "distances": partial(model_distances, zoo, plain),
     }
+    rows = []
     for name, way in ways.items():
         before, start = peak_gib(), time.process_time()
         result = way()
         ms, growth = 1000 * (time.process_time() - start), 1024 * (peak_gib() - before)
-        size = f"{path.stat().st_size / len(zoo) / 1000:.0f}" if "written" in name else ""
-        print(
-            f"{len(zoo):>6,} {name:<21}{ms / len(zoo):>18.2f}{growth:>18.0f}"
-            f"{result.nbytes / 2**20:>18.0f}{size:>18}",
-            flush=True,
-        )
+        row = {
+            "models": len(zoo),
+            "way": name,
+            "ms_a_model": ms / len(zoo),
+            "growth_mib": growth,
+            "result_mib": result.nbytes / 2**20,
+        }
+        if "written" in name:
+            row["store_kb_a_model"] = path.stat().st_size / len(zoo) / 1000
+        show(row, digits=2)
+        rows.append(row)
+    return rows
 
 
 def peak_gib():
@@ -228,7 +246,7 @@ def add_options(parser):
 def main(args):
     _timing.prepare(args)
     for name in args.tables:
-        TABLES[name](args)
+        write_table(args.results / f"growth_{name}.csv", TABLES[name](args))
 
 
 if __name__ == "__main__":  # the child process of the memory table

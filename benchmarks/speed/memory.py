@@ -2,17 +2,20 @@
 """How does peak memory grow with the number of questions, and with networks of 1,000 classes?
 
 Each row is a separate process: it makes its reference and models, notes its peak resident memory,
-and prints how much the peak grew.
+and says how much the peak grew.
 
 - ``signatures``: next to the size of all masked copies together and of the signature itself; the
   model is a cheap function (colour means of a 4 x 4 grid), so nearly all memory is skzest's;
 - ``distances``: ``model_distances`` of networks with 1,000 classes at points of 49 parts, next to
   the size of their signatures, which are never held; also with two jobs and with a store;
 - ``float32``: how far distances of float32 signatures are from those of float64.
+
+Each table is a CSV file, too: ``memory_signatures.csv`` and so on.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -22,6 +25,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+
+from benchmarks._common import show, write_table
 
 TAKES = "8 min"
 NEEDS = "no data; torch for the networks; Linux or macOS"
@@ -71,10 +76,14 @@ def measure(name, n_reference, n_samples):
     before = peak_mib()
     signature = lime.fit_transform([model])
     copies = n_reference * n_samples * X[0].nbytes / MIB
-    print(
-        f"{name:<26}{n_reference:>8}{n_samples:>8}{copies:>16,.1f}"
-        f"{signature.nbytes / MIB:>14.2f}{peak_mib() - before:>12.1f}"
-    )
+    return {
+        "input": name,
+        "points": n_reference,
+        "masks": n_samples,
+        "copies_mib": copies,
+        "result_mib": signature.nbytes / MIB,
+        "peak_mib": peak_mib() - before,
+    }
 
 
 # --- distances of networks ----------------------------------------------------------------
@@ -120,23 +129,26 @@ def measure_distances(n_models, n_points, n_masks, n_jobs, has_store):
     growth = peak_mib() - before
     get_reusable_executor().shutdown(wait=True)
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0
-    signatures = n_models * 1000 * n_points * 49 * 8 / MIB
-    print(
-        f"{n_models:>8}{n_points:>8}{n_masks:>8}{n_jobs:>6}{'yes' if has_store else 'no':>7}"
-        f"{signatures:>18,.0f}{growth:>12.0f}{worker:>14.0f}{took:>8.0f}",
-        flush=True,
-    )
+    return {
+        "networks": n_models,
+        "points": n_points,
+        "masks": n_masks,
+        "jobs": n_jobs,
+        "store": bool(has_store),
+        "signatures_mib": n_models * 1000 * n_points * 49 * 8 / MIB,
+        "peak_mib": growth,
+        "worker_mib": worker,
+        "seconds": took,
+    }
 
 
 def table_distances(args):
-    head = ("networks", "points", "masks", "jobs", "store", "signatures [MiB]", "peak [MiB]")
-    widths = (8, 8, 8, 6, 7, 18, 12, 14, 8)
-    head = (*head, "worker [MiB]", "[s]")
-    print("\n" + "".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)), flush=True)
     few = min(args.points, 4)
-    for points, n_jobs, has_store in [(args.points, 1, 0), (few, 2, 0), (few, 1, 1)]:
-        size = (args.models, points, args.masks, n_jobs, has_store)
-        in_child("distances", *size)
+    sizes = [(args.points, 1, 0), (few, 2, 0), (few, 1, 1)]
+    return [
+        in_child("distances", args.models, points, args.masks, n_jobs, has_store)
+        for points, n_jobs, has_store in sizes
+    ]
 
 
 def table_float32(args):
@@ -157,34 +169,43 @@ def table_float32(args):
     exact, rounded = (zest_distances(S.astype(t)) for t in ("float64", "float32"))
     off = ~np.eye(len(zoo), dtype=bool)
     gap = np.abs(rounded - exact)[off]
-    print(
-        f"\nfloat32: cosine distances of {exact[off].min():.1e} to {exact[off].max():.2f} move by "
-        f"at most {gap.max():.1e}, {(gap / exact[off]).max():.1e} of their size"
-    )
+    row = {
+        "least_distance": exact[off].min(),
+        "largest_distance": exact[off].max(),
+        "moved_by": gap.max(),
+        "of_its_size": (gap / exact[off]).max(),
+    }
+    show(row, digits=10)
+    return [row]
 
 
 def in_child(*arguments):
-    """Run one row in a process of its own."""
-    subprocess.run([sys.executable, "-m", __name__, *map(str, arguments)], check=True)
+    """One row, measured in a process of its own."""
+    command = [sys.executable, "-m", __name__, *map(str, arguments)]
+    row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    show(row, digits=1)
+    return row
 
 
 def table_signatures(args):
-    head = ("points", "masks", "copies [MiB]", "result [MiB]", "peak [MiB]")
-    widths = (8, 8, 16, 14, 12)
-    print(f"{'input':<26}" + "".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
     digits = [(32, 250), (32, 1000), (128, 1000), (128, 4000)]
     photos = [(8, 500), (8, 1000), (32, 500), (32, 1000)]
     if args.quick:
         digits, photos = [(2, 50)], [(1, 500)]
-    for name, sizes in zip(SHAPES, (digits, photos), strict=True):
-        for size in sizes:
-            in_child(name, *size)
+    sizes = dict(zip(SHAPES, (digits, photos), strict=True))
+    return [in_child(name, *size) for name in SHAPES for size in sizes[name]]
 
 
 TABLES = {
     "signatures": table_signatures,
     "distances": table_distances,
     "float32": table_float32,
+}
+HEADS = {
+    "signatures": "input, points, masks; MiB of all copies, of the result, growth of the peak",
+    "distances": "networks, points, masks, jobs, store; MiB of signatures, growth of the peak here "
+    "and of a worker; seconds",
+    "float32": "distances from, to; moved by at most, as a share of their size",
 }
 
 
@@ -198,9 +219,10 @@ def add_options(parser):
 def main(args):
     warnings.simplefilter("ignore")
     for name in args.tables:
-        TABLES[name](args)
+        print(f"\n{name}: {HEADS[name]}", flush=True)
+        write_table(args.results / f"memory_{name}.csv", TABLES[name](args))
 
 
 if __name__ == "__main__":  # the child process
     row = measure_distances if sys.argv[1] == "distances" else partial(measure, sys.argv[1])
-    row(*map(int, sys.argv[2:]))
+    print(json.dumps(row(*map(int, sys.argv[2:]))))

@@ -39,7 +39,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from benchmarks._common import seconds
+from benchmarks._common import seconds, write_table
 from benchmarks._inside import forget_plans, render_copies
 from skzest import ImageMasker, LimeSignatureTransformer, TabularMasker
 
@@ -50,6 +50,10 @@ QUICK = {"points": 2, "masks": 250, "repeats": 1, "lime_points": 1, "only": ["Lo
 LOGISTIC = partial(LogisticRegression, max_iter=300)
 FOREST = partial(RandomForestClassifier, 100, random_state=0)
 BATCHES = (1000, 4000, 16000)
+COLUMNS = (
+    *("asked", "batch", "bare_seconds", "one_thread_seconds", "signature_to_bare"),
+    *("further_to_bare", "signature_to_one", "further_to_one", "lime", "lime_tuned"),
+)
 
 
 class Task(NamedTuple):
@@ -165,7 +169,7 @@ def lime_tables(model, plan, n_points, n_masks, tuned):
 
 
 def measure(task, make, X, y, args):
-    """One row of the table: medians of ratios to the bare calls."""
+    """One row of the table: medians of seconds, and of ratios to the bare calls."""
     clock = partial(seconds, clock=time.process_time if args.threads else time.perf_counter)
     model = make().fit(X, y)
     others = [make().fit(X[i::2], y[i::2]) for i in (0, 1, 0, 1)]
@@ -198,7 +202,7 @@ def measure(task, make, X, y, args):
         with redirect_stderr(StringIO()):  # its progress bar
             limes.append(args.points / n_points * min(clock(call) for _ in range(2)) / one)
     ratios = one / base, more / base, one / alone, more / alone
-    return plan.n_queries, best, base, alone, *ratios, *limes
+    return dict(zip(COLUMNS, (plan.n_queries, best, base, alone, *ratios, *limes)))
 
 
 def add_options(parser):
@@ -219,14 +223,17 @@ def main(args):
         print(f"{'':<65}{'to bare':>20}{'to one':>20}{'lime to signature':>20}")
         head = ("asked", "batch", "bare [s]", "one [s]", *("signature", "further") * 2)
         print(f"{'model':<25}" + "".join(f"{h:>10}" for h in (*head, "lime", "tuned")))
+        rows = []
         for name in args.tasks:
             print(name)
-            for model in args.only:
-                show(model, TASKS[name], args)
+            task = TASKS[name]
+            for model in filter(task.models.__contains__, args.only):
+                row = measure(task, task.models[model], *task.data(), args)
+                show(model, *row.values())
+                rows.append({"task": name, "model": model} | row)
+    write_table(args.results / "signature.csv", rows)
 
 
-def show(name, task, args):
-    if name in task.models:
-        asked, best, base, alone, *ratios = measure(task, task.models[name], *task.data(), args)
-        numbers = f"{asked:>10}{best:>10}{base:>10.3f}{alone:>10.3f}"
-        print(f"  {name:<23}{numbers}" + "".join(f"{r:>9.2f}x" for r in ratios), flush=True)
+def show(name, asked, best, base, alone, *ratios):
+    numbers = f"{asked:>10}{best:>10}{base:>10.3f}{alone:>10.3f}"
+    print(f"  {name:<23}{numbers}" + "".join(f"{r:>9.2f}x" for r in ratios), flush=True)

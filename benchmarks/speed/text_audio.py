@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks._common import machine, seconds, versions
+from benchmarks._common import machine, seconds, versions, write_table
 from benchmarks._inside import render_copies
 from benchmarks.paper.fig4 import EXPERIMENTS
 from benchmarks.paper.recipes import RECIPES, ask, logits, restore, train
@@ -82,6 +82,7 @@ def main(args):
         f"{time.strftime('%Y-%m-%d')}, {machine()}, {versions()}, {args.threads} torch threads"
     )
     print(f"{'model':<14}{'batch':>8}{'bare [s]':>12}{'signature':>12}{'further':>12}")
+    rows = []
     for experiment in EXPERIMENTS:
         if experiment.recipe not in args.only:
             continue
@@ -90,3 +91,6 @@ def main(args):
             f"{experiment.recipe:<14}{best:>8}{base:>12.3f}{alone:>11.2f}x{further:>11.2f}x",
             flush=True,
         )
+        row = {"model": experiment.recipe, "batch": best, "bare_seconds": base}
+        rows.append(row | {"signature_to_bare": alone, "further_to_bare": further})
+    write_table(args.results / "text_audio.csv", rows)
