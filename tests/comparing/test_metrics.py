@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -145,6 +145,7 @@ extended = pytest.mark.skipif(
 
 @extended
 @pytest.mark.parametrize("distance", DISTANCES)
+@settings(max_examples=50)
 @given(seed=seeds, holes=st.booleans())
 def test_rows_beside_huge_and_tiny_rows_are_right(distance, seed, holes):
     rng = np.random.default_rng(seed)

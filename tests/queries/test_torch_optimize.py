@@ -4,7 +4,7 @@
 from copy import deepcopy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
@@ -278,6 +278,7 @@ class Around(nn.Module):
         return x
 
 
+@settings(max_examples=50)
 @given(networks(), st.booleans())
 def test_rewritten_networks_answer_alike(network, in_place):
     x = torch.randn(3, 4, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
