@@ -14,8 +14,9 @@ distances over seeds and of unrelated ones over ordered pairs of seeds; "closer"
 and data are larger: all of AG News, and Speech Commands; here 6,000 articles, 1,200 spoken digits,
 and four fifths of the speakers in the test split of Speech Commands (about 3,900 clips).
 
-Networks and answers are kept in the cache, so an interrupted run resumes. Without ``--data``
-stand-ins made of digits are used, to check that everything runs.
+Networks and answers are kept in the cache, so an interrupted run resumes; ``--only`` renews the
+rows of some panels and keeps the others. Without ``--data`` stand-ins made of digits are used, to
+check that everything runs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._common import machine, write_table
+from benchmarks._common import machine, read_table, write_table
 from benchmarks.paper.recipes import RECIPES, accuracy, ask, restore, train
 from benchmarks.paper.tasks import Task, ag_news, speech_commands, spoken_digits
 from skzest import AudioMasker, LimeSignatureTransformer, TextMasker, zest_distances
@@ -152,6 +153,16 @@ def table(experiment: Experiment, S: np.ndarray, right: np.ndarray) -> list[dict
     return rows
 
 
+def earlier(experiment: Experiment, path: Path) -> list[dict]:
+    """The rows of an experiment in a table that was written before."""
+    rows = read_table(path) if path.exists() else []
+    return [
+        {name: value if name == "experiment" else float(value) for name, value in row.items()}
+        for row in rows
+        if row["experiment"] == experiment.name
+    ]
+
+
 def report(experiment: Experiment, rows: list[dict], n_seeds: int) -> None:
     """The table of one experiment, and its last line in words."""
     print(
@@ -216,10 +227,15 @@ def main(args) -> None:
         if experiment.name in args.only:
             task = experiment.load(args.data)
             S, right = signatures(experiment, task, args, log)
-            tables.append((experiment, table(experiment, S, right)))
+            rows = table(experiment, S, right)
+        else:
+            rows = earlier(experiment, args.results / "fig4.csv")
+        if rows:
+            tables.append((experiment, rows))
     write_table(args.results / "fig4.csv", [row for _, rows in tables for row in rows])
     draw(tables, args.results / "fig4.png")
     for experiment, rows in tables:
-        report(experiment, rows, args.seeds)
+        if experiment.name in args.only:
+            report(experiment, rows, args.seeds)
     today = time.strftime("%Y-%m-%d")
     print(f"\n{today}, {machine()}; wrote {args.results / 'fig4.csv'}")
