@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
+from .._points import rows
 from ..exceptions import QueryError
 from ._base import Inputs, Model, Preprocess, Query, as_numpy
 from ._columns import as_trained
@@ -16,6 +18,8 @@ from ._labels import array_in_order
 __all__ = ["SklearnQuery", "nested_estimators", "speaks_sklearn"]
 
 _METHODS = ("predict_proba", "decision_function", "predict")
+# Of the widest layer of a perceptron.
+_LAYER_BYTES = 2**22
 
 
 def speaks_sklearn(model: Model) -> bool:
@@ -86,6 +90,7 @@ class SklearnQuery(Query):
         self.outputs = tuple(self._methods)
         # torch warns of read-only arrays, since it cannot keep its tensors from being written to.
         self._wants_writable = any(map(_is_skorch, nested_estimators(model)))
+        self._rows_at_a_time = _rows_of_layers(model)
         self._one_vs_one = (
             self.classes_ is not None
             and len(self.classes_) > 2
@@ -110,8 +115,12 @@ class SklearnQuery(Query):
         prepared = as_trained(self, self.prepare(X), _names_of_columns(self.model))
         if self._wants_writable and isinstance(prepared, np.ndarray):
             prepared = prepared.copy()
+        method = getattr(self.model, self._methods[output])
         try:
-            answer = getattr(self.model, self._methods[output])(prepared)
+            if self._rows_at_a_time is None:
+                answer = method(prepared)
+            else:
+                answer = _in_slices(method, prepared, self._rows_at_a_time)
         except ValueError as error:
             if np.ndim(prepared) <= 2:
                 raise
@@ -121,6 +130,27 @@ class SklearnQuery(Query):
                 "them, such as lambda X: X.reshape(len(X), -1)."
             ) from error
         return array_in_order(self, answer, X, output)
+
+
+def _rows_of_layers(model: Model) -> int | None:
+    """Rows for which the widest layer of a perceptron stays in the cache; None for other models.
+
+    Batches are as large as suits forests. With 16,384 rows a perceptron of 256 units takes 1.1 to
+    1.2 times as long as with 2,048, and one of 1,024 units 2.7 times as long as with 512.
+    """
+    *outer, inner = nested_estimators(model)
+    kind = getattr(sys.modules.get("sklearn.neural_network"), "MLPClassifier", None)
+    if type(inner) is not kind or any(type(m).__module__[:8] != "sklearn." for m in outer):
+        return None
+    return max(_LAYER_BYTES // (8 * max(map(len, inner.coefs_))), 1)
+
+
+def _in_slices(method: Callable[[Inputs], Any], X: Inputs, n_rows: int) -> Any:
+    """The answer to a batch, asked for at most so many rows at a time."""
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    if n <= n_rows:
+        return method(X)
+    return np.concatenate([method(rows(X, k, k + n_rows)) for k in range(0, n, n_rows)])
 
 
 def _is_skorch(model: Model) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from inference_server import QueriesOfAServer
 from model_files import linear, tflite
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -36,7 +37,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
@@ -1350,3 +1351,32 @@ def test_row_as_linear_model_is_cloned_pickled_and_says_that_it_takes_rows():
 def test_what_is_not_a_row_is_refused(row):
     with pytest.raises(ValueError, match=r"a row of shape .* is not a model"):
         RowAsLinearModel(n_features=2)(row)
+
+
+@pytest.mark.parametrize("kind", ["array", "frame", "sparse", "list"])
+def test_a_perceptron_is_asked_for_few_rows_at_a_time(kind, monkeypatch):
+    pd = pytest.importorskip("pandas")
+    asked = []
+
+    class Noted(FunctionTransformer):
+        def transform(self, batch):
+            asked.append(batch.shape[0] if hasattr(batch, "shape") else len(batch))
+            return super().transform(batch)
+
+    Noted.__module__ = "sklearn.preprocessing"
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(Noted(), MLPClassifier((256,), max_iter=2, random_state=0))
+    as_kind = {
+        "array": np.array,
+        "frame": pd.DataFrame,
+        "sparse": csr_array,
+        "list": np.ndarray.tolist,
+    }
+    batch = as_kind[kind](np.tile(X, (20, 1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = model.fit(X, y).predict_proba(np.tile(X, (20, 1)))
+    del asked[:]
+    answer = SklearnQuery(model).ask(batch, "predict_proba")
+    assert asked == [2048, 952]
+    np.testing.assert_allclose(answer, expected, rtol=1e-12)
