@@ -30,7 +30,11 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
             f"{_plan_path(options)} asks ({plan.digest[:8]}). Pass the plan that it was signed "
             "under: --plan."
         )
-    rows, labels = in_blocks([base, signed(plan, options)])
+    rows, labels = in_blocks(
+        [base, signed(plan, options)],
+        [options.against, options.model],
+        "Pass the labels of the columns: --classes A,B,...",
+    )
     explanation = explain_distance(rows[0], rows[1], plan, classes=labels)
     interval = distance_interval(rows[0], rows[1], plan, level=options.level)
     distance = interval.estimate

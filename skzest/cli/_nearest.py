@@ -22,7 +22,8 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
     paths = [*options.signatures, *options.among]
     models = [SignedModel.load(path) for path in paths]
     _check_same_questions(paths, models)
-    rows, labels = in_blocks(models)
+    remedy = "Sign again with the labels of the columns: skzest sign --classes A,B,..."
+    rows, labels = in_blocks(models, paths, remedy)
     suspects, zoo = np.split(rows, [len(options.signatures)])
     itself = _same_files(options.signatures, options.among)
     most = min(options.number + int(itself.sum(axis=1).max()), len(zoo))
@@ -38,8 +39,7 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
             for path, near in zip(options.signatures, nearest)
         ]
         return json.dumps({"suspects": listed, "digest": digest}), 0
-    fewer = f", fewer than -n {options.number}" if len(zoo) < options.number else ""
-    note = f"among {counted(len(zoo), 'model')}{fewer}, digest {digest[:8]}"
+    note = f"{_among(itself, options.number)}, digest {digest[:8]}"
     names = model_names(paths)
     return str(NearestTable(names[: len(suspects)], names[len(suspects) :], nearest, note)), 0
 
@@ -63,6 +63,16 @@ def _check_same_questions(paths: list[str], models: list[SignedModel]) -> None:
                 f"{path} answers other questions (digest {model.digest[:8]}) than {paths[0]} "
                 f"({models[0].digest[:8]}). Sign all models under one plan."
             )
+
+
+def _among(itself: np.ndarray, n_wanted: int) -> str:
+    """How many models each suspect was compared with; it is not one of them itself."""
+    n_others = (~itself).sum(axis=1)
+    fewest, most = int(n_others.min()), int(n_others.max())
+    among = counted(most, "other model" if itself.any() else "model")
+    least = f"{fewest} to " if fewest < most else ""
+    fewer = f", fewer than -n {n_wanted}" if fewest < n_wanted else ""
+    return f"among {least}{among}{fewer}"
 
 
 def _near(path: str, distance: float) -> dict[str, object]:

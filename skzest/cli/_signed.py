@@ -62,10 +62,17 @@ class SignedModel:
         ------
         ValueError
             If the file is not a signature, or one of its fields is damaged.
+        FileNotFoundError
+            If there is no such file, as where a model was named.
         """
         try:
             with open(path, "rb") as file:
                 arrays = _arrays(file)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{path}: No such file. It must be a signature; sign a model first, with skzest "
+                "sign MODEL --plan FILE -o FILE."
+            ) from error
         except OSError:
             raise
         except Exception as error:
@@ -122,7 +129,9 @@ def _checks(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
     }
 
 
-def in_blocks(models: list[SignedModel]) -> tuple[np.ndarray, list]:
+def in_blocks(
+    models: list[SignedModel], names: list[str], remedy: str
+) -> tuple[np.ndarray, list]:
     """Signatures over the classes of all, (n_models, n_classes * n_components), and the labels.
 
     A class that a model lacks is a block of NaN.
@@ -130,14 +139,17 @@ def in_blocks(models: list[SignedModel]) -> tuple[np.ndarray, list]:
     Raises
     ------
     ValueError
-        If labels are text in one and numbers in another, so that none can correspond.
+        If labels are text in one and numbers in another, so that none can correspond; the
+        message has their ``names``, and ends with ``remedy``.
     """
-    kinds = {"text" if m.classes.dtype.kind == "U" else "numbers" for m in models}
-    if len(kinds) > 1:
-        both = listed([str(m.classes[:3].tolist()) for m in models])
+    first: dict[str, str] = {}
+    for name, model in zip(names, models, strict=True):
+        kind = "text" if model.classes.dtype.kind == "U" else "numbers"
+        first.setdefault(kind, f"{kind} in {name} ({model.classes[:3].tolist()})")
+    if len(first) > 1:
         raise ValueError(
-            f"labels of classes are text in one model and numbers in the other ({both}), so they "
-            "cannot be matched. Pass the labels of the columns: --classes A,B,..."
+            f"labels of classes are {listed(first.values())}, so they cannot be matched. {remedy} "
+            "A classifier that has labels of its own takes others as MODULE:OBJECT.predict_proba."
         )
     union = np.unique(np.concatenate([m.classes for m in models]))
     rows = np.full((len(models), len(union), models[0].signature.shape[1]), np.nan)

@@ -541,9 +541,11 @@ def test_classes_are_matched_by_label(run):
     status, out, _ = run("check", "shop_models:fewer", *check)
     assert status == 0 and "| classes of one model only | 2, 5 |" in out
     told = error_of(run("check", "shop_models:named", *check))
-    assert "labels of classes are text in one model and numbers in the other" in told
-    # The remedy that the message names.
-    assert run("check", "shop_models:function", *check, "--classes", "0,1,2")[0] == 0
+    assert "numbers in old.sig.npz ([0, 1, 2]) and text in shop_models:named (['" in told
+    # The remedies that the message names.
+    assert "--classes A,B,..." in told and "MODULE:OBJECT.predict_proba" in told
+    for remedied in ("shop_models:function", "shop_models:named.predict_proba"):
+        assert run("check", remedied, *check, "--classes", "0,1,2")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -720,9 +722,11 @@ def test_nearest_of_signed_models(run, signed):
     assert [line.split()[0] for line in lines[::2]] == ["old.sig.npz", "new.sig.npz"]
     assert "new.sig.npz" in [line.split()[-2] for line in lines[:2]]
     assert "new.sig.npz" not in [line.split()[-2] for line in lines[2:]]  # not its own neighbour
-    assert re.fullmatch("among 3 models, digest [0-9a-f]{8}", note)
+    assert re.fullmatch("among 2 to 3 other models, digest [0-9a-f]{8}", note)
     _, out, _ = run("nearest", "./new.sig.npz", "--among", "new.sig.npz", "other.sig.npz", "-n", 9)
-    assert len(out.splitlines()) == 3 and "among 2 models, fewer than -n 9, digest" in out
+    assert len(out.splitlines()) == 3 and "among 1 other model, fewer than -n 9, digest" in out
+    _, out, _ = run("nearest", "new.sig.npz", "--among", *signed, "-n", 3)
+    assert len(out.splitlines()) == 4 and "among 2 other models, fewer than -n 3, digest" in out
     _, out, _ = run("nearest", "old.sig.npz", "--among", "new.sig.npz", "-n", 1)
     assert "among 1 model, digest" in out
     told = error_of(run("nearest", "new.sig.npz", "--among", "./new.sig.npz"))
@@ -739,6 +743,23 @@ def test_nearest_as_json_are_those_of_compare(run, signed):
     assert sorted(model["model"] for model in near) == sorted(signed)  # three, although five asked
     distances = [model["distance"] for model in near]
     assert distances == sorted(distances) and distances[0] < 0.1 < distances[-1]
+
+
+def test_labels_of_two_kinds_are_signed_again(run, signed):
+    sign = ("sign", "--plan", "plan.npz", "-o", "named.sig.npz")
+    assert run(*sign, "shop_models:named")[0] == 0
+    nearest = ("nearest", "named.sig.npz", "--among", *signed)
+    told = error_of(run(*nearest))
+    assert "text in named.sig.npz (['" in told and "numbers in new.sig.npz ([0, 1, 2])" in told
+    assert "Sign again with the labels of the columns: skzest sign --classes A,B,..." in told
+    assert run(*sign, "shop_models:named.predict_proba", "--classes", "0,1,2")[0] == 0
+    assert run(*nearest)[0] == 0
+
+
+def test_a_model_in_place_of_a_signature_is_to_be_signed(run, signed):
+    for files in (("shop_models:old", "--among", *signed), (*signed, "--among", "nowhere.onnx")):
+        told = error_of(run("nearest", *files))
+        assert ": No such file. It must be a signature; sign a model first, with skzest sign" in told
 
 
 def test_signatures_under_another_plan_are_named(run, signed):
