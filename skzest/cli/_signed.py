@@ -129,9 +129,7 @@ def _checks(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
     }
 
 
-def in_blocks(
-    models: list[SignedModel], names: list[str], remedy: str
-) -> tuple[np.ndarray, list]:
+def in_blocks(models: list[SignedModel], names: list[str], remedy: str) -> tuple[np.ndarray, list]:
     """Signatures over the classes of all, (n_models, n_classes * n_components), and the labels.
 
     A class that a model lacks is a block of NaN.

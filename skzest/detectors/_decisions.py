@@ -27,7 +27,7 @@ __all__ = [
 
 REUSED, UNRELATED, UNDECIDED = "reused", "unrelated", "undecided"
 LIKE_ORIGINAL, LIKE_RETRAINED = "no different from the original", "like retrained"
-NO_DISTANCE = "no distance (NaN), as for a constant model"
+NO_DISTANCE = "no distance (NaN), as for a constant model or one without a class in common"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

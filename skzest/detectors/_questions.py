@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from ..rehearsal import (
     left_out_questions,
 )
 from ..signature import LimeSignatureTransformer
+from ..store import AnswerStore
 from ._from_models import Asker, as_transformer
 from ._null import n_needed
 from ._rule import Settings
@@ -110,9 +112,10 @@ class SuspectQuestions:
         fixed: FixedQuestions | None,
         rehearsed: RehearsedQuestions | LeftOutQuestions | None,
         adapter: Callable[[object], object] | None = None,
+        cache: str | os.PathLike[str] | AnswerStore | None = None,
     ):
         self.names, self.fixed, self.rehearsed = tuple(names), fixed, rehearsed
-        self._adapter = adapter
+        self._adapter, self._cache = adapter, cache
         self.n_questions = (fixed.n_questions if fixed else 0) + (len(rehearsed or ()))
 
     def __repr__(self) -> str:
@@ -127,7 +130,7 @@ class SuspectQuestions:
             D, labels = self.fixed.ask(models)
             columns |= dict(zip(self.fixed.names, D.T))
         if self.rehearsed is not None:
-            columns[REHEARSAL] = self.rehearsed.distances(models)
+            columns[REHEARSAL] = self.rehearsed.distances(models, cache=self._cache)
         # Distances that do not depend on a choice are the same for all choices.
         shape = np.broadcast_shapes(*(d.T.shape for d in columns.values()))
         return Answered(
@@ -211,6 +214,7 @@ def prepare(
 
     With ``in_turn`` the questions of a rehearsal are chosen without each of ``choosing``.
     """
+    cache = getattr(material.transformer, "cache", None)
     adapter = getattr(material.transformer, "adapter", None)
     adapter = adapter if callable(adapter) else None
     (owner,) = adapted([owner], adapter)
@@ -221,7 +225,7 @@ def prepare(
         pool = _pool(owner, material, adapted(choosing, adapter), adapter)
         n = min(N_REHEARSED, material.n_questions or N_REHEARSED)
         rehearsed = left_out_questions(pool, n) if in_turn else pool.questions(n)
-    return SuspectQuestions(names, fixed, rehearsed, adapter)
+    return SuspectQuestions(names, fixed, rehearsed, adapter, cache)
 
 
 def adapted(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,9 +13,10 @@ from .._points import take
 from ..baselines import ask_copies, plan_of_points
 from ..plan import QueryPlan
 from ..queries import Query
+from ..store import AnswerStore
 from ._discriminant import Discriminant
 from ._pool import PoolAnswers
-from ._questions import agreement_with, has_classes
+from ._questions import agreement_with, has_classes, warn_of_undefined
 
 __all__ = ["LeftOutQuestions", "left_out_questions"]
 
@@ -47,15 +49,25 @@ class LeftOutQuestions:
         return len(self.plan)
 
     def distances(
-        self, models: Sequence[object], *, adapter: str | Callable[[object], Query] = "auto"
+        self,
+        models: Sequence[object],
+        *,
+        adapter: str | Callable[[object], Query] = "auto",
+        cache: str | os.PathLike[str] | AnswerStore | None = None,
     ) -> np.ndarray:
         """How far models are from the owner's by each choice, shape (n_models, n_unrelated).
 
         Each model is asked ``len(self)`` questions. NaN without any of the owner's classes.
+
+        Warns
+        -----
+        UndefinedSignatureWarning
+            If a distance is NaN.
         """
-        scores = ask_copies(models, self.plan, adapter=adapter)
-        agreement = agreement_with(self.owner_scores, self.classes, scores)
+        scores = ask_copies(models, self.plan, adapter=adapter, cache=cache)
         known = has_classes(scores, self.classes)
+        warn_of_undefined(known, self.classes)
+        agreement = agreement_with(self.owner_scores, self.classes, scores)
         by_choice = [chosen.distances(agreement[:, chosen.indices]) for chosen in self.choices]
         return np.where(known, by_choice, np.nan).T
 

@@ -17,7 +17,7 @@ from ..store import AnswerStore
 from ._discriminant import Discriminant
 from ._file import read, write
 
-__all__ = ["RehearsedQuestions", "agreement_with", "has_classes"]
+__all__ = ["RehearsedQuestions", "agreement_with", "has_classes", "warn_of_undefined"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,12 +107,7 @@ class RehearsedQuestions:
                 f"here ({self.plan.digest[:8]}). Ask with ask_copies(models, questions.plan)."
             )
         known = has_classes(models, self.classes)
-        if not known.all():
-            warn(
-                f"models {np.flatnonzero(~known).tolist()} have none of the owner's classes "
-                f"({self.classes[:5].tolist()}, ...); their distances are NaN.",
-                UndefinedSignatureWarning,
-            )
+        warn_of_undefined(known, self.classes)
         agreement = agreement_with(self.owner_scores, self.classes, models)
         return np.where(known, self.discriminant.distances(agreement), np.nan)
 
@@ -161,6 +156,22 @@ def has_classes(scores: Scores, classes: np.ndarray) -> np.ndarray:
     known = set(classes.tolist())
     columns = [label in known for label in scores.classes.tolist()]
     return np.any(~np.isnan(scores.values[:, 0, columns]), axis=1)
+
+
+def warn_of_undefined(known: np.ndarray, classes: np.ndarray) -> None:
+    """Point out suspects that have none of the owner's classes.
+
+    Warns
+    -----
+    UndefinedSignatureWarning
+    """
+    if not known.all():
+        warn(
+            f"models {np.flatnonzero(~known).tolist()} have none of the owner's classes "
+            f"({classes[:5].tolist()}, ...); their distances are NaN. If they have them under "
+            "other labels, name their columns: CallableQuery(model.predict_proba, classes=...).",
+            UndefinedSignatureWarning,
+        )
 
 
 def agreement_with(owner_scores: np.ndarray, classes: np.ndarray, scores: Scores) -> np.ndarray:

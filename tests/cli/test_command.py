@@ -759,7 +759,9 @@ def test_labels_of_two_kinds_are_signed_again(run, signed):
 def test_a_model_in_place_of_a_signature_is_to_be_signed(run, signed):
     for files in (("shop_models:old", "--among", *signed), (*signed, "--among", "nowhere.onnx")):
         told = error_of(run("nearest", *files))
-        assert ": No such file. It must be a signature; sign a model first, with skzest sign" in told
+        assert (
+            ": No such file. It must be a signature; sign a model first, with skzest sign" in told
+        )
 
 
 def test_signatures_under_another_plan_are_named(run, signed):
