@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .._validation import check_choices, check_whole
-from ..queries import Query, as_numpy, is_torch_module, nested_estimators
+from ..queries import Query, as_numpy, is_torch_module
 
 __all__ = ["CHANGES", "rehearse_weights"]
+
+# How a model of scikit-learn is asked.
+_ANSWERS = ("predict", "predict_proba", "decision_function")
 
 
 def rehearse_weights(
@@ -28,7 +31,8 @@ def rehearse_weights(
     Parameters
     ----------
     owner : torch module, classifier with ``coef_`` or ``coefs_``, or query of one
-        Never changed; every copy is a deep one.
+        Or a classifier made of these, such as a pipeline or an ensemble, all of whose models are
+        changed. The owner never is; every copy is a deep one.
     changes : sequence of {"pruned", "rounded", "perturbed"}
         Set the smallest 30 to 70 % of the weights of each layer to zero; round them to 2 to 4
         bits; add normal noise of 5 to 30 % of their standard deviation. Biases stay as they are.
@@ -45,7 +49,7 @@ def rehearse_weights(
     Raises
     ------
     TypeError
-        If the owner has no such weights, as a forest has not.
+        If the owner has no such weights, as a forest or an ``SVC``.
     ValueError
         If a name is unknown.
 
@@ -100,8 +104,8 @@ def _changed(owner: Any, change: Callable, rng: np.random.Generator) -> Any:
     layers = list(_layers(twin.model if isinstance(twin, Query) else twin))
     if not layers:
         raise TypeError(
-            f"{owner!r} has no weights to change: it is not a torch module, and has neither coef_ "
-            "nor coefs_. Train copies with rehearse()."
+            f"{owner!r} has no weights to change: neither it nor a model inside it is a torch "
+            "module or has coef_ or coefs_ of its own. Train copies with rehearse()."
         )
     for weights, write in layers:
         write(change(weights, rng))
@@ -110,15 +114,39 @@ def _changed(owner: Any, change: Callable, rng: np.random.Generator) -> Any:
 
 def _layers(model: Any) -> Iterator[tuple[np.ndarray, Callable[[np.ndarray], None]]]:
     """Weights of each layer as float64, and the function that puts others in their place."""
-    if is_torch_module(model):
-        for parameter in model.parameters():
-            if parameter.ndim > 1:  # not biases and norms
-                yield as_numpy(parameter).astype(np.float64), partial(_write_tensor, parameter)
-        return
-    for layer in nested_estimators(model):
-        for array in [*getattr(layer, "coefs_", ()), getattr(layer, "coef_", None)]:
+    for part in _parts(model, set()):
+        if is_torch_module(part):
+            for parameter in part.parameters():
+                if parameter.ndim > 1:  # not biases and norms
+                    yield as_numpy(parameter).astype(np.float64), partial(_write_tensor, parameter)
+            continue
+        own = vars(part)  # what a property computes, as for a linear SVC, cannot be written to
+        for array in [*own.get("coefs_", ()), own.get("coef_")]:
             if isinstance(array, np.ndarray) and array.dtype.kind == "f":
                 yield array.astype(np.float64), partial(np.copyto, array, casting="same_kind")
+
+
+def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
+    """A model and all models inside it that have a part in its answers, each once."""
+    if id(value) in seen or isinstance(value, type):
+        return
+    seen.add(id(value))
+    inside: Iterable[Any] = ()
+    if is_torch_module(value):
+        yield value
+    elif isinstance(value, dict):
+        inside = value.values()
+    elif isinstance(value, (list, tuple)):
+        inside = value
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        inside = value.ravel()
+    elif hasattr(value, "__dict__") and any(hasattr(value, name) for name in _ANSWERS):
+        yield value
+        # The steps before the last make inputs: they may choose columns by their weights.
+        last = getattr(value, "_final_estimator", None)
+        inside = vars(value).values() if last is None else [last]
+    for one in inside:
+        yield from _parts(one, seen)
 
 
 def _write_tensor(parameter: Any, values: np.ndarray) -> None:
