@@ -7,6 +7,9 @@ Tables of 200 columns, 64 points x 1,000 masks, all of ``fit_transform``:
   the results differ, relative to the largest coefficient;
 - ``zoo``: an MLP and a torch network in one zoo beside both by themselves.
 
+Workers are started before anything is measured. Without psutil, joblib makes each of them search
+its memory for garbage up to once a second, so the tables say whether psutil is installed.
+
 Under ``--clock cpu`` the time of several jobs is that of this process and of the busiest worker,
 for a machine that is busy with other work; set ``OMP_NUM_THREADS=1`` with it.
 """
@@ -17,6 +20,7 @@ import os
 import time
 import warnings
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +131,10 @@ def main(args):
         2000, args.columns, n_informative=args.columns // 5, n_classes=5, random_state=args.seed
     )
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"{machine()}, {versions()}, {args.clock} clock, {load}")
+    has_psutil = find_spec("psutil") is not None
+    print(f"{machine()}, {versions()}, {args.clock} clock, {load}, psutil: {has_psutil}")
     rows = table_jobs(X, y, args) + table_zoo(X, y, args)
-    write_table(args.results / "cores.csv", [row | {"clock": args.clock} for row in rows])
+    write_table(
+        args.results / "cores.csv",
+        [row | {"clock": args.clock, "psutil": has_psutil} for row in rows],
+    )
