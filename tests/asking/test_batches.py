@@ -143,6 +143,8 @@ def test_memory_of_a_batch_is_used_again_once_nobody_looks_at_it():
 
     first = place(render(batch))
     assert place(render(batch)) == first
+    # A few questions that are asked again fit in, too.
+    assert place(render(batch, X[:8])) == first
     shorter = render(Batch((Piece(2, 0, 3),)))
     assert place(shorter) == first
     part = shorter[1:]

@@ -50,6 +50,12 @@ def test_fewer_masks_are_the_first_of_more(sampling, n_parts, n_samples):
     assert masks[0].all()
 
 
+@pytest.mark.parametrize("n_parts", [3, 200, 9000])
+def test_drawing_in_blocks_draws_the_masks_of_one_draw(n_parts):
+    masks = _draw(n_parts, 100, "bernoulli", seed=3, index=4)
+    assert_array_equal(masks[1:], point_rng(3, 4).random((99, n_parts)) < 0.5)
+
+
 def test_antithetic_masks_come_with_their_complements():
     masks = _draw(9, 40, "antithetic")
     assert_array_equal(masks[0::2], ~masks[1::2])
