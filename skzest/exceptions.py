@@ -62,6 +62,20 @@ class UndefinedSignatureWarning(UserWarning):
     """A model answers every question alike, so its signature has no direction."""
 
 
+def passable(error: Exception) -> Exception:
+    """The error, or one in its place that can pass through contexts, which set its traceback.
+
+    A frozen dataclass refuses that, and what arrives says nothing about the error.
+    """
+    try:
+        error.__traceback__ = error.__traceback__
+    except Exception:
+        passed = RuntimeError(f"{type(error).__name__}: {error}")
+        passed.__cause__ = error
+        return passed
+    return error
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the nearest line outside this package and those that it is called through.
 

@@ -5,6 +5,7 @@ import operator
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from inspect import ismodule
 from pathlib import Path
 
@@ -71,9 +72,25 @@ def test_modules_are_imported_when_they_are_used(imported):
     assert "numpy" in imported["name"], "or the test above would see nothing"
 
 
-def test_each_name_is_in_the_documentation_and_each_name_there_resolves():
+@pytest.fixture(scope="module")
+def documented():
+    """All objects of the API's list."""
     index = (Path(__file__).parents[1] / "doc/api/index.rst").read_text()
-    documented = [operator.attrgetter(name)(skzest) for name in _NAME.findall(index)]
+    return [operator.attrgetter(name)(skzest) for name in _NAME.findall(index)]
+
+
+def test_results_do_not_print_whole_arrays(documented):
+    holders = {
+        one: [field for field in fields(one) if "ndarray" in str(field.type)]
+        for one in documented
+        if is_dataclass(one)
+    }
+    assert sum(map(bool, holders.values())) > 8
+    for one, arrays in holders.items():
+        assert not one.__dataclass_params__.repr or not any(array.repr for array in arrays), one
+
+
+def test_each_name_is_in_the_documentation_and_each_name_there_resolves(documented):
     assert len(documented) > 100
     names = [getattr(skzest, name) for name in skzest.__all__]
     missing = [one for one in names if not ismodule(one) and one not in documented]

@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 
 from .. import _points
 from .._points import Points
-from ..exceptions import PartialAnswerError, QueryError, ServiceError, warn
+from ..exceptions import PartialAnswerError, QueryError, ServiceError, passable, warn
 from ..queries import Array, Query, as_response, first_look, raw_scores
 from ._batches import Batch
 
@@ -209,7 +209,7 @@ def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Arra
         named = _named(error, asked, n_rows)
         if named is error and asked.n_columns is None:
             _advise_on_size(error, asked, copies, n_rows)
-        raise named from error.__cause__
+        raise named from named.__cause__ or error.__cause__
     if asked.n_columns is not None and scores.shape[1] != asked.n_columns:
         raise QueryError(
             f"{asked.name} gave {scores.shape[1]} columns of scores for {n_rows} copies, and "
@@ -280,14 +280,15 @@ def _named(error: Exception, asked: Respondent, n_rows: int) -> Exception:
             f"{asked.name} raised StopIteration when asked about {n_rows} masked copies. Does it "
             "draw from an iterator that has run out? Make a new one for each batch."
         )
-    _note(error, f"skzest was asking {asked.name} about {n_rows} masked copies.")
-    return error
+    passed = passable(error)
+    _note(passed, f"skzest was asking {asked.name} about {n_rows} masked copies.")
+    return passed
 
 
 def _note(error: Exception, text: str) -> None:
     """Add a note to an error of a model, if it takes one."""
     if hasattr(error, "add_note"):  # Python 3.11
-        with suppress(Exception):  # a frozen dataclass refuses attributes
+        with suppress(Exception):  # some refuse attributes
             error.add_note(text)
 
 

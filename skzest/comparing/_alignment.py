@@ -20,7 +20,7 @@ from ._signatures import Signatures, check_points, validated
 _COSTS = 2**20  # costs worked on at a time (8 MB)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClassMatch:
     """Which class of a model was matched to each class of the template, and at what distance.
 
@@ -42,6 +42,9 @@ class ClassMatch:
     distances: np.ndarray
     template_labels: np.ndarray | None = None
     labels: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        return f"<ClassMatch: {', '.join(str(self).splitlines())}>"
 
     def __str__(self) -> str:
         ours = self.template_classes if self.template_labels is None else self.template_labels

@@ -10,13 +10,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_whole
+from .._validation import check_whole, counted
 from ..plan import QueryPlan
 from ._point_sums import cosine_distance, point_sums
 from ._signatures import Signatures, check_plan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReferenceCurve:
     """Distances over random reference sets of each size; made by :func:`reference_curve`.
 
@@ -36,6 +36,11 @@ class ReferenceCurve:
     n_queries: np.ndarray
     distances: np.ndarray
     pairs: tuple[tuple[int, int], ...]
+
+    def __repr__(self) -> str:
+        n_pairs, n_sizes, n_repeats = self.distances.shape
+        pairs, sizes = counted(n_pairs, "pair"), counted(n_sizes, "size")
+        return f"<ReferenceCurve: {pairs} at {sizes}, {counted(n_repeats, 'repeat')}>"
 
     @property
     def mean(self) -> np.ndarray:

@@ -27,7 +27,7 @@ __all__ = ["SequentialDistances", "sequential_distances"]
 _HELD_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SequentialDistances(ShownAsTable):
     """What :func:`sequential_distances` found.
 

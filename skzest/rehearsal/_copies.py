@@ -15,7 +15,7 @@ from .._points import Points, concatenate, take
 from .._progress import Progress, parallel_for
 from .._validation import check_choices, check_whole
 from ..baselines import ask_points
-from ..exceptions import QueryError
+from ..exceptions import QueryError, passable
 from ..queries import Query, as_query, choose_output
 from ._inputs import INPUTS, are_numbers, as_points, check_movable
 
@@ -126,7 +126,7 @@ def rehearse(
     copies = []
     with Progress(verbose) as progress, progress.stage("copies", n_copies) as report:
         parallel = parallel_for("generator", n_jobs=n_jobs)
-        for model in parallel(delayed(_train)(*task) for task in tasks):
+        for model in parallel(delayed(_taught)(*task) for task in tasks):
             copies.append(model)
             if report:
                 report(1)
@@ -212,6 +212,15 @@ def _refuse_one_class(labels: np.ndarray, n: int, inputs: str) -> None:
             "from which no classifier learns. Raise n_queries, give points of several classes, or "
             f"leave {inputs!r} out of inputs."
         )
+
+
+def _taught(*lesson: Any) -> object:
+    """A copy; an error of its learner comes as one that every process can raise."""
+    try:
+        return _train(*lesson)
+    except Exception as error:
+        passed = passable(error)
+        raise passed from passed.__cause__
 
 
 def _train(

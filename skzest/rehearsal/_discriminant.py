@@ -16,7 +16,7 @@ _SHRINKAGE = 3.0
 _SMOOTHING = 0.02
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Discriminant:
     """A weighted sum of agreements with the owner that tells copies from other models.
 
@@ -34,6 +34,9 @@ class Discriminant:
     indices: np.ndarray
     weights: np.ndarray
     centre: float
+
+    def __repr__(self) -> str:
+        return f"<Discriminant: {len(self.indices)} questions, centre {self.centre:.3g}>"
 
     def distances(self, agreement: np.ndarray) -> np.ndarray:
         """Distances of models to the owner, (n_models,): 1 halfway, smaller for copies.

@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import threading
+from dataclasses import dataclass
 from functools import partial
 
 import joblib
@@ -220,6 +221,29 @@ def test_an_error_that_takes_no_note_is_raised_as_it_is():
 
     with pytest.raises(_Frozen, match="no such feature"):
         _lime(n_jobs=1).fit_transform([CallableQuery(fails)])
+
+
+@dataclass(frozen=True)
+class _Refusal(Exception):
+    """Refuses even a traceback, which contexts set."""
+
+    code: int
+
+
+@pytest.mark.parametrize("n_answered", [0, 3], ids=["first look", "later"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_an_error_that_no_context_lets_pass_is_told_in_another(store, n_answered, cached):
+    def fails(batch):
+        nonlocal n_answered
+        n_answered -= 1
+        if n_answered < 0:
+            raise _Refusal(17)
+        return np.tanh(np.asarray(batch)[:, :3])
+
+    lime = _lime(n_jobs=1, batch_size=64, cache=store if cached else None)
+    with pytest.raises(RuntimeError, match="_Refusal: 17") as found:
+        lime.fit_transform([CallableQuery(fails, output="logits", model_id="fails")])
+    assert isinstance(found.value.__cause__, _Refusal)
 
 
 # ---------------------------------------------------------------- a dask cluster

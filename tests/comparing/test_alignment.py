@@ -352,6 +352,7 @@ def test_match_prints_which_class_matched_which():
     S = zoo()
     match = ClassAligner(n_classes=4).fit(S).match(S)[1]
     assert str(match) == "1 - 1: 0\n3 - 3: 0"
+    assert repr(match) == "<ClassMatch: 1 - 1: 0, 3 - 3: 0>"
     assert str(ClassAligner().fit(named(S)).match(named(S))[1]) == "dog - dog: 0\neel - eel: 0"
     points = [0, 0, 1, 1, 1]
     aligner = ClassAligner(n_classes=4, alignment="nearest", points=points).fit(S)

@@ -37,6 +37,7 @@ def test_shapes_and_defaults():
     assert_allclose(curve.n_queries, PLAN.n_queries / 48 * curve.sizes)
     assert curve.pairs == ((0, 1), (0, 2), (1, 2))
     assert curve.distances.shape == (3, 6, 10)
+    assert repr(curve) == "<ReferenceCurve: 3 pairs at 6 sizes, 10 repeats>"
     assert curve.mean.shape == curve.std.shape == (3, 6)
 
 

@@ -159,6 +159,7 @@ def test_errors_name_models_by_their_place_in_the_zoo():
 def test_the_result_is_a_table_of_pairs():
     result = sequential_distances(_zoo()[1], PLAN, threshold=0.3)
     text = str(result).splitlines()
+    assert repr(result) == str(result)
     assert [line.split() for line in text[1:4]] == [["near", "2"], ["far", "8"], ["undecided", "0"]]
     asked = f"{result.n_queries.sum():,} of {5 * PLAN.n_queries:,} questions"
     assert text[4].startswith(f"Asked {asked}")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Copies are trained on the owner's answers, in every way that is asked for."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -269,3 +271,19 @@ def test_remedies_are_right(owner):
     with pytest.raises(ValueError, match=r"gives 0 for all 50 clean questions.*several classes"):
         rehearse(owner, X[:50], answers=["label"], inputs=["clean"], n_copies=1)
     rehearse(owner, X, answers=["label"], inputs=["clean"], n_copies=1)
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):
+    """Refuses even a traceback, which contexts set."""
+
+    code: int
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_of_a_learner_arrives(owner, n_jobs):
+    def train(points, targets, seed):
+        raise Refusal(17)
+
+    with parallel_config("threading"), pytest.raises(RuntimeError, match="Refusal: 17"):
+        rehearse(owner, X, learners=train, n_copies=2, n_jobs=n_jobs)
