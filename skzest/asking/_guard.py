@@ -80,8 +80,6 @@ class Respondent:
         Whether it takes batches of fewer rows.
     seconds : float
         Time of the first look's first call; 0.0 if it is not known.
-    own_copies : bool
-        Whether it changes the batches it is given, and so gets copies of its own.
     """
 
     name: str
@@ -95,7 +93,6 @@ class Respondent:
     batch_size: int | None = None
     takes_fewer: bool = True
     seconds: float = 0.0
-    own_copies: bool = False
 
     @property
     def labels(self) -> np.ndarray:
@@ -198,7 +195,7 @@ def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Arra
         raise _named(error, asked, n_rows) from error.__cause__
     except Exception as error:
         if given is copies and isinstance(error, ValueError) and "read-only" in str(error):
-            asked.own_copies = True  # a step with copy=False writes into what it is given
+            asked.query.own_copies = True  # a step with copy=False writes into what it is given
             return guarded_scores(asked, copies, n_rows)
         if asked.takes_fewer and n_given < (asked.batch_size or 0):
             asked.takes_fewer = False
@@ -217,7 +214,7 @@ def guarded_scores(asked: Respondent, copies: Points, n_rows: int) -> tuple[Arra
         )
     if is_intact():
         return scores, True
-    asked.own_copies = True
+    asked.query.own_copies = True
     warn(
         f"{asked.name} changed the batch of {n_rows} copies that it was given. From now on it "
         "gets copies of its own, which takes time; a preprocess= that copies its input does so "
@@ -238,7 +235,7 @@ def _given(asked: Respondent, copies: Points, n_rows: int) -> tuple[Points, int]
     if full is not None and n_rows < full and not asked.takes_fewer:
         repeated = [copies] * (full // n_rows) + [_points.rows(copies, 0, full % n_rows)]
         return _points.concatenate(repeated if full % n_rows else repeated[:-1]), full
-    if asked.own_copies or not hasattr(copies, "dtype"):
+    if asked.query.own_copies or not hasattr(copies, "dtype"):
         return own(copies), n_rows
     if isinstance(copies, np.ndarray):
         copies.flags.writeable = False

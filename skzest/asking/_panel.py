@@ -26,16 +26,20 @@ __all__ = ["Panel", "queries_of"]
 
 
 def queries_of(
-    models: Sequence[object], response: str, adapter: Callable[[object], object] = as_query
+    models: Sequence[object],
+    response: str,
+    adapter: Callable[[object], object] = as_query,
+    names: Sequence[str] | None = None,
 ) -> tuple[list[Query], list[str]]:
-    """The query of each model, and what errors call it.
+    """The query of each model, and what errors call it: its name, or its position.
 
     Raises
     ------
     TypeError, QueryError, sklearn.exceptions.NotFittedError
         If a model cannot be asked, or not for this response; the message names it.
     """
-    names = [name_model(i, model) for i, model in enumerate(models)]
+    if names is None:
+        names = [name_model(i, model) for i, model in enumerate(models)]
     queries = []
     for name, model in zip(names, models, strict=True):
         try:
@@ -48,7 +52,7 @@ def queries_of(
                 error.add_note(f"skzest was making a query of {name}.")
             raise
         queries.append(query)
-    return queries, names
+    return queries, list(names)
 
 
 class Panel:

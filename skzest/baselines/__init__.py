@@ -16,7 +16,7 @@ from ._modeldiff import ddv_distances, ddv_pairs
 from ._predictions import prediction_distances
 from ._prepared import prepare_questions
 from ._registry import BASELINES, Baseline, baseline_distances
-from ._scores import Scores, ask_copies, ask_points, plan_of_points
+from ._scores import Scores, ask_copies, ask_named, ask_points, plan_of_points
 from ._weights import weight_distances
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "FixedQuestions",
     "Scores",
     "ask_copies",
+    "ask_named",
     "ask_points",
     "baseline_distances",
     "boundary_distances",

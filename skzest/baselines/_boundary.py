@@ -13,8 +13,9 @@ from .._points import in_dtype
 from .._validation import check_models, check_whole
 from ..maskers import numeric_points
 from ..plan import QueryPlan
+from ..queries import as_query
 from ._copies import label_distances
-from ._scores import Compare, Points, ask_copies, ask_points, check_victim, plan_of_points
+from ._scores import Compare, Points, ask_copies, ask_named, check_victim, plan_of_points
 
 __all__ = [
     "as_array_of_points",
@@ -156,6 +157,7 @@ def boundary_points(
     points = as_array_of_points(points, "boundary_points")
     n_points, n_steps = check_whole(n_points, "n_points"), check_whole(n_steps, "n_steps")
     rng = np.random.default_rng(check_whole(random_state, "random_state", minimum=0))
+    victim = as_query(victim)  # once: it remembers whether it needs batches of its own
     labels = _labels(victim, points)
     if (labels == labels[0]).all():
         raise ValueError(
@@ -187,7 +189,7 @@ def _pairs_of_classes(
 
 
 def _labels(victim: object, points: np.ndarray) -> np.ndarray:
-    return ask_points([victim], points, response="label").labels[0]
+    return ask_named({"the victim": victim}, plan_of_points(points, "label")).labels[0]
 
 
 def as_array_of_points(points: Points, caller: str) -> np.ndarray:

@@ -12,10 +12,12 @@ import numpy as np
 
 from ..plan import QueryPlan
 from ..store import AnswerStore
-from ._scores import Compare, ask_copies, ask_more
-from ._weights import weight_distances
+from ._scores import Compare, ask_more, ask_named
+from ._weights import check_weights, weight_distances
 
 __all__ = ["AskedSet", "Cache", "FixedQuestions", "WeightSet"]
+
+_OWNER = "the owner's model"
 
 Cache = str | os.PathLike[str] | AnswerStore | None
 
@@ -61,11 +63,8 @@ class AskedSet:
         cache: Cache = None,
     ):
         self.kind = kind
-        self._owner, self._compare, self._cache = (
-            ask_copies([owner], plan, cache=cache),
-            compare,
-            cache,
-        )
+        self._owner = ask_named({_OWNER: owner}, plan, cache=cache)
+        self._compare, self._cache = compare, cache
         self.n_questions = plan.n_queries
 
     def ask(self, models: Sequence[object]) -> SetAnswers:
@@ -84,7 +83,7 @@ class WeightSet:
     kind = None
 
     def __init__(self, owner: object, name: str):
-        weight_distances([owner, owner])  # refuses an owner without weights
+        check_weights(owner, f"{_OWNER} ({type(owner).__name__})")
         self._name, self._owner = name, owner
 
     def ask(self, models: Sequence[object]) -> SetAnswers:

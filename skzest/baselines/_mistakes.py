@@ -15,7 +15,7 @@ from ._scores import (
     Points,
     Scores,
     ask_copies,
-    ask_points,
+    ask_named,
     check_victim,
     plan_of_points,
     some_points,
@@ -137,7 +137,7 @@ def victim_mistakes(victim: object, points: Points, y: ArrayLike | None) -> np.n
     if points is None:
         raise TypeError("points is missing; only Scores, from ask_points, bring their own.")
     check_truth(y, len(points))  # before the victim is asked
-    return _wrong(ask_points([victim], points, response="label"), 0, y)
+    return _wrong(ask_named({"the victim": victim}, plan_of_points(points, "label")), 0, y)
 
 
 def check_truth(y: ArrayLike | None, n_points: int) -> np.ndarray:

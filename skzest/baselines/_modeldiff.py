@@ -20,7 +20,7 @@ from ._scores import (
     Points,
     Scores,
     ask_copies,
-    ask_points,
+    ask_named,
     check_victim,
     plan_of_points,
 )
@@ -227,7 +227,8 @@ def _box(points: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _scores_by(victim: object, response: str) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda X: ask_points([victim], X, response=response).values[0]
+    victim = as_query(victim)  # once: it remembers whether it needs batches of its own
+    return lambda X: ask_named({"the victim": victim}, plan_of_points(X, response)).values[0]
 
 
 def _search(

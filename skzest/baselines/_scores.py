@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = [
     "Scores",
     "ask_copies",
     "ask_more",
+    "ask_named",
     "ask_points",
     "check_victim",
     "first_questions",
@@ -152,12 +153,23 @@ def ask_copies(
     True
     """
     plan = replace(check_plan(plan), surrogate=PASSTHROUGH, kernel_width=None)
-    if isinstance(adapter, str):
-        check_choice(adapter, "adapter", ["auto"], "Or pass a callable from a model to a query.")
-        adapter = as_query
     with _panel(models, plan, adapter, cache) as panel:
         classes = panel.classes(n_classes)
         return _asked(panel, classes)
+
+
+def ask_named(
+    models: Mapping[str, object],
+    plan: QueryPlan,
+    *,
+    adapter: str | Callable[[object], Query] = "auto",
+    cache: str | os.PathLike[str] | AnswerStore | None = None,
+) -> Scores:
+    """Ask models that errors call by a name, such as their role, with the kind of the model."""
+    kinds = [repr(m) if isinstance(m, Query) else type(m).__name__ for m in models.values()]
+    names = [f"{name} ({kind})" for name, kind in zip(models, kinds)]
+    with _panel([*models.values()], plan, adapter, cache, names) as panel:
+        return _asked(panel, panel.classes())
 
 
 def ask_more(
@@ -189,10 +201,14 @@ def ask_more(
 def _panel(
     models: Sequence[object],
     plan: QueryPlan,
-    adapter: Callable[[object], Query],
+    adapter: str | Callable[[object], Query],
     cache: str | os.PathLike[str] | AnswerStore | None,
+    names: Sequence[str] | None = None,
 ) -> Panel:
-    queries, names = queries_of(check_models(models), plan.response, adapter)
+    if isinstance(adapter, str):
+        check_choice(adapter, "adapter", ["auto"], "Or pass a callable from a model to a query.")
+        adapter = as_query
+    queries, names = queries_of(check_models(models), plan.response, adapter, names)
     return Panel(plan, queries, names, check_cache(cache))
 
 

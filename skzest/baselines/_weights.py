@@ -12,7 +12,7 @@ from .._validation import check_models, name_model
 from ..comparing import zest_distances
 from ..queries import Query, as_numpy, is_torch_module, nested_estimators
 
-__all__ = ["weight_distances"]
+__all__ = ["check_weights", "weight_distances"]
 
 _FITTED = (("coef_", "intercept_"), ("coefs_", "intercepts_"))
 _STATISTICS = ("running_mean", "running_var")
@@ -74,6 +74,16 @@ def weight_distances(models: Sequence[object], *, distance: str = "cosine") -> n
         _check_same_classes(names[0], zoo[0], names[i], zoo[i])
     rows = [np.concatenate([w[key].ravel() for key in weights[0]]) for w in weights]
     return np.asarray(zest_distances(np.stack(rows), distance=distance))
+
+
+def check_weights(model: object, name: str) -> None:
+    """Refuse a model without weights.
+
+    Raises
+    ------
+    TypeError
+    """
+    _weights_of(model.model if isinstance(model, Query) else model, name)
 
 
 def _weights_of(model: Any, name: str) -> dict[str, np.ndarray]:

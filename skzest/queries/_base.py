@@ -187,6 +187,7 @@ class Query(ABC):
     memory_errors: tuple[type[BaseException], ...] = ()
     model_id: str | None = None
     _short_eps: float = 0.0  # of answers with fewer digits than float32
+    _own_copies: bool = False
     _learned: tuple[str, ...] = ()  # attributes that follow from the answers
 
     def __init__(
@@ -233,6 +234,15 @@ class Query(ABC):
     def eps(self) -> float:
         """Rounding unit of the answers where it is coarser than that of their dtype."""
         return self._short_eps
+
+    @property
+    def own_copies(self) -> bool:
+        """Whether the model was seen to change a batch, and so gets copies of its own."""
+        return self._own_copies
+
+    @own_copies.setter
+    def own_copies(self, value: bool) -> None:
+        self._own_copies = value
 
     def session(self) -> AbstractContextManager:
         """Context that is entered once around a whole run of questions."""

@@ -14,7 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._points import Points, concatenate, take
 from .._progress import Progress, parallel_for
 from .._validation import check_choices, check_whole
-from ..baselines import ask_points
+from ..baselines import ask_named, plan_of_points
 from ..exceptions import QueryError, passable
 from ..queries import Query, as_query, choose_output
 from ._inputs import INPUTS, are_numbers, as_points, check_movable
@@ -196,7 +196,7 @@ def _lesson(owner: Query, X: Points, n: int, way: tuple[Learner, str, str], seed
     rng = np.random.default_rng(seed)
     points = INPUTS[inputs](X, n, rng)
     response = "label" if answer == "label" else "predict_proba"
-    said = ask_points([owner], points, response=response)
+    said = ask_named({"the owner's model": owner}, plan_of_points(points, response))
     shares = said.values[0]
     columns = _sampled(shares, rng) if answer == "sampled" else said.labels[0]
     if answer != "soft" or np.any(shares.min(axis=0) > 1 - _SMALLEST):

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import NotFittedError
 
 from .._points import Points, take
 from .._validation import check_choice, check_models, check_whole, counted
-from ..asking import queries_of
-from ..baselines import Scores, ask_points, plan_of_points
-from ..exceptions import QueryError
-from ..queries import Query, as_query
+from ..baselines import Scores, ask_named, plan_of_points
+from ..queries import Query
 from ..store import AnswerStore
 from ._candidates import Candidates
 from ._discriminant import Discriminant, discriminate
@@ -202,23 +199,11 @@ def ask_pool(
                 )
     points = candidates.points if isinstance(candidates, Candidates) else as_points(candidates)
     response = _RESPONSES[answers]
-    queries = []
-    for name, zoo in {"owner": [owner], **zoos}.items():
-        queries += _queries(zoo, name, response, adapter)
-    scores = ask_points(queries, points, response=response, cache=cache)
+    named = {"the owner's model": owner}
+    named |= {f"{name}[{i}]": model for name, zoo in zoos.items() for i, model in enumerate(zoo)}
+    scores = ask_named(named, plan_of_points(points, response), adapter=adapter, cache=cache)
     roles = np.repeat(["copy", "foreign", "unrelated"], [len(zoo) for zoo in zoos.values()])
     return _pool(scores, points, roles)
-
-
-def _queries(
-    zoo: list, name: str, response: str, adapter: str | Callable[[object], Query]
-) -> list[Query]:
-    """The queries of models, which errors call by their role."""
-    make = as_query if isinstance(adapter, str) else adapter
-    try:
-        return queries_of(zoo, response, make)[0]
-    except (NotFittedError, TypeError, QueryError) as error:
-        raise type(error)(f"{name}: {error}") from error
 
 
 def _pool(scores: Scores, points: Points, roles: np.ndarray) -> PoolAnswers:

@@ -99,5 +99,5 @@ def test_wrong_names_are_refused_before_the_first_question():
             prepare_questions(ZOO[0], LIME.plan_, LATER[0], y, names=names)
     assert CountedRegression.n_rows == 0
     forest = DecisionTreeClassifier().fit(X, Y)
-    with pytest.raises(TypeError, match="has no weights to compare"):
+    with pytest.raises(TypeError, match=r"^the owner's model \(\w+\) has no weights to"):
         prepare_questions(forest, LIME.plan_, names=["weights"])

@@ -287,3 +287,19 @@ def test_an_error_of_a_learner_arrives(owner, n_jobs):
 
     with parallel_config("threading"), pytest.raises(RuntimeError, match="Refusal: 17"):
         rehearse(owner, X, learners=train, n_copies=2, n_jobs=n_jobs)
+
+
+def test_an_owner_that_writes_into_its_batches_is_warned_of_once(owner):
+    def writes(batch):
+        answer = owner.predict_proba(batch)
+        batch.flags.writeable = True
+        batch[:] = 0
+        return answer
+
+    with pytest.warns(UserWarning, match=r"^the owner's model \(CallableQuery.* changed") as told:
+        rehearse(CallableQuery(writes), X, learners=TREE, n_copies=4)
+    assert len(told) == 1
+    # Its answers, which come first, are those of an owner that writes nothing.
+    with pytest.warns(UserWarning, match="changed the batch") as told:
+        candidate_questions(X, writes, kinds=["boundary"], n_candidates=50)
+    assert len(told) == 1

@@ -251,10 +251,16 @@ def test_what_is_refused(change, match):
 
 
 def test_a_model_that_cannot_be_asked_is_named_by_its_role():
-    with pytest.raises(NotFittedError, match=r"unrelated: models\[1\] \(DecisionTreeClassifier\)"):
+    with pytest.raises(NotFittedError, match=r"^unrelated\[1\] \(DecisionTreeClassifier\)"):
         ask_pool(OWNER, POINTS, copies=COPIES, unrelated=[UNRELATED[0], DecisionTreeClassifier()])
-    with pytest.raises(TypeError, match=r"copies: models\[0\] \(int\)"):
+    with pytest.raises(TypeError, match=r"^copies\[0\] \(int\)"):
         ask_pool(OWNER, POINTS, copies=[3, 4], unrelated=UNRELATED)
+
+
+def test_labels_that_cannot_be_matched_are_told_with_roles():
+    unrelated = [UNRELATED[0], says(*"ababab", classes="ab")]
+    with pytest.raises(ValueError, match=r"unrelated\[1\] .* text labels 'a', 'b' and the owner's"):
+        ask_pool(OWNER, POINTS, copies=COPIES, unrelated=unrelated)
 
 
 def test_models_that_may_not_be_left_out(pool):
