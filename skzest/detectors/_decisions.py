@@ -122,8 +122,8 @@ class ReuseDecisions(Decisions):
         `high` have shape (n_suspects, n_distances), `null_distances` has shape (n_unrelated,
         n_distances), and `critical` and `unrelated_from` are NaN.
     z, null_z : ndarray of shape (n_suspects or n_unrelated, n_distances) or None
-        Several distances, standardised by the unrelated models; negative ones are near. NaN for
-        those that were not used.
+        Several distances, standardised by the unrelated models; negative ones are near. NaN where
+        one is undefined, or fewer than two other models have it.
     decided_by : tuple of tuple of str
         For several distances, those that make up half of the score of a model that is "reused",
         the largest share first; empty for other models.

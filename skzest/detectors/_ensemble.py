@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Several distances at once: standardised by all models, combined into a score, and ranked.
 
-Every model, the suspect among them, is standardised by all others and scored in the same way. So
-if the suspect is exchangeable with the unrelated models, its rank among them is uniform, however
-the distances depend on each other.
+Every model, the suspect among them, is standardised by all others and scored in the same way: a
+distance that it lacks adds nothing. So if the suspect is exchangeable with the unrelated models,
+its rank among them is uniform, however the distances, and which of them are defined, depend on
+each other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy import stats
 
-from ._null import SLACK, TIES, StudentNull, n_needed
+from ._null import SLACK, TIES, StudentNull
 
 __all__ = [
     "COMBINATIONS",
@@ -27,12 +28,16 @@ __all__ = [
     "in_deviations",
     "logarithms",
     "standardised",
+    "standardised_by",
+    "zero_where_undefined",
 ]
 
 # Below this share of the mean distance, logarithms bend towards a straight line through zero.
 _SMALL = 0.01
 # Deviations of logarithms below this are rounding.
 NARROWEST = 1e-6
+# Other models with a distance, without which it is not standardised.
+_FEWEST = 2
 _TOGETHER = 256  # suspects
 
 
@@ -42,6 +47,7 @@ class Ranked(NamedTuple):
     Attributes
     ----------
     p_values : ndarray of shape (n_suspects,)
+        NaN where no distance could be used.
     scores : ndarray of shape (n_suspects,)
         The larger, the less like an unrelated model.
     margins : ndarray of shape (n_suspects,)
@@ -49,11 +55,9 @@ class Ranked(NamedTuple):
     ordinary : ndarray of bool, shape (n_suspects,)
         Whether more than alpha of all unrelated models score as high, with confidence.
     z : ndarray of shape (n_suspects, n_distances)
-        Standardised distances; NaN where one was not used.
+        Standardised distances; NaN where one is undefined, or fewer than two others have it.
     shares : ndarray of shape (n_suspects, n_distances)
         What each distance contributes to the score.
-    n_compared : ndarray of shape (n_suspects,)
-        Number of unrelated models that each was compared with.
     """
 
     p_values: np.ndarray
@@ -62,14 +66,13 @@ class Ranked(NamedTuple):
     ordinary: np.ndarray
     z: np.ndarray
     shares: np.ndarray
-    n_compared: np.ndarray
 
     @classmethod
     def undecided(cls, n_suspects: int, n_distances: int) -> Ranked:
         """Nothing is known about any suspect yet."""
-        row, table = np.full(n_suspects, np.nan), np.full((n_suspects, n_distances), np.nan)
+        row, table = np.full(n_suspects, np.nan), np.zeros((n_suspects, n_distances))
         no = np.zeros(n_suspects, dtype=bool)
-        return cls(row, row.copy(), row.copy(), no, table, table.copy(), np.zeros(n_suspects))
+        return cls(row, row.copy(), row.copy(), no, np.full_like(table, np.nan), table)
 
 
 # ---------------------------------------------------------------- scores of models
@@ -77,34 +80,64 @@ class Ranked(NamedTuple):
 
 def logarithms(distances: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Logarithms that also suit zero and negative distances, in units of those of known models."""
-    unit = _SMALL * np.abs(known).mean(axis=-2, keepdims=True)
+    n = (~np.isnan(known)).sum(axis=-2, keepdims=True)
+    unit = _SMALL * np.nansum(np.abs(known), axis=-2, keepdims=True) / np.maximum(n, 1)
     return np.arcsinh(distances / np.where(unit > 0, unit, 1.0))
 
 
 def standardised(distances: np.ndarray) -> np.ndarray:
-    """Logarithms, less the mean of those of the other models, over their deviation.
+    """Logarithms, less the mean of those of the other models that have them, over their deviation.
 
     Parameters
     ----------
     distances : ndarray of shape (..., n_models, n_distances)
-        May be zero or negative: ``arcsinh`` is a logarithm except near zero.
+        May be zero or negative: ``arcsinh`` is a logarithm except near zero. NaN if undefined.
 
     Returns
     -------
     z : ndarray of the same shape
-        Equivariant: permuting the models permutes it.
+        Equivariant: permuting the models permutes it. NaN where a distance is undefined, or fewer
+        than two others have it.
     """
-    values = logarithms(distances, distances)
-    n = values.shape[-2]
-    gaps = values - values.mean(axis=-2, keepdims=True)
+    n = (~np.isnan(distances)).sum(axis=-2, keepdims=True)
+    has = n > _FEWEST  # the model itself is one of them
+    n = np.where(has, n, _FEWEST + 1)
+    values = logarithms(np.where(has, distances, np.nan), distances)
+    gaps = values - np.nansum(values, axis=-2, keepdims=True) / n
     own = gaps * gaps * (n / (n - 1))  # what a model adds to the sum of squares
-    deviations = np.sqrt(np.maximum((gaps * gaps).sum(axis=-2, keepdims=True) - own, 0) / (n - 2))
-    return in_deviations(gaps * (n / (n - 1)), deviations)
+    others = np.nansum(gaps * gaps, axis=-2, keepdims=True) - own
+    return in_deviations(gaps * (n / (n - 1)), np.sqrt(np.maximum(others, 0) / (n - 2)))
+
+
+def standardised_by(others: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """The same for models that are not among the others.
+
+    Parameters
+    ----------
+    others : ndarray of shape (n_others, n_distances)
+    distances : ndarray of shape (n_models, n_distances)
+
+    Returns
+    -------
+    z : ndarray of shape (n_models, n_distances)
+    """
+    z = np.full(distances.shape, np.nan)
+    known = (~np.isnan(others)).sum(axis=0) >= _FEWEST
+    values = logarithms(distances[:, known], others[:, known])
+    others = logarithms(others[:, known], others[:, known])
+    gaps = values - np.nanmean(others, axis=0)
+    z[:, known] = in_deviations(gaps, np.nanstd(others, axis=0, ddof=1))
+    return z
 
 
 def in_deviations(gaps: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     """Gaps between logarithms over their deviation; 0 for a gap that is rounding."""
     return np.where(np.abs(gaps) < NARROWEST, 0.0, gaps) / np.maximum(deviations, NARROWEST)
+
+
+def zero_where_undefined(z: np.ndarray) -> np.ndarray:
+    """What is scored: a distance that a model lacks is neither near nor far."""
+    return np.where(np.isnan(z), 0.0, z)
 
 
 def _squares(z: np.ndarray) -> np.ndarray:
@@ -177,70 +210,45 @@ class RankedNull:
     Parameters
     ----------
     distances : ndarray of shape (n_unrelated, n_distances)
-        NaN where one is undefined.
+        NaN where one is undefined. Models without any are left out, as suspects without any are.
     combine : str
         A key of ``COMBINATIONS``.
     alpha, level : float
     """
 
     def __init__(self, distances: np.ndarray, combine: str, alpha: float, level: float):
-        self.distances, self.alpha, self.level = distances, alpha, level
+        self.distances = distances[~np.isnan(distances).all(axis=1)]
+        self.alpha, self.level = alpha, level
         self.contributions = COMBINATIONS[combine]
 
     def judge(self, suspects: np.ndarray) -> Ranked:
-        """Compare suspects, (n_suspects, n_distances), by the distances that each has."""
+        """Compare suspects, (n_suspects, n_distances)."""
         found = Ranked.undecided(*suspects.shape)
-        has = ~np.isnan(suspects)
-        for pattern in np.unique(has, axis=0):
-            columns, models = self._comparable(np.flatnonzero(pattern))
-            if len(columns) and len(models) >= 2:
-                rows = np.flatnonzero((has == pattern).all(axis=1))
-                for some in np.array_split(rows, -(-len(rows) // _TOGETHER)):
-                    self._rank(suspects, some, columns, models, found)
+        known = (~np.isnan(self.distances)).sum(axis=0) >= _FEWEST
+        rows = np.flatnonzero((known & ~np.isnan(suspects)).any(axis=1))
+        for start in range(0, len(rows), _TOGETHER):
+            some = rows[start : start + _TOGETHER]
+            self._rank(suspects[some], some, found)
         return found
 
-    def _comparable(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The distances to use, and the unrelated models that have all of them.
-
-        A distance that leaves too few models for a p-value of alpha is not used. This depends on
-        which distances are defined, never on their values.
-        """
-        has = ~np.isnan(self.distances)
-        while len(columns):
-            models = np.flatnonzero(has[:, columns].all(axis=1))
-            if len(models) >= n_needed(self.alpha):
-                return columns, models
-            columns = np.delete(columns, has[:, columns].sum(axis=0).argmin())
-        return columns, columns
-
-    def _rank(
-        self,
-        suspects: np.ndarray,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        models: np.ndarray,
-        found: Ranked,
-    ) -> None:
-        unrelated = self.distances[np.ix_(models, columns)]
-        each = np.broadcast_to(unrelated, (len(rows), *unrelated.shape))
-        z = standardised(np.concatenate([each, suspects[np.ix_(rows, columns)][:, None]], axis=1))
-        shares = self.contributions(z)
+    def _rank(self, suspects: np.ndarray, rows: np.ndarray, found: Ranked) -> None:
+        each = np.broadcast_to(self.distances, (len(rows), *self.distances.shape))
+        z = standardised(np.concatenate([each, suspects[:, None]], axis=1))
+        shares = self.contributions(zero_where_undefined(z))
         scores = shares.sum(axis=-1)
         others, own = np.sort(scores[:, :-1], axis=1)[:, ::-1], scores[:, -1]
-        n = len(models)
+        n = len(self.distances)
         n_as_high = as_high(others, own[:, None]).sum(axis=1)
         rank = int(self.alpha * SLACK * (n + 1))
         found.p_values[rows] = (1 + n_as_high) / (n + 1)
         found.scores[rows] = own
         found.margins[rows] = others[:, min(rank, n) - 1] - just_below(own) if rank else np.inf
         found.ordinary[rows] = n_as_high > stats.binom.ppf(self.level, n, self.alpha)
-        found.z[np.ix_(rows, columns)] = z[:, -1]
-        found.shares[np.ix_(rows, columns)] = shares[:, -1]
-        found.n_compared[rows] = n
+        found.z[rows], found.shares[rows] = z[:, -1], shares[:, -1]
 
 
 class SmallestP:
-    """The smallest of several p-values of fitted curves, times their number (Bonferroni).
+    """The smallest of several p-values of fitted curves, times that of all distances (Bonferroni).
 
     Parameters
     ----------
@@ -266,12 +274,11 @@ class SmallestP:
         p[np.isnan(suspects)] = np.nan
         known = np.flatnonzero(~np.isnan(p).all(axis=1))
         first = np.nanargmin(p[known], axis=1)
-        least = p[known, first] * (~np.isnan(p[known])).sum(axis=1)
+        least = p[known, first] * len(self.nulls)
         found.p_values[known] = np.minimum(least, 1.0)
         found.scores[known] = -np.log(least)
         found.margins[known] = np.log(least / self.alpha)
         # Any model as near by that one distance has a smallest p-value as small.
         found.ordinary[known] = suspects[known, first] >= self.ordinary_from[first]
         found.shares[known, first] = 1.0
-        found.n_compared[known] = np.array([null.n if null else 0 for null in self.nulls])[first]
         return found

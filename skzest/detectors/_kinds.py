@@ -34,8 +34,8 @@ class FalsePositives(ShownAsTable):
     unseen : ndarray of shape (n_kinds,)
         The same share if no model of the kind calibrates; NaN if the other kinds are too few.
     has_own_limit : ndarray of bool, shape (n_kinds,)
-        Whether enough models of the kind have one of the distances for a limit of its own: then
-        suspects must be below that limit, too, and the rate of the kind is at most ``alpha``.
+        Whether enough models of the kind have distances for a limit of its own: then suspects must
+        be below that limit, too, and the rate of the kind is at most ``alpha``.
     alpha : float
         The nominal rate.
     """
@@ -98,9 +98,9 @@ def groups_of(kinds: np.ndarray | None, table: Table, settings: Settings) -> lis
 
 
 def _has_own_limit(group: np.ndarray, table: Table, settings: Settings) -> bool:
-    """Whether enough models of a kind, though not all there are, have one of the distances."""
-    n_known = (~np.isnan(table.distances[group])).sum(axis=0).max()
-    return bool(len(group) < len(table.distances) and n_known >= settings.fewest_of_kind)
+    """Whether a kind, which is not all there are, has enough models with distances."""
+    n_known = settings.n_calibrating(table.distances[group])
+    return len(group) < len(table.distances) and n_known >= settings.fewest_of_kind
 
 
 def false_positives(kinds: np.ndarray, table: Table, settings: Settings) -> FalsePositives:

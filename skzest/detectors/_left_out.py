@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ._ensemble import COMBINATIONS, Ranked, as_high, in_deviations, logarithms
-from ._null import SLACK, n_needed
+from ._ensemble import COMBINATIONS, Ranked, as_high, standardised_by, zero_where_undefined
+from ._null import SLACK
 from ._rule import Settings
 from ._several import SeveralDistances
 from ._table import Table
@@ -33,65 +33,42 @@ class LeftOutNull:
     distances : ndarray of shape (n_unrelated, n_unrelated, n_distances)
         Of all unrelated models (second axis), by the questions without each (first axis).
     members : ndarray of int
-        Those that suspects are compared with.
+        Those that suspects are compared with, except models without any distance.
     settings : Settings
     """
 
     def __init__(self, distances: np.ndarray, members: np.ndarray, settings: Settings):
-        self.distances, self.members, self.settings = distances, members, settings
+        self.distances, self.settings = distances, settings
+        self.members = [j for j in members if not np.isnan(distances[j, j]).all()]
         self.contributions: Callable[[np.ndarray], np.ndarray] = COMBINATIONS[settings.combine]
 
     def judge(self, suspects: np.ndarray) -> Ranked:
         """Judge suspects, shape (n_suspects, n_unrelated, n_distances)."""
         found = Ranked.undecided(len(suspects), suspects.shape[2])
         for i, suspect in enumerate(suspects):
-            columns, members = self._comparable(np.flatnonzero(~np.isnan(suspect).any(axis=0)))
-            if len(columns):
-                self._compare(i, suspect[:, columns], columns, members, found)
+            z = np.array([self._pair(j, suspect[j]) for j in self.members])
+            if not np.isnan(z[:, 1]).all():
+                self._compare(i, z, found)
         return found
 
-    def _comparable(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The distances to use, and the models that have all of them; see ``RankedNull``."""
-        has = ~np.isnan(self.distances).any(axis=0)
-        while len(columns):
-            members = self.members[has[np.ix_(self.members, columns)].all(axis=1)]
-            if len(members) >= n_needed(self.settings.alpha):
-                return columns, members
-            columns = np.delete(columns, has[:, columns].sum(axis=0).argmin())
-        return columns, columns
-
-    def _compare(
-        self,
-        i: int,
-        suspect: np.ndarray,
-        columns: np.ndarray,
-        members: np.ndarray,
-        found: Ranked,
-    ) -> None:
-        pairs = [self._pair(j, suspect[j], columns, members) for j in members]
-        z = np.array(pairs)  # of the member and of the suspect: (n_members, 2, n_columns)
+    def _compare(self, i: int, z: np.ndarray, found: Ranked) -> None:
+        """Suspect i, by what is known of each member and of the suspect: (n_members, 2, k)."""
+        is_used, z = ~np.isnan(z[:, 1]).all(axis=0), zero_where_undefined(z)
         shares = self.contributions(z)
         scores = shares.sum(axis=-1)
-        n, alpha = len(members), self.settings.alpha
+        n, alpha = len(z), self.settings.alpha
         n_as_high = int(as_high(scores[:, 0], scores[:, 1]).sum())
         p = (1 + n_as_high) / (n + 1)
         found.p_values[i], found.scores[i] = p, scores[:, 1].mean()
         found.margins[i] = p - alpha * SLACK
         found.ordinary[i] = n_as_high > stats.binom.ppf(self.settings.level, n, alpha)
-        found.z[i, columns] = z[:, 1].mean(axis=0)
-        found.shares[i, columns] = shares[:, 1].mean(axis=0)
-        found.n_compared[i] = n
+        found.z[i] = np.where(is_used, z[:, 1].mean(axis=0), np.nan)
+        found.shares[i] = shares[:, 1].mean(axis=0)
 
-    def _pair(
-        self, j: int, suspect: np.ndarray, columns: np.ndarray, members: np.ndarray
-    ) -> np.ndarray:
-        """Model j and the suspect, standardised by the other models: (2, n_columns)."""
-        of_all = self.distances[j][:, columns]
-        complete = ~np.isnan(of_all).any(axis=1)
-        complete[j] = False
-        others, pair = of_all[complete], np.stack([of_all[j], suspect])
-        pair, others = logarithms(pair, others), logarithms(others, others)
-        return in_deviations(pair - others.mean(axis=0), others.std(axis=0, ddof=1))
+    def _pair(self, j: int, suspect: np.ndarray) -> np.ndarray:
+        """Model j and the suspect, standardised by the other models: (2, n_distances)."""
+        others = np.delete(self.distances[j], j, axis=0)
+        return standardised_by(others, np.stack([self.distances[j, j], suspect]))
 
 
 class LeftOutInTurn(SeveralDistances):

@@ -168,16 +168,17 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     **Several distances.** Of each distance the logarithm is taken (near zero ``arcsinh`` replaces
     it), less the mean of the *other* models, over their standard deviation. The other models are
     the unrelated ones and the suspect, so that all models are treated alike and the rank of the
-    suspect is uniform if it is exchangeable with the unrelated models. A suspect is judged by the
-    distances that it has, among the unrelated models that have all of these; a distance that
-    leaves too few of them for `alpha` is not used. With a parametric null, the smallest of the
-    p-values of the single distances is multiplied by their number (Bonferroni). `threshold` is
-    for one distance only.
+    suspect is uniform if it is exchangeable with the unrelated models. A distance that a model
+    lacks (NaN), or that fewer than two others have, adds nothing to its score, as if it were an
+    average one; a suspect without any is undecided. So the rank is uniform whichever distances
+    are missing, and for whatever reason. With a parametric null, the smallest of the p-values of
+    the single distances is multiplied by the number of distances (Bonferroni). `threshold` is for
+    one distance only.
 
     **Kinds of unrelated models.** If kinds are given, a suspect must be nearer than all unrelated
     models together, and nearer than those of each kind with at least ``1 / alpha - 1`` models (5
     for a parametric null); its p-value is the largest of these. So the rate holds for each such
-    kind by itself.
+    kind by itself. A kind whose models have none of the suspect's distances has no say.
 
     References
     ----------
@@ -487,7 +488,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         Returns
         -------
         p : ndarray of shape (n_suspects,)
-            In (0, 1]; NaN where a distance is NaN.
+            In (0, 1]; NaN for a suspect without any distance.
         """
         check_is_fitted(self)
         return self._rule.p_values(X)

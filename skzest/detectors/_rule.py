@@ -57,19 +57,23 @@ class Settings:
 
     def check_known(self, table: Table) -> None:
         """Refuse several distances if too few unrelated models have them."""
-        n_known = (~np.isnan(table.distances)).sum(axis=0)
         if self.null == "conformal":
-            check_enough(self.null, int(n_known.max()), self.alpha)
+            check_enough(self.null, self.n_calibrating(table.distances), self.alpha)
             return
-        for name, n in zip(table.names, n_known):
+        for name, n in zip(table.names, (~np.isnan(table.distances)).sum(axis=0)):
             try:
                 check_enough(self.null, int(n), self.alpha)
             except ValueError as error:
                 raise ValueError(f"{name!r}: {error}") from error
 
+    def n_calibrating(self, distances: np.ndarray) -> int:
+        """Models that are ranked: with any distance. A curve takes those with the same distance."""
+        has = ~np.isnan(distances.reshape(len(distances), -1))
+        return int(has.any(axis=1).sum() if self.null == "conformal" else has.sum(axis=0).max())
+
     @property
     def fewest_of_kind(self) -> int:
-        """Distances that a kind of unrelated models needs for a limit of its own."""
+        """Models that a kind needs to calibrate a limit of its own."""
         return n_needed(self.alpha) if self.null == "conformal" else _FEWEST_FOR_CURVE
 
     def adjusted(self, p: np.ndarray) -> np.ndarray:

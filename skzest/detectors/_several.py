@@ -19,8 +19,6 @@ from ._table import Table, check_columns
 
 __all__ = ["SeveralDistances"]
 
-_TOO_FEW = "too few unrelated models have the distances that it has"
-
 
 class SeveralDistances(Rule):
     """Compares a score of several distances with those of unrelated models.
@@ -57,14 +55,14 @@ class SeveralDistances(Rule):
         return SmallestP(curves, settings.alpha, settings.level)
 
     def judge(self, suspects: np.ndarray) -> Ranked:
-        """The verdict of the group that finds a suspect most like its own models."""
+        """The verdict of the group that finds a suspect most like its own models.
+
+        A group in which none of a suspect's distances can be used (p-value NaN) has no say.
+        """
         by_group = [null.judge(suspects) for null in self.nulls]
-        first = by_group[0]
-        if len(by_group) == 1:
-            return first
-        return first._replace(
-            p_values=np.max([found.p_values for found in by_group], axis=0),
-            margins=np.max([found.margins for found in by_group], axis=0),
+        return by_group[0]._replace(
+            p_values=np.fmax.reduce([found.p_values for found in by_group]),
+            margins=np.fmax.reduce([found.margins for found in by_group]),
             ordinary=np.any([found.ordinary for found in by_group], axis=0),
         )
 
@@ -96,14 +94,14 @@ class SeveralDistances(Rule):
             adjusted,
             labels,
             decisions=decisions,
-            reasons=tuple(self._reasons(distances, found, adjusted, decisions, decided_by)),
+            reasons=tuple(self._reasons(found, adjusted, decisions, decided_by)),
             d_suspects=distances,
             relative=relative,
             low=low,
             high=high,
             distances=self.names,
             z=found.z,
-            null_z=self._null_z(),
+            null_z=standardised(self.distances),
             decided_by=tuple(decided_by),
         )
 
@@ -113,7 +111,6 @@ class SeveralDistances(Rule):
 
     def _decided_by(self, shares: np.ndarray) -> tuple[str, ...]:
         """The fewest distances that make up half of the score, the largest share first."""
-        shares = np.nan_to_num(shares)
         order = np.argsort(-shares, kind="stable")
         half = np.searchsorted(np.cumsum(shares[order]), shares.sum() / 2 * (1 - 1e-9)) + 1
         return tuple(self.names[k] for k in order[:half])
@@ -131,18 +128,8 @@ class SeveralDistances(Rule):
                 ends[:, :, k] = found.relative, found.low, found.high
         return ends
 
-    def _null_z(self) -> np.ndarray:
-        """Each unrelated model by the others."""
-        z = np.full(self.distances.shape, np.nan)
-        for of_one, d in zip(z.T, self.distances.T):
-            known = ~np.isnan(d)
-            if known.sum() >= 3:
-                of_one[known] = standardised(d[known, None])[:, 0]
-        return z
-
     def _reasons(
         self,
-        measured: np.ndarray,
         found: Ranked,
         adjusted: np.ndarray,
         decisions: np.ndarray,
@@ -150,7 +137,7 @@ class SeveralDistances(Rule):
     ) -> Iterator[str]:
         for i, decision in enumerate(decisions):
             if np.isnan(found.p_values[i]):
-                yield NO_DISTANCE if np.isnan(measured[i]).all() else _TOO_FEW
+                yield NO_DISTANCE
                 continue
             p = f"p {p_value(adjusted[i])}"
             if decision == REUSED:
@@ -160,16 +147,11 @@ class SeveralDistances(Rule):
                 said = f"{p}, which is ordinary between unrelated models"
             else:
                 said = f"{p}, and not certainly ordinary between unrelated models"
-            yield said + self._left_out(found, i)
+            yield said + self._used(found.z[i])
 
     def _named(self, z: np.ndarray, names: Sequence[str]) -> str:
         return listed(f"{name} (z {number(z[self.names.index(name)])})" for name in names)
 
-    def _left_out(self, found: Ranked, i: int) -> str:
-        n_used = int((~np.isnan(found.z[i])).sum())
-        if n_used == len(self.names):
-            return ""
-        return (
-            f" (from {n_used} of {counted(len(self.names), 'distance')}, with "
-            f"{counted(int(found.n_compared[i]), 'unrelated model')})"
-        )
+    def _used(self, z: np.ndarray) -> str:
+        n_used, n = int((~np.isnan(z)).sum()), len(self.names)
+        return "" if n_used == n else f" (from {n_used} of {counted(n, 'distance')})"

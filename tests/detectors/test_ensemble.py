@@ -133,15 +133,35 @@ def test_bonferroni_holds_its_level_for_few_models():
     assert 0.01 < np.mean(np.array(p) <= 0.1) <= stats.binom.ppf(0.999, 400, 0.1) / 400
 
 
-def test_undefined_distances_keep_the_level():
-    """A distance that only some models have, and that makes these a kind of their own."""
+def _with_distances_missing(rng, n):
+    """The nearer a model, the fewer of its three distances are defined."""
+    D, nearness = rng.lognormal(0, 0.3, (n, 3)), rng.integers(0, 3, n)
+    D *= 0.5 ** nearness[:, None]
+    D[nearness >= 1, 0] = D[nearness >= 2, 1] = np.nan
+    return D
+
+
+@pytest.mark.parametrize("params", [{"combine": c} for c in COMBINATIONS] + [{"null": "lognormal"}])
+def test_missing_distances_keep_the_level_though_they_go_with_nearness(params):
     rng, p = np.random.default_rng(3), []
-    for _ in range(400):
-        D = np.exp(0.3 * rng.normal(size=(40, 2)))
-        has = rng.random(40) < 0.7
-        D[:, 1] = np.where(has, 0.1 * D[:, 1], np.nan)
-        p.append(ReuseDetector(alpha=0.1, correction=None).fit(D[1:]).p_values(D[:1])[0])
-    assert 0.05 < np.mean(np.array(p) <= 0.1) <= stats.binom.ppf(0.999, 400, 0.1) / 400
+    for _ in range(100):
+        D = _with_distances_missing(rng, 39 + 8)
+        p.append(ReuseDetector(alpha=0.1, correction=None, **params).fit(D[:39]).p_values(D[39:]))
+    called = np.mean(np.array(p) <= 0.1, axis=1)  # suspects of one detector are not independent
+    assert called.mean() <= 0.1 + 3 * called.std() / np.sqrt(100)
+    assert called.mean() > 0.03
+
+
+@each_combination
+def test_a_missing_distance_adds_nothing_whoever_lacks_it(combine):
+    """The score of each model, the suspect included, is one function of all."""
+    D = _with_distances_missing(np.random.default_rng(4), 20)
+    p = [
+        ReuseDetector(alpha=0.1, combine=combine).fit(np.delete(D, i, axis=0)).p_values(D[[i]])[0]
+        for i in range(20)
+    ]
+    assert np.sum(np.array(p) <= 0.1) <= 2  # of 20 ranks
+    assert_allclose(np.sort(p), np.arange(1, 21) / 20, atol=1 / 20)
 
 
 def test_unrelated_is_said_by_the_rule_of_ranks():
@@ -218,24 +238,37 @@ def test_several_suspects_are_corrected_for():
 def test_a_suspect_is_judged_by_the_distances_that_it_has():
     null = UNRELATED.copy()
     null[:15, 2] = np.nan  # of another architecture
-    detector = ReuseDetector(correction=None).fit(null)
-    found = detector.judge([[0.2, 0.25, np.nan], [0.2, 0.25, 0.1], [np.nan] * 3])
-    alone = ReuseDetector(correction=None).fit(UNRELATED[:, :2]).judge([[0.2, 0.25]])
-    assert found.p_values[0] == alone.p_values[0]
+    suspect = [0.2, 0.25, np.nan]
+    found = (
+        ReuseDetector(correction=None).fit(null).judge([suspect, [0.2, 0.25, 0.1], [np.nan] * 3])
+    )
+    z = np.zeros((41, 3))
+    for k in range(3):
+        d = np.append(null[:, k], suspect[k])
+        z[~np.isnan(d), k] = standardised(d[~np.isnan(d), None])[:, 0]
+    score = (np.minimum(z, 0) ** 2).sum(axis=1)
+    assert found.p_values[0] == (1 + (score[:-1] >= score[-1]).sum()) / 41
     assert np.isnan(found.z[0, 2])
-    assert "from 2 of 3 distances, with 40 unrelated models" in found.reasons[0]
-    assert found.p_values[1] == 1 / 26  # the 25 that have all three
+    assert found.reasons[0].endswith("(from 2 of 3 distances)")
+    assert found.p_values[1] == 1 / 41  # among all
     assert found.decisions[2] == "undecided" and "no distance (NaN)" in found.reasons[2]
 
 
-def test_a_distance_that_too_few_models_have_is_left_out():
-    null = UNRELATED.copy()
-    null[10:, 2] = np.nan
-    found = ReuseDetector(correction=None).fit(null).judge([[0.1, 0.3, 0.3]])
-    assert np.isnan(found.z[0, 2]) and found.p_values[0] == 1 / 41
-    few = ReuseDetector(correction=None).fit(null).judge([[np.nan, np.nan, 0.3]])
-    assert few.decisions.tolist() == ["undecided"]
-    assert few.reasons == ("too few unrelated models have the distances that it has",)
+def test_a_distance_that_one_other_model_has_is_not_used():
+    null = UNRELATED[:30].copy()
+    null[2:, 2] = np.nan
+    z = standardised(np.concatenate([null, [[0.3, 0.3, 0.001], [0.3, 0.3, np.nan]]]))
+    assert np.isfinite(z[[0, 1, 30], 2]).all() and np.isnan(z[2:30, 2]).all()
+    assert np.isnan(standardised(null)[:, 2]).all()  # of two, each has one other
+
+
+def test_unrelated_models_without_any_distance_say_nothing():
+    null = np.concatenate([UNRELATED[:20], np.full((20, 3), np.nan)])
+    few = ReuseDetector(correction=None).fit(UNRELATED[:20])
+    many = ReuseDetector(correction=None).fit(null)
+    assert_array_equal(many.p_values(UNRELATED[20:]), few.p_values(UNRELATED[20:]))
+    with pytest.raises(ValueError, match=r"alpha=0\.04 with 20 unrelated models"):
+        ReuseDetector(alpha=0.04).fit(null)
 
 
 # ---------------------------------------------------------------- kinds of unrelated models
@@ -288,9 +321,27 @@ def test_a_distance_that_one_kind_lacks(rule, n_known):
     detector = ReuseDetector(alpha=0.1, null=rule).fit(null, kinds=TWO_KINDS)
     assert np.isfinite(detector.false_positives_.unseen).all()
     assert detector.false_positives_.has_own_limit.all()  # by the other distances
-    near = detector.judge([[0.05, 0.05, 0.05], [0.05, np.nan, np.nan]], labels=["all", "one"])
-    assert near.decisions.tolist() == ["reused", "undecided"]
-    assert "too few unrelated models" in near.reasons[1]
+    copy, near, far = (
+        detector.judge([[0.05, 0.05, 0.05], [0.05, np.nan, np.nan], [0.3, np.nan, np.nan]])
+        .to_frame()[["decisions", "p_values"]]
+        .to_numpy()
+    )
+    assert copy[0] == near[0] == "reused"  # nearer than those that have the distance
+    assert far[0] != "reused" and np.isfinite([copy[1], near[1], far[1]]).all()
+
+
+@each_null
+def test_unrelated_is_never_said_without_a_p_value(null):
+    """Kinds with disjoint distances: each judges what its models have."""
+    U = np.exp(0.1 * RNG.normal(size=(60, 3)))
+    U[:30, 1:] = U[30:, 0] = U[:, 2] = np.nan
+    U[:5, 2] = 1 + 0.1 * np.arange(5)
+    detector = ReuseDetector(null=null, correction=None).fit(U, kinds=["a"] * 30 + ["b"] * 30)
+    suspects = np.array([[1.0, np.nan, np.nan], [1e-5, np.nan, np.nan], [np.nan, 1e-5, np.nan]])
+    found = detector.judge(np.concatenate([suspects, np.full((1, 3), np.nan)]))
+    assert found.decisions.tolist() == ["unrelated", "reused", "reused", "undecided"]
+    assert_array_equal(np.isnan(found.p_values), [False, False, False, True])
+    assert_array_equal(detector.decision_function(suspects) < 0, found.p_values[:3] <= 0.05)
 
 
 @pytest.mark.parametrize("rule", ["conformal", "lognormal"])

@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from skzest.detectors._ensemble import standardised_by
 from skzest.detectors._left_out import LeftOutInTurn, LeftOutNull
 from skzest.detectors._rule import Settings
 from skzest.rehearsal import PoolAnswers, left_out_questions
@@ -67,19 +68,38 @@ def test_p_value_by_hand():
     assert (found.margins[0] < 0) == (found.p_values[0] <= 0.1)
 
 
-def test_distances_that_a_suspect_lacks_are_left_out():
+def test_a_distance_that_a_suspect_lacks_adds_nothing():
     pool, suspect = _drawn(1)
     null, of_suspect = _distances(pool, suspect)
-    other = np.broadcast_to(np.random.default_rng(0).random((9, 1)), (9, 9, 1))
+    other = np.broadcast_to(np.random.default_rng(0).random((9, 1)), (9, 9, 1)).copy()
+    other[:, :3] = np.nan
     null2 = np.concatenate([null, other], axis=2)
     rule = LeftOutInTurn(null2, ("rehearsal", "weights"), [np.arange(9)], SETTINGS)
     lacking = np.concatenate([of_suspect, np.full_like(of_suspect, np.nan)], axis=2)
     found = rule.decide(np.concatenate([lacking, np.full_like(lacking, np.nan)]), ["a", "b"])
+    n_as_near = 0
+    for j in range(9):
+        z = standardised_by(np.delete(null2[j], j, axis=0), np.stack([null2[j, j], lacking[0, j]]))
+        score = (np.minimum(np.nan_to_num(z), 0) ** 2).sum(axis=1)
+        assert np.isnan(z).tolist() == [[False, j < 3], [False, True]]
+        n_as_near += score[0] >= score[1]
+    assert found.p_values[0] == (1 + n_as_near) / 10
     alone = LeftOutNull(null, np.arange(9), SETTINGS).judge(of_suspect)
-    assert found.p_values[0] == alone.p_values[0]
     assert_allclose(found.z[0], [alone.z[0, 0], np.nan])
     assert "from 1 of 2 distances" in found.reasons[0]
     assert "no distance (NaN)" in found.reasons[1] and np.isnan(found.p_values[1])
+
+
+def test_level_is_kept_where_missing_distances_go_with_nearness():
+    rng, called = np.random.default_rng(5), []
+    for _ in range(60):
+        nearness = rng.integers(0, 3, 9 + 4)
+        D = rng.lognormal(0, 0.3, (13, 2)) * 0.5 ** nearness[:, None]
+        D[nearness >= 1, 0] = np.nan
+        D = D * np.exp(0.1 * rng.normal(size=(9, 13, 2)))
+        rule = LeftOutInTurn(D[:, :9], ("a", "b"), [np.arange(9)], SETTINGS)
+        called.append(np.mean(rule.judge(D[:, 9:].transpose(1, 0, 2)).p_values <= 0.1))
+    assert 0.02 < np.mean(called) <= 0.1 + 3 * np.std(called) / np.sqrt(60)
 
 
 def test_choices_share_most_of_their_questions():
