@@ -13,7 +13,7 @@ import numpy as np
 _ASKABLE = ("predict_proba", "decision_function", "predict", "forward")
 
 
-def check_models(models: object) -> list:
+def check_models(models: object, name: str = "models") -> list:
     """Return a zoo as a plain list, whatever kind of sequence it came in.
 
     Never goes through ``np.asarray``: pipelines, ensembles and ``nn.Sequential`` have
@@ -22,6 +22,8 @@ def check_models(models: object) -> list:
     Parameters
     ----------
     models : list, tuple, 1-D object array or pandas Series of models
+    name : str, default="models"
+        The parameter.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def check_models(models: object) -> list:
     if isinstance(models, np.ndarray):
         if models.ndim != 1:
             raise TypeError(
-                f"models must be one-dimensional; got an array of shape {models.shape}. "
+                f"{name} must be one-dimensional; got an array of shape {models.shape}. "
                 "Pass a list of models."
             )
         zoo = list(models)
@@ -42,9 +44,9 @@ def check_models(models: object) -> list:
     elif _is_series(models):
         zoo = list(getattr(models, "array", ()))
     else:
-        raise TypeError(_not_a_zoo(models))
+        raise TypeError(_not_a_zoo(models, name))
     if not zoo:
-        raise ValueError("models is empty; at least one model is needed.")
+        raise ValueError(f"{name} is empty; at least one model is needed.")
     return zoo
 
 
@@ -53,15 +55,49 @@ def _is_series(models: object) -> bool:
     return hasattr(models, "iloc") and getattr(models, "ndim", None) == 1
 
 
-def _not_a_zoo(models: object) -> str:
+def _not_a_zoo(models: object, name: str) -> str:
     kind = type(models).__name__
     if isinstance(models, Mapping):
-        return f"models is a {kind}; pass list(models.values()), and keep the names beside it."
+        return f"{name} is a {kind}; pass list({name}.values()), and keep the names beside it."
     if isinstance(models, AbstractSet):
-        return f"models is a {kind}, which has no order; pass a list."
-    if any(hasattr(models, method) for method in _ASKABLE) or callable(models):
-        return f"models is a single {kind}; wrap it in a list: [model]."
-    return f"models must be a list, tuple or 1-D object array of models; got {kind}."
+        return f"{name} is a {kind}, which has no order; pass a list."
+    if _is_model(models):
+        return f"{name} is a single {kind}; wrap it in a list: [model]."
+    return f"{name} must be a list, tuple or 1-D object array of models; got {kind}."
+
+
+def check_roles(first: str, model: object, roles: Mapping[str, object]) -> list[list]:
+    """Models of each role as a plain list; the same object has one role, once.
+
+    Parameters
+    ----------
+    first : str
+        What errors call a model that stands by itself.
+    model : object
+    roles : dict of str to sequence of models
+        The others, by parameter. Sequences may be empty.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not a sequence of models.
+    ValueError
+        If the same object is given twice.
+    """
+    zoos = [
+        [] if isinstance(zoo, (list, tuple)) and not zoo else check_models(zoo, name)
+        for name, zoo in roles.items()
+    ]
+    taken = {id(model): first}
+    for name, zoo in zip(roles, zoos):
+        for i, other in enumerate(zoo):
+            this = f"{name}[{i}]"
+            earlier = taken.setdefault(id(other), this)
+            if earlier != this:
+                raise ValueError(
+                    f"{earlier} and {this} are the same object. Leave one of them out."
+                )
+    return zoos
 
 
 def refuse_models(values: object, name: str, remedy: str) -> None:

@@ -53,7 +53,7 @@ def main(args):
 
 
 def drawn(rng, n):
-    nearness = rng.integers(0, 3, n)
+    nearness = rng.permutation(np.resize(np.arange(3), n))
     D = rng.lognormal(0, 0.3, (n, 3)) * 0.5 ** nearness[:, None]
     D[nearness >= 1, 0] = D[nearness >= 2, 1] = np.nan
     return D
@@ -111,7 +111,7 @@ def share_called(args, m, lacking, has_third, shift):
     rng, called = np.random.default_rng(args.seed), []
     for _ in range(max(args.repeats // 4, 2)):
         D = np.exp(0.3 * (0.5 * rng.normal(size=(m + N_SUSPECTS, 1)) + normal(rng, m)))
-        D[:m][rng.random(m) < lacking, 2] = np.nan
+        D[rng.permutation(m)[: round(lacking * m)], 2] = np.nan
         D[m:] *= np.exp(-0.3 * shift)
         if not has_third:
             D[m:, 2] = np.nan

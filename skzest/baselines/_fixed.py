@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ..plan import QueryPlan
 from ..store import AnswerStore
-from ._scores import Compare, ask_more, ask_named
+from ._scores import Compare, Scores, ask_more, ask_named
 from ._weights import check_weights, weight_distances
 
 __all__ = ["AskedSet", "Cache", "FixedQuestions", "WeightSet"]
@@ -67,13 +68,26 @@ class AskedSet:
         self._compare, self._cache = compare, cache
         self.n_questions = plan.n_queries
 
+    @property
+    def undefined(self) -> list[str]:
+        """The distances that not even the owner has to itself, as it is constant."""
+        values, is_constant = self._owner.values, self._owner.constant
+        itself = replace(
+            self._owner,
+            values=np.concatenate([values, values]),
+            constant=np.concatenate([is_constant, is_constant]),
+        )
+        return [name for name, d in self._distances(itself).items() if np.isnan(d[0])]
+
     def ask(self, models: Sequence[object]) -> SetAnswers:
         """Ask models, and compare their answers with the owner's."""
         scores = ask_more(self._owner, models, cache=self._cache)
+        return SetAnswers(self._distances(scores), scores.classes[scores.labels[1:]])
+
+    def _distances(self, scores: Scores) -> dict[str, np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what is undefined is NaN
-            found = {name: compare(scores)[0, 1:] for name, compare in self._compare.items()}
-        return SetAnswers(found, scores.classes[scores.labels[1:]])
+            return {name: compare(scores)[0, 1:] for name, compare in self._compare.items()}
 
 
 class WeightSet:
@@ -81,6 +95,7 @@ class WeightSet:
 
     n_questions = 0
     kind = None
+    undefined: Sequence[str] = ()
 
     def __init__(self, owner: object, name: str):
         check_weights(owner, f"{_OWNER} ({type(owner).__name__})")
@@ -108,11 +123,14 @@ class FixedQuestions:
     n_questions : int
         Questions for each model; those repeated at the start, to see whether answers repeat, are
         not counted.
+    undefined : tuple of str
+        The distances that no model has, as the owner gives every question the same answer.
     """
 
     def __init__(self, names: Sequence[str], sets: Sequence[AskedSet | WeightSet]):
         self.names, self._sets = tuple(names), tuple(sets)
         self.n_questions = sum(one.n_questions for one in sets)
+        self.undefined = tuple(name for one in sets for name in one.undefined)
 
     def __repr__(self) -> str:
         return f"<FixedQuestions for {', '.join(self.names)}: {self.n_questions} for each model>"

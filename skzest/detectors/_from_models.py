@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From models to signatures, with everything refused that can be refused before asking."""
+"""From models to signatures, with everything refused that can be refused before asking all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sklearn.base import clone
 from ..comparing import check_plan
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
+from ._relative import check_varies
 
 __all__ = ["Asker", "as_transformer", "ask_first"]
 
@@ -20,16 +21,23 @@ Asker = LimeSignatureTransformer | QueryPlan | ArrayLike | Sequence[str]
 
 
 def ask_first(
-    transformer: Asker, models: list[object]
+    transformer: Asker, name: str, first: object, others: Sequence[object]
 ) -> tuple[LimeSignatureTransformer, np.ndarray]:
-    """The fitted transformer, and the signatures of the first models that it asks."""
-    transformer = as_transformer(transformer)
-    if hasattr(transformer, "plan_"):
-        check_plan(transformer.plan_, minimum=2)
-        return transformer, np.asarray(transformer.transform(models))
-    lime = clone(transformer)
-    _check_several_points(lime)
-    return lime, np.asarray(lime.fit_transform(models))
+    """The fitted transformer, and the signatures of the first models that it asks.
+
+    The first one, which errors call ``name``, is asked before the others: if it is constant, their
+    answers are worth nothing.
+    """
+    lime = as_transformer(transformer)
+    if hasattr(lime, "plan_"):
+        check_plan(lime.plan_, minimum=2)
+    else:
+        lime = clone(lime)
+        _check_several_points(lime)
+        lime.fit([first, *others])
+    S = np.asarray(lime.transform([first]))
+    check_varies(S, name, lime.plan_)
+    return lime, np.concatenate([S, np.asarray(lime.transform(others))]) if len(others) else S
 
 
 def as_transformer(asker: Asker) -> LimeSignatureTransformer:

@@ -11,15 +11,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_models, refuse_models
+from .._validation import check_models, check_roles, refuse_models
 from ..comparing import Signatures, check_plan
 from ..exceptions import warn
 from ..plan import QueryPlan
 from ..signature import LimeSignatureTransformer
 from ._decisions import Decisions, check_labels
 from ._from_models import Asker, ask_first
-from ._relative import check_blocks
-from ._same import check_objects
+from ._relative import check_blocks, check_varies
 
 __all__ = ["Judge", "warn_each"]
 
@@ -67,6 +66,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     ) -> _Judge:
         check_plan(plan, minimum=2)
         one = Signatures.one(first, self._first, plan)
+        check_varies(one.blocks, f"the {self._first}", plan)
         blocks = one.blocks[:0]
         if others is not None and np.size(others):
             blocks = check_blocks(others, self._other, plan, one)
@@ -80,8 +80,8 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         self: _Judge, first: object, others: Sequence[object], transformer: Asker
     ) -> _Judge:
         self._check_params(len(others))
-        check_objects([first, *others], [f"the {self._first}", *self._names(len(others))])
-        lime, S = ask_first(transformer, [first, *others])
+        check_roles(f"the {self._first}", first, {self._other: others})
+        lime, S = ask_first(transformer, f"the {self._first}", first, others)
         self._fit_signatures(S[0], S[1:], lime.plan_)
         self.transformer_ = lime
         return self

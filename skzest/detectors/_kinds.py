@@ -72,8 +72,11 @@ class FalsePositives(ShownAsTable):
 def by_kind(unrelated: object) -> tuple[list[object], list[str] | None]:
     """Unrelated models as a list, and the kind of each if they are given by kind."""
     if not isinstance(unrelated, Mapping):
-        return check_models(unrelated), None
-    of_kind = {str(kind): check_models(models) for kind, models in unrelated.items()}
+        return check_models(unrelated, "unrelated"), None
+    of_kind = {
+        str(kind): check_models(models, f"unrelated[{kind!r}]")
+        for kind, models in unrelated.items()
+    }
     kinds = [kind for kind, models in of_kind.items() for _ in models]
     return [model for models in of_kind.values() for model in models], kinds
 
@@ -82,6 +85,11 @@ def check_kinds(kinds: Sequence[object] | None, n_unrelated: int) -> np.ndarray 
     """The kind of each unrelated model as text."""
     if kinds is None:
         return None
+    if isinstance(kinds, str):
+        raise TypeError(
+            f"kinds must be a list of names, one for each unrelated model; got {kinds!r}. Pass "
+            f"[{kinds!r}] * {n_unrelated} for models of one kind."
+        )
     named = [str(kind) for kind in kinds]
     if len(named) != n_unrelated:
         models = counted(n_unrelated, "unrelated model")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from .._points import Points
-from .._validation import check_choice, check_whole, counted, listed
+from .._validation import check_choice, check_real, check_whole, counted, listed
 from ..baselines import BASELINES, FixedQuestions, prepare_questions
 from ..comparing import check_plan
 from ..plan import QueryPlan
@@ -30,6 +30,7 @@ from ..signature import LimeSignatureTransformer
 from ..store import AnswerStore
 from ._from_models import Asker, as_transformer
 from ._null import n_needed
+from ._relative import OTHER_POINTS, constant
 from ._rule import Settings
 
 __all__ = [
@@ -223,7 +224,7 @@ def prepare(
     rehearsed: RehearsedQuestions | LeftOutQuestions | None = None
     if REHEARSAL in names:
         pool = _pool(owner, material, adapted(choosing, adapter), adapter)
-        n = min(N_REHEARSED, material.n_questions or N_REHEARSED)
+        n = N_REHEARSED if by_plan else material.n_questions or N_REHEARSED
         rehearsed = left_out_questions(pool, n) if in_turn else pool.questions(n)
     return SuspectQuestions(names, fixed, rehearsed, adapter, cache)
 
@@ -249,15 +250,24 @@ def _of_plan(owner: object, names: Sequence[str], material: Material) -> FixedQu
     points = material.points
     if points is None and not isinstance(lime.reference, QueryPlan):
         points = lime.reference
-    return prepare_questions(
+    plan = _share(lime.plan_, names, material)
+    fixed = prepare_questions(
         owner,
-        _share(lime.plan_, names, material),
+        plan,
         points,
         material.y,
         names=names,
         random_state=material.random_state,
         cache=lime.cache,
     )
+    if fixed.undefined:
+        is_cut = len(plan) < len(lime.plan_)
+        more = f"Raise n_questions, which leaves {len(plan)} of {len(lime.plan_)} points. "
+        raise ValueError(
+            f"{constant('the owner', plan)}, so no model has a distance {listed(fixed.undefined)} "
+            f"to it. {more if is_cut else ''}{OTHER_POINTS}"
+        )
+    return fixed
 
 
 def _pool(
@@ -329,7 +339,7 @@ def choosing_models(n: int, share: float, settings: Settings, seed: int) -> np.n
     chosen : ndarray of bool, shape (n,), or None
         None if too few would be left to calibrate: then each is left out in turn.
     """
-    if not 0 < share < 1:
+    if not 0 < check_real(share, "choosing") < 1:
         raise ValueError(f"choosing must be a share between 0 and 1; got {share!r}.")
     n_chosen = max(round(share * n), _FEWEST_CHOOSING)
     by_rank = settings.null == "conformal" and settings.threshold is None

@@ -32,6 +32,7 @@ __all__ = ["RelativeDistances", "relative_distances"]
 
 # As the paper advises, appendix C.
 FEWEST_ADVISED = 5
+OTHER_POINTS = "Ask about more reference points, or others, to which its scores differ."
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,6 +182,7 @@ def relative_distances(
     else:
         check_plan(plan, minimum=2)
         first = Signatures.one(owner, "owner", plan)
+        check_varies(first.blocks, "the owner", plan)
         suspects, unrelated = (
             sums_with(first.blocks[0], check_blocks(S, name, plan, first), plan)
             for S, name in ((D_suspect, "D_suspect"), (D_unrelated, "D_unrelated"))
@@ -244,6 +246,20 @@ def check_blocks(S: ArrayLike, name: str, plan: QueryPlan, first: Signatures) ->
     return found.blocks
 
 
+def check_varies(signature: np.ndarray, name: str, plan: QueryPlan) -> None:
+    """Refuse the signature of a constant model, to which no other has a distance."""
+    if not np.nan_to_num(signature).any():
+        raise ValueError(
+            f"{constant(name, plan)}, so no model has a distance to it. {OTHER_POINTS}"
+        )
+
+
+def constant(name: str, plan: QueryPlan) -> str:
+    """What is wrong with a constant model."""
+    asked, points = counted(plan.n_queries, "question"), counted(len(plan), "reference point")
+    return f"{name} gives the same scores to all {asked} about {points}"
+
+
 def check_distances(values: ArrayLike, name: str, *, finite: bool = True) -> np.ndarray:
     """Distances to one model as a 1-D float array; a column counts as a row."""
     refuse_models(values, name, "Pass distances to one model, or use ReuseDetector.from_models.")
@@ -261,6 +277,11 @@ def check_distances(values: ArrayLike, name: str, *, finite: bool = True) -> np.
         raise ValueError(
             f"{name} must hold the distances to one model, 1-D; got shape {array.shape}. If it is "
             "a matrix of distances, pass the owner's row."
+        )
+    if finite and np.isnan(array).all():
+        raise ValueError(
+            f"{name} is NaN for all {counted(len(array), 'model')}, as if the owner's own model "
+            f"were constant. {OTHER_POINTS}"
         )
     if np.isinf(array).any() or (finite and np.isnan(array).any()):
         raise ValueError(

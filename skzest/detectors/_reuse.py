@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._points import Points
+from .._validation import check_roles
 from ..comparing import cosine_distance, zest_distances
 from ..plan import QueryPlan
 from ..rehearsal import Candidates
@@ -36,7 +37,7 @@ from ._questions import (
 from ._relative import RelativeDistances, from_sums, sums_with
 from ._rule import Settings
 from ._rules import rule_of
-from ._same import SAME, check_not_the_same, check_objects
+from ._same import SAME, TakenPart, check_not_the_same
 from ._table import Table
 from ._unlike import Crowd, judged_again, unlike
 
@@ -235,6 +236,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     _first, _other = "owner", "unrelated"
 
     questions_: SuspectQuestions
+    _part: TakenPart
     assumption_: Assumption | None
     false_positives_: FalsePositives | None
 
@@ -367,15 +369,16 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         answers : {"label", "scores"}, default="label"
             For ``"rehearsal"``: whether suspects are asked for labels or for probabilities.
         n_questions : int, default=None
-            Number of questions for each suspect. None is that of the plan, or 64 for a rehearsal
-            alone. Distances that are computed from the same questions share them, and each set of
-            questions has an equal part, after the 64 of a rehearsal.
+            Limit of the questions for each suspect. None is that of the plan, or 64 for a
+            rehearsal alone. Distances that are computed from the same questions share them, and
+            each set of questions has an equal part, after the 64 of a rehearsal.
         choosing : float, default=0.3
             For ``"rehearsal"``: the share of the unrelated models, drawn at random, that help to
             choose the questions. They do not calibrate. If too few would be left for `alpha`, the
             questions are chosen without each unrelated model in turn, and all calibrate: suspects
-            are then asked the questions of all choices, some more than 64, and the
-            false-positive rate is proven to be at most twice `alpha` (in practice about `alpha`).
+            are then asked the questions of all choices, each of which has fewer, so that they keep
+            within the limit together, and the false-positive rate is proven to be at most twice
+            `alpha` (in practice about `alpha`).
         random_state : int, default=0
             Seed of searches and of that draw.
         **params
@@ -394,6 +397,8 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         """
         detector = cls(**params)
         models, detector._kinds = by_kind(unrelated)
+        roles = {"unrelated": models, "copies": copies, "foreign": foreign}
+        models, copies, foreign = check_roles("the owner", owner, roles)
         material = Material(
             transformer, points, y, copies, foreign, answers, n_questions, random_state
         )
@@ -406,6 +411,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             names = check_names(names, material)
             check_used(names, material, choosing)
             detector._fit_answers(owner, models, names, material, choosing)
+            detector._part = TakenPart(roles)
         warn_each(detector._rule.doubts())
         return detector
 
@@ -422,7 +428,6 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         chosen: np.ndarray | None = np.zeros(n, dtype=bool)
         if REHEARSAL in names:
             chosen = choosing_models(n, choosing, settings, material.random_state)
-        check_objects([owner, *unrelated], ["the owner", *self._names(n)])
         in_turn = chosen is None
         choose = np.ones(n, dtype=bool) if chosen is None else chosen
         kept = choose if in_turn else ~choose
@@ -541,9 +546,19 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             return super()._ask(models, labels)
         D, given = self.questions_.ask(models)
         found = self._decide(self._rule.of_answers(D), labels)
+        roles = [self._part.role_of(model) for model in models]
+        again = [
+            f"{name} is {role}, which had a part in choosing the questions or in calibration, so "
+            "its distances are no evidence. Judge models that had none."
+            for name, role in zip(found.names, roles)
+            if role is not None
+        ]
+        new = [i for i, role in enumerate(roles) if role is None]  # perhaps the same, loaded again
+        their_labels = {asked: of[new] for asked, of in given.items()}
         doubts = [
             *self._doubts_about(found),
-            *self._crowd.known_again(D, given, found.names),
+            *again,
+            *self._crowd.known_again(D[new], their_labels, [found.names[i] for i in new]),
             *self._crowd.unlike(given, found.names),
         ]
         return found, doubts

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from .._validation import check_choice
+from .._validation import check_choice, check_real
 from ..comparing import check_level
 from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._ensemble import COMBINATIONS
@@ -37,13 +37,14 @@ class Settings:
 
     def check(self, n_unrelated: int, n_distances: int = 1) -> None:
         """Refuse what cannot be, before any model is asked."""
+        check_real(self.alpha, "alpha")
         if not 0 < self.alpha < 1:
             hint = " For 5 %, pass 0.05." if self.alpha >= 1 else ""
             raise ValueError(f"alpha must be between 0 and 1; got {self.alpha!r}.{hint}")
         check_level(self.level)
         check_choice(self.correction, "correction", ("fdr", None))
         check_choice(self.combine, "combine", COMBINATIONS)
-        if self.threshold is not None and not self.threshold > 0:
+        if self.threshold is not None and not check_real(self.threshold, "threshold") > 0:
             raise ValueError(
                 f"threshold must be positive, like a relative distance; got {self.threshold!r}."
             )

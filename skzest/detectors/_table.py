@@ -78,10 +78,15 @@ def _several(X: ArrayLike, name: str) -> Table:
 def _checked(table: Table) -> Table:
     for column, d in zip(table.names, table.distances.T):
         known = d[~np.isnan(d)]
-        if len(known) < 2 or not known.mean() > 0:
-            what = f"mean {known.mean():.3g}" if len(known) else "no values but NaN"
+        if not len(known):
             raise ValueError(
-                f"{column!r} has {what} for {counted(len(known), 'unrelated model')}; each "
+                f"{column!r} is NaN for all {counted(len(d), 'unrelated model')}. Is the owner's "
+                "model constant, or of another kind than all of them? Leave the column out."
+            )
+        if len(known) < 2 or not known.mean() > 0:
+            models = counted(len(known), "unrelated model")
+            raise ValueError(
+                f"{column!r} has mean {known.mean():.3g} for {models}; each "
                 "distance must be known for at least 2, and positive on average. Leave the column "
                 "out."
             )
@@ -117,8 +122,14 @@ def check_columns(X: Any, name: str, names: Sequence[str]) -> np.ndarray:
 
 
 def _numbers(X: ArrayLike, name: str) -> np.ndarray:
-    D = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name=name)
-    return np.asarray(D)
+    D = np.asarray(check_array(X, dtype=np.float64, ensure_all_finite=False, input_name=name))
+    if np.isinf(D).any():
+        i, k = np.argwhere(np.isinf(D))[0].tolist()
+        raise ValueError(
+            f"{name}[{i}, {k}] is {D[i, k]}, but distances are finite. Pass NaN where one is "
+            "undefined."
+        )
+    return D
 
 
 def _names(X: Any, n: int) -> tuple[str, ...]:

@@ -48,10 +48,10 @@ def unlike(
 
 
 def judged_again(name: str, how: str, j: int) -> str:
-    """A warning about a suspect that is unrelated model ``j``."""
+    """A warning about a suspect that must be unrelated model ``j``."""
     return (
-        f"{name} {how} unrelated model {j}, so it was assumed to be unrelated and is now judged. "
-        "Leave it out of one of the two."
+        f"{name} {how} unrelated model {j}: if it is the same, it was assumed to be unrelated and "
+        "is now judged. Leave it out of one of the two."
     )
 
 
@@ -79,17 +79,32 @@ class Crowd:
     ) -> list[str]:
         """Warnings about suspects with all distances and labels of an unrelated model.
 
-        A single distance without labels is not enough: models may share that by chance.
+        Where different models can have these in common, as labels of an easy task, so can a
+        suspect: nothing is said if two unrelated models have, or for a single distance.
         """
         if not self.labels and self.distances[0].size < 2:
             return []
-        return [
-            judged_again(name, "has the same distances and labels as", j)
-            for i, name in enumerate(names)
-            for j, theirs in enumerate(self.distances)
-            if np.allclose(distances[i], theirs, rtol=SAME, atol=SAME, equal_nan=True)
-            and all((given[asked][i] == of[j]).all() for asked, of in self.labels.items())
+        among = [
+            self._equal(d, self._labels_of(self.labels, i)) for i, d in enumerate(self.distances)
         ]
+        if np.sum(among) > len(self.distances):
+            return []
+        return [
+            judged_again(name, "has the same distances and labels as", int(j))
+            for i, name in enumerate(names)
+            for j in np.flatnonzero(self._equal(distances[i], self._labels_of(given, i)))
+        ]
+
+    def _equal(self, distances: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Which unrelated models have all distances and labels of one model: (n_unrelated,)."""
+        m = len(self.distances)
+        near = np.isclose(self.distances, distances, rtol=SAME, atol=SAME, equal_nan=True)
+        equal = [near.reshape(m, -1), *(of == labels[asked] for asked, of in self.labels.items())]
+        return np.all([each.all(axis=1) for each in equal], axis=0)
+
+    @staticmethod
+    def _labels_of(labels: Mapping[str, np.ndarray], i: int) -> dict[str, np.ndarray]:
+        return {asked: of[i] for asked, of in labels.items()}
 
     def unlike(self, given: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:
         """Warnings about suspects by the labels that they gave to the same questions."""

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .._points import take
+from .._validation import check_whole
 from ..baselines import ask_copies, plan_of_points
 from ..plan import QueryPlan
 from ..queries import Query
@@ -79,7 +82,8 @@ def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuest
     ----------
     pool : PoolAnswers
     n_questions : int, default=64
-        For each choice. Choices that differ by one model have most of their questions in common.
+        For all choices together. Each choice has as many as this allows; those that differ by one
+        model have many of their questions in common.
 
     Returns
     -------
@@ -88,14 +92,45 @@ def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuest
     Raises
     ------
     ValueError
-        As :meth:`PoolAnswers.choose`.
+        As :meth:`PoolAnswers.choose`; and if `n_questions` are too few for all choices.
     """
-    unrelated = np.flatnonzero(pool.roles == "unrelated")
-    choices = [pool.choose(n_questions, without=[i]) for i in unrelated]
-    union = np.unique(np.concatenate([chosen.indices for chosen in choices]))
+    choices = _within(pool, check_whole(n_questions, "n_questions"))
+    union = _union(choices)
     return LeftOutQuestions(
         plan_of_points(take(pool.points, union), pool.response),
         tuple(replace(c, indices=np.searchsorted(union, c.indices)) for c in choices),
         pool.owner_scores[union],
         pool.classes,
     )
+
+
+def _within(pool: PoolAnswers, n_questions: int) -> list[Discriminant]:
+    """The choices with as many questions each as are at most ``n_questions`` together."""
+    unrelated = np.flatnonzero(pool.roles == "unrelated")
+    most = [pool.choose(n_questions, without=[i]) for i in unrelated]
+
+    @functools.cache
+    def choices(n: int) -> list[Discriminant]:
+        return [
+            pool.choose(min(n, len(chosen.indices)), without=[i], among=chosen.indices)
+            for i, chosen in zip(unrelated, most)
+        ]
+
+    def n_together(n: int) -> int:
+        return len(_union(choices(n)))
+
+    if len(_union(most)) <= n_questions:
+        return most
+    fewest = max(n_questions // len(unrelated), 1)  # fit even if no two choices share a question
+    n = fewest + bisect_right(range(fewest + 1, n_questions), n_questions, key=n_together)
+    if n_together(n) > n_questions:
+        raise ValueError(
+            f"n_questions={n_questions}, but {len(unrelated)} choices, each without one unrelated "
+            f"model, have {n_together(n)} questions together, if each has only {n}. Raise "
+            f"n_questions to {n_together(n)}."
+        )
+    return choices(n)
+
+
+def _union(choices: Sequence[Discriminant]) -> np.ndarray:
+    return np.unique(np.concatenate([chosen.indices for chosen in choices]))

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._points import Points, take
-from .._validation import check_choice, check_models, check_whole, counted
+from .._validation import check_choice, check_roles, check_whole, counted
 from ..baselines import Scores, ask_named, plan_of_points
 from ..queries import Query
 from ..store import AnswerStore
@@ -60,7 +60,9 @@ class PoolAnswers:
         counts = [f"{np.sum(self.roles == role)} {role}" for role in dict.fromkeys(self.roles)]
         return f"<PoolAnswers: {self.agreement.shape[1]} candidates, {', '.join(counts)}>"
 
-    def choose(self, n_questions: int = 64, *, without: ArrayLike = ()) -> Discriminant:
+    def choose(
+        self, n_questions: int = 64, *, without: ArrayLike = (), among: ArrayLike | None = None
+    ) -> Discriminant:
         """The candidates that tell copies from other models best, and their weights.
 
         Parameters
@@ -68,6 +70,8 @@ class PoolAnswers:
         n_questions : int, default=64
         without : array-like of int, default=()
             Positions of models to leave out.
+        among : array-like of int, default=None
+            Positions of the candidates to choose from; None is all.
 
         Returns
         -------
@@ -82,7 +86,8 @@ class PoolAnswers:
             copies and the owner from the others.
         """
         n_questions = check_whole(n_questions, "n_questions")
-        n_candidates = self.agreement.shape[1]
+        indices = np.arange(self.agreement.shape[1]) if among is None else np.asarray(among)
+        n_candidates = len(indices)
         if n_questions > n_candidates:
             raise ValueError(
                 f"n_questions={n_questions}, but there are only {n_candidates} candidates. Lower "
@@ -92,7 +97,7 @@ class PoolAnswers:
         roles = self.roles[kept]
         _check_counts(np.sum(roles == "copy"), np.sum(roles == "unrelated"))
         # The owner's own model is the best copy of all.
-        agreement = np.concatenate([np.ones((1, n_candidates)), self.agreement[kept]])
+        agreement = np.concatenate([np.ones((1, n_candidates)), self.agreement[kept][:, indices]])
         chosen = discriminate(agreement, np.append(True, roles == "copy"), n_questions)
         if not len(chosen.indices):
             raise ValueError(
@@ -105,7 +110,7 @@ class PoolAnswers:
                 "them would miss the owner's own model. Make better copies, from more queries, "
                 "and check that they were made from this owner."
             )
-        return chosen
+        return replace(chosen, indices=indices[chosen.indices])
 
     def questions(self, n_questions: int = 64, *, without: ArrayLike = ()) -> RehearsedQuestions:
         """The chosen candidates as questions to ask; parameters and errors as in :meth:`choose`."""
@@ -179,8 +184,8 @@ def ask_pool(
     TypeError, sklearn.exceptions.NotFittedError
         If a model cannot be asked; the message names its role.
     ValueError
-        If there are fewer than 2 copies or unrelated models, the owner itself is among them, a
-        model has none of the owner's classes, or all copies agree with the owner everywhere.
+        If there are fewer than 2 copies or unrelated models, a model has two roles, or none of the
+        owner's classes, or all copies agree with the owner everywhere.
 
     Notes
     -----
@@ -188,15 +193,8 @@ def ask_pool(
     """
     check_choice(answers, "answers", _RESPONSES)
     others = {"copies": copies, "foreign": foreign, "unrelated": unrelated}
-    zoos = {name: check_models(zoo) if len(zoo) else [] for name, zoo in others.items()}
+    zoos = dict(zip(others, check_roles("the owner", owner, others)))
     _check_counts(len(zoos["copies"]), len(zoos["unrelated"]))
-    for name, zoo in zoos.items():
-        for i, model in enumerate(zoo):
-            if model is owner:
-                raise ValueError(
-                    f"{name}[{i}] is the owner's model itself, from which nothing is learned. "
-                    "Leave it out."
-                )
     points = candidates.points if isinstance(candidates, Candidates) else as_points(candidates)
     response = _RESPONSES[answers]
     named = {"the owner's model": owner}

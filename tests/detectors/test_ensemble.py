@@ -402,9 +402,13 @@ def test_fitted_detectors_survive_pickle():
     ("X", "message"),
     [
         (UNRELATED[:18], "alpha=0.05 with 18 unrelated models"),
-        (np.where(np.arange(3) == 1, np.nan, UNRELATED), "'distance 1' has no values but NaN"),
+        (
+            np.where(np.arange(3) == 1, np.nan, UNRELATED),
+            "'distance 1' is NaN for all 40 unrelated",
+        ),
         (UNRELATED * [1, -1, 1], r"'distance 1' has mean -0.3\d* for 40 unrelated models"),
-        (UNRELATED * [1, np.inf, 1], "contains infinity"),
+        (UNRELATED * [1, np.inf, 1], r"X\[0, 1\] is inf, but distances are finite. Pass NaN"),
+        (np.full(40, np.nan), "X is NaN for all 40 models, as if the owner's own model were const"),
         (UNRELATED[:3] + UNRELATED[:3].T, r"symmetric matrix of shape \(3, 3\).*the owner's row"),
         (np.where(np.arange(40)[:, None] > 17, np.nan, UNRELATED), "alpha=0.05 with 18 unrelated"),
     ],
@@ -420,6 +424,9 @@ def test_invalid_suspects_and_parameters_are_refused():
     with pytest.raises(ValueError, match=r"X has shape \(3,\); expected \(n_suspects, 3\)"):
         detector.judge([0.1, 0.1, 0.1])
     assert len(detector.judge([[0.1, 0.1, 0.1]])) == 1  # the remedy
+    with pytest.raises(ValueError, match=r"X\[1, 2\] is -inf, but distances are finite. Pass NaN"):
+        detector.judge([[0.1, 0.1, 0.1], [0.1, 0.1, -np.inf]])
+    assert len(detector.judge([[0.1, 0.1, np.nan]])) == 1  # the remedy
     with pytest.raises(ValueError, match=r"X has shape \(1, 2\)"):
         detector.judge([[0.1, 0.1]])
     named = ReuseDetector().fit(pd.DataFrame(UNRELATED, columns=["a", "b", "c"]))
@@ -435,3 +442,8 @@ def test_invalid_suspects_and_parameters_are_refused():
         ReuseDetector(null="lognormal").fit(zero)
     with pytest.raises(ValueError, match="39 kinds for 40 unrelated models; pass one for each"):
         ReuseDetector().fit(UNRELATED, kinds=["a"] * 39)
+    with pytest.raises(TypeError, match=r"kinds must be a list .* got 'a+'. Pass \['a+'\] \* 40"):
+        ReuseDetector().fit(UNRELATED, kinds="a" * 40)
+    for name in ("alpha", "threshold", "level"):
+        with pytest.raises(TypeError, match=f"{name} must be a number.* got '0.5'"):
+            ReuseDetector(**{name: "0.5"}).fit(UNRELATED[:, 0])

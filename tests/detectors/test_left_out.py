@@ -102,10 +102,23 @@ def test_level_is_kept_where_missing_distances_go_with_nearness():
     assert 0.02 < np.mean(called) <= 0.1 + 3 * np.std(called) / np.sqrt(60)
 
 
-def test_choices_share_most_of_their_questions():
+@pytest.mark.parametrize("n_questions", [12, 24, 48, 90])
+def test_all_choices_together_keep_the_limit(n_questions):
     pool, _ = _drawn(2)
-    questions = left_out_questions(pool, 16)
-    assert 16 <= len(questions) < 3 * 16
+    questions = left_out_questions(pool, n_questions)
+    assert 0.7 * n_questions <= len(questions) <= n_questions
+    of_each = {len(choice.indices) for choice in questions.choices}
+    assert len(of_each) == 1 and of_each.pop() * 9 > len(questions)  # some are shared
     assert str(questions) == f"<LeftOutQuestions: {len(questions)} questions from 9 choices>"
-    with pytest.raises(ValueError, match="only 100 candidates"):
+
+
+def test_a_limit_that_all_choices_cannot_keep_names_one_that_they_can():
+    pool, _ = _drawn(2)
+    with pytest.raises(
+        ValueError, match=r"n_questions=1, but 9 choices.*Raise n_q\w+ to \d"
+    ) as why:
+        left_out_questions(pool, 1)
+    n = int(str(why.value).split()[-1].rstrip("."))
+    assert len(left_out_questions(pool, n)) == n
+    with pytest.raises(ValueError, match="n_questions=1000, but there are only 100 candidates"):
         left_out_questions(pool, 1000)

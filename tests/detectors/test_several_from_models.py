@@ -174,7 +174,9 @@ def test_few_unrelated_models_are_left_out_in_turn():
     given = {"copies": COPIES, "foreign": FOREIGN, "alpha": 0.05, "correction": None}
     detector = ReuseDetector.from_models(OWNER, UNRELATED[:19], CANDIDATES, **given)
     assert len(detector.null_distances_) == 19
-    assert 64 < detector.questions_.n_questions < 200
+    assert 32 < detector.questions_.n_questions <= 64
+    more = ReuseDetector.from_models(OWNER, UNRELATED[:19], CANDIDATES, n_questions=128, **given)
+    assert 64 < more.questions_.n_questions <= 128
     found = detector.judge_models([*THEFTS, _tree(99)], labels=[*"abcde"])
     assert found.decisions[-1] != "reused"
     assert (found.decisions[:4] == "reused").sum() >= 3 and found.decided_by[1] == ("rehearsal",)
@@ -187,8 +189,10 @@ def test_few_unrelated_models_are_left_out_in_turn():
         LIME,
         distances=["zest", "rehearsal"],
         points=POOL[:50],
+        n_questions=150,
         **given | {"alpha": 0.1},
     )
+    assert together.questions_.n_questions <= 150
     again = pickle.loads(pickle.dumps(together))
     assert str(again.judge_models(THEFTS)) == str(together.judge_models(THEFTS))
 
@@ -202,6 +206,45 @@ def test_an_unrelated_model_that_is_judged_is_known_again(names):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         detector.judge_models([_tree(99)])
+
+
+@pytest.mark.parametrize("names", [["predictions"], ["predictions", "mistakes"], ["boundary"]])
+def test_a_stranger_with_the_labels_of_others_is_not_taken_for_them(names):
+    """On an easy task strangers agree; labels say as little about who a model is."""
+    easy = (X[:, 0] > 0).astype(int)
+
+    def stump(seed):
+        rows = np.random.default_rng(seed).permutation(200)[:150]
+        return DecisionTreeClassifier(max_depth=1).fit(X[rows], easy[rows])
+
+    owner = _tree(0, X, np.where(RNG.random(400) < 0.2, 1 - easy, easy))
+    unrelated = [*map(stump, range(1, 22))]
+    given = {"distances": names, "points": POOL[:60], "y": Y_POOL[:60] % 2, **EASY}
+    detector = ReuseDetector.from_models(owner, unrelated, LIME, **given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.judge_models([stump(99)])
+    with pytest.warns(UserWarning, match=r"suspect 0 is unrelated\[3\], which had a part"):
+        detector.judge_models([unrelated[3]])  # this very object
+
+
+@pytest.mark.parametrize("n_unrelated", [19, 21])
+def test_models_that_chose_questions_are_no_suspects(n_unrelated):
+    given = {
+        "copies": COPIES,
+        "foreign": FOREIGN,
+        **EASY,
+        "alpha": 0.05 if n_unrelated < 20 else 0.1,
+    }
+    detector = ReuseDetector.from_models(OWNER, UNRELATED[:n_unrelated], CANDIDATES, **given)
+    for role, model in {"copies": COPIES[0], "foreign": FOREIGN[1]}.items():
+        with pytest.warns(UserWarning, match=rf"m is {role}\[\d\], which had a part in choosing"):
+            detector.judge_models([model], labels=["m"])
+    every = [*COPIES, *FOREIGN, *UNRELATED[:n_unrelated]]
+    with pytest.warns(UserWarning, match="had a part") as said:
+        detector.judge_models(every)
+    assert sum("had a part" in str(one.message) for one in said) == len(every)
+    assert pickle.loads(pickle.dumps(detector)).judge_models(THEFTS) is not None
 
 
 def test_in_turn_takes_three_unrelated_models():
@@ -234,6 +277,30 @@ REFUSED = {
     "choosing": ({"choosing": 0.5}, "choosing is for 'rehearsal'"),
     "share": ({"names": ["rehearsal"], "copies": COPIES, "choosing": 1.5}, "between 0 and 1"),
     "same object": ({"unrelated": [*UNRELATED, OWNER]}, "the owner and .* are the same object"),
+    "chooses and calibrates": (
+        {"names": ["rehearsal"], "copies": [*COPIES, UNRELATED[4]]},
+        r"unrelated\[4\] and copies\[6\] are the same object. Leave one of them out",
+    ),
+    "foreign and calibrates": (
+        {"names": ["rehearsal"], "copies": COPIES, "foreign": UNRELATED},
+        r"unrelated\[0\] and foreign\[0\] are the same object",
+    ),
+    "the owner as a copy": (
+        {"names": ["rehearsal"], "copies": [*COPIES, OWNER]},
+        r"the owner and copies\[6\] are the same object",
+    ),
+    "one copy": (
+        {"names": ["rehearsal"], "copies": COPIES[0]},
+        r"copies is a single DecisionTreeClassifier; wrap it in a list: \[model\]",
+    ),
+    "no models of a kind": (
+        {"unrelated": {"a": UNRELATED, "b": []}},
+        r"unrelated\['b'\] is empty; at least one model",
+    ),
+    "a share as text": (
+        {"names": ["rehearsal"], "copies": COPIES, "choosing": "0.5"},
+        "choosing must be a number; got '0.5'",
+    ),
 }
 
 
@@ -243,7 +310,11 @@ def test_what_the_parameters_tell_is_refused_before_the_first_question(given):
     params = {"points": POOL, "y": Y_POOL, **EASY, **params}
     owner = CountedRegression().fit(X[TRAIN], Y[TRAIN])
     CountedRegression.n_rows = 0
-    models = [owner if m is OWNER else m for m in params.pop("unrelated", UNRELATED)]
+    models = params.pop("unrelated", UNRELATED)
+    if isinstance(models, list):
+        models = [owner if m is OWNER else m for m in models]
+    if isinstance(params.get("copies"), list):
+        params["copies"] = [owner if m is OWNER else m for m in params["copies"]]
     names = params.pop("names", NAMES)
     with pytest.raises((TypeError, ValueError), match=message):
         ReuseDetector.from_models(owner, models, LIME, distances=names, **params)
@@ -281,6 +352,44 @@ def test_a_budget_too_small_names_one_that_is_not():
     with pytest.raises(ValueError, match="Raise n_questions to 104, or name fewer distances"):
         _detector(n_questions=100)
     assert _detector(n_questions=104).questions_.n_questions <= 104
+
+
+@pytest.mark.filterwarnings("ignore::skzest.exceptions.UndefinedSignatureWarning")
+@pytest.mark.parametrize("names", [None, ["zest"], ["zest", "combined"], ["passthrough"]])
+def test_a_constant_owner_is_found_before_others_are_asked(names):
+    CountedRegression.n_rows = 0
+    unrelated = [CountedRegression().fit(X[TRAIN], Y[TRAIN]) for _ in range(9)]
+    owner = DecisionTreeClassifier(max_depth=1).fit(X[TRAIN], np.zeros(200, dtype=int))
+    message = (
+        r"the owner gives the same scores to all \d+ questions about 24 reference points, so no"
+    )
+    for lime in (LIME, clone(LIME).fit([owner, *unrelated])):
+        asked = CountedRegression.n_rows
+        with pytest.raises(ValueError, match=message):
+            ReuseDetector.from_models(owner, unrelated, lime, distances=names, **EASY)
+        assert CountedRegression.n_rows == asked
+
+
+def test_an_owner_that_is_constant_on_what_the_budget_leaves():
+    plan = clone(LIME).fit([OWNER]).plan_
+    limit = max(plan.reference[:4, 0].max(), 0.5)  # copies have a value of the point, or the mean
+
+    def scores(Z):
+        return 0.1 + 0.8 * np.eye(2)[(Z[:, 0] > limit).astype(int)]
+
+    owner = CallableQuery(scores, output="predict_proba", classes=[0, 1])
+    unrelated = [_tree(seed, y=Y[TRAIN] % 2) for seed in range(9)]
+
+    def detector(lime, n_questions):
+        given = {"distances": ["zest", "predictions"], "points": POOL, **EASY}
+        return ReuseDetector.from_models(owner, unrelated, lime, n_questions=n_questions, **given)
+
+    with pytest.raises(ValueError, match=r"Raise n_questions, which leaves \d of 24 points\. Ask"):
+        detector(LIME, 110)
+    assert detector(LIME, 700).distance_names_ == ("zest", "predictions")
+    both_sides = np.concatenate([X[X[:, 0] > limit][:10], X[X[:, 0] < 0][:10]])
+    others = LimeSignatureTransformer(both_sides, n_reference=4, n_samples=16)
+    assert detector(others, 110).distance_names_ == ("zest", "predictions")
 
 
 def test_candidates_are_for_rehearsal_alone():

@@ -245,8 +245,10 @@ def test_wrong_inputs_are_refused(verifier, plan):
         UnlearningVerifier.from_signatures(original, retrained, plan, level=95)
     with pytest.raises(TypeError, match="plan must be a QueryPlan"):
         UnlearningVerifier.from_signatures(original, retrained, None)
-    with pytest.raises(ValueError, match="the original or a retrained model is constant"):
+    with pytest.raises(ValueError, match="the original gives the same scores to all"):
         UnlearningVerifier.from_signatures(0 * original, retrained, plan)
+    with pytest.raises(ValueError, match="the original or a retrained model is constant"):
+        UnlearningVerifier.from_signatures(original, retrained * [[0], [1], [1], [1]], plan)
     with pytest.raises(ValueError, match="S has 159 columns"):
         verifier.judge_signatures(_made(0, 4)[:, 1:])
     with pytest.raises(ValueError, match="Found array with 0 sample"):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Choosing questions, and what they measure; by hand where that is possible."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -228,11 +230,19 @@ def test_trained_copies_are_nearer_than_strangers():
         ({"copies": COPIES[:1]}, "1 model in copies; at least 2.*Make more with rehearse"),
         ({"copies": []}, "0 models in copies"),
         ({"unrelated": UNRELATED[:1]}, "1 model in unrelated; at least 2.*Train more"),
-        ({"copies": [COPIES[0], OWNER]}, r"copies\[1\] is the owner's model itself.*Leave it out"),
-        ({"unrelated": [*UNRELATED, OWNER]}, r"unrelated\[2\] is the owner's model itself"),
-        ({"copies": [says(0, 0, 0, 1, 1, 1)] * 2}, "all copies agree with the owner on all 6"),
+        ({"copies": [COPIES[0], OWNER]}, r"the owner and copies\[1\] are the same object"),
+        ({"unrelated": [*UNRELATED, OWNER]}, r"the owner and unrelated\[2\] are the same object"),
+        ({"foreign": UNRELATED[1:]}, r"foreign\[0\] and unrelated\[1\] are the same object. Leave"),
+        ({"copies": [COPIES[0]] * 2}, r"copies\[0\] and copies\[1\] are the same object"),
+        (
+            {"copies": [says(0, 0, 0, 1, 1, 1) for _ in range(2)]},
+            "all copies agree with the owner on all 6",
+        ),
         ({"n_questions": 7}, "n_questions=7, but there are only 6 candidates. Lower n_questions"),
-        ({"unrelated": [OWNER_TWIN, *COPIES]}, "agree with the owner alike on all 6 candidates"),
+        (
+            {"unrelated": [OWNER_TWIN, *map(copy, COPIES)]},
+            "agree with the owner alike on all 6 candidates",
+        ),
         (
             {"copies": UNRELATED, "unrelated": [OWNER_TWIN, NEAR_TWIN]},
             "copies agree with the owner less.*Make better copies, from more queries",
@@ -248,6 +258,13 @@ def test_what_is_refused(change, match):
     given = {"copies": COPIES, "unrelated": UNRELATED, "n_questions": 3}
     with pytest.raises(ValueError, match=match):
         choose_questions(OWNER, POINTS, **given | change)
+
+
+def test_a_single_model_in_place_of_a_list_is_refused():
+    given = {"copies": COPIES, "unrelated": UNRELATED, "foreign": ()}
+    for role in given:
+        with pytest.raises(TypeError, match=f"{role} is a single CallableQuery; wrap it in a list"):
+            choose_questions(OWNER, POINTS, **given | {role: COPIES[0]})
 
 
 def test_a_model_that_cannot_be_asked_is_named_by_its_role():
