@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._points import Points, concatenate, take
 from .._progress import Progress, parallel_for
 from .._validation import check_choices, check_whole
+from ..asking import is_worth_sending, n_workers_for, note_kept, note_workers
 from ..baselines import ask_named, plan_of_points
 from ..exceptions import QueryError, passable
 from ..queries import Query, as_query, choose_output
@@ -74,7 +76,8 @@ def rehearse(
     random_state : int, default=0
         Seed of the combinations, the questions and the learners.
     n_jobs : int, default=None
-        Copies trained at a time, in joblib's terms.
+        Copies trained at a time, in joblib's terms. The first are trained in the calling process,
+        until the time they take shows that the rest is worth sending.
     verbose : int, default=0
         Above 0, progress is written to stderr.
 
@@ -125,8 +128,7 @@ def rehearse(
     )
     copies = []
     with Progress(verbose) as progress, progress.stage("copies", n_copies) as report:
-        parallel = parallel_for("generator", n_jobs=n_jobs)
-        for model in parallel(delayed(_taught)(*task) for task in tasks):
+        for model in _trained(tasks, n_copies, n_jobs):
             copies.append(model)
             if report:
                 report(1)
@@ -212,6 +214,27 @@ def _refuse_one_class(labels: np.ndarray, n: int, inputs: str) -> None:
             "from which no classifier learns. Raise n_queries, give points of several classes, or "
             f"leave {inputs!r} out of inputs."
         )
+
+
+def _trained(lessons: Iterator[tuple], n: int, n_jobs: int | None) -> Iterator[object]:
+    """Copies, in order: here, until what is left would repay sending it to joblib's workers."""
+    is_alone = n_workers_for(n_jobs) == 1
+    seconds, n_here = 0.0, 0
+    while n_here < n:
+        left = seconds / max(n_here, 1) * (n - n_here)
+        if not is_alone and is_worth_sending(left):
+            break
+        lesson = next(lessons)
+        start = time.perf_counter()
+        copy = _taught(*lesson)
+        seconds, n_here = seconds + time.perf_counter() - start, n_here + 1
+        yield copy
+    if n_here < n:
+        parallel = parallel_for("generator", n_jobs=n_jobs)
+        yield from parallel(delayed(_taught)(*lesson) for lesson in lessons)
+        note_workers()
+    elif not is_alone:
+        note_kept(seconds)
 
 
 def _taught(*lesson: Any) -> object:

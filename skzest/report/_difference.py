@@ -27,12 +27,20 @@ def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
     if not chosen:
         return page.section(title, page.paragraph("No two models differ."))
     i, j = chosen[0]
-    both = f"{page.name(zoo.labels[i])} and {page.name(zoo.labels[j])}"
+    both = _both(zoo, (i, j))
     if zoo.distances[i, j] <= _SAME:
         return page.section(title, page.paragraph(f"{both} give the same answers."))
-    plan = zoo.plan
+    plan, equal = zoo.plan, zoo.nearest_pairs(1)[0]
+    markups = []
+    if pair is None and zoo.distances[equal] <= _SAME:
+        markups.append(
+            page.paragraph(
+                f"{_both(zoo, equal)} are nearer, but give the same answers. {both} are the "
+                "nearest two that differ."
+            )
+        )
     explanation = explain_distance(zoo.signatures[i], zoo.signatures[j], plan, classes=zoo.classes)
-    markups = [
+    markups += [
         page.paragraph(
             f"The distance between {both}, {explanation.distance:.3g}, is a sum of shares: one for "
             f"each class and each part of each reference point. Half of it comes from "
@@ -56,6 +64,11 @@ def of_difference(zoo: Zoo, pair: tuple[int, int] | None) -> str:
         markups.append(page.paragraph(f"The {len(largest)} points with the largest shares:"))
         markups.append(f'<div class="row">{shown}</div>')
     return page.section(title, *markups, _top(explanation))
+
+
+def _both(zoo: Zoo, pair: tuple[int, int]) -> str:
+    i, j = pair
+    return f"{page.name(zoo.labels[i])} and {page.name(zoo.labels[j])}"
 
 
 def _fewest_for_half(shares: np.ndarray) -> int:

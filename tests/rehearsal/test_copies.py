@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.impute import SimpleImputer
@@ -16,9 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.parallel import delayed
 
 from skzest import CallableQuery
-from skzest.rehearsal import candidate_questions, rehearse
+from skzest.rehearsal import _copies, candidate_questions, rehearse
 from skzest.rehearsal._inputs import INPUTS, noise
 
 X, y = load_iris(return_X_y=True)
@@ -303,3 +305,22 @@ def test_an_owner_that_writes_into_its_batches_is_warned_of_once(owner):
     with pytest.warns(UserWarning, match="changed the batch") as told:
         candidate_questions(X, writes, kinds=["boundary"], n_candidates=50)
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_only_long_training_is_sent_to_workers(owner, monkeypatch, is_long):
+    sent = []
+
+    def noted(function):
+        sent.append(function)
+        return delayed(function)
+
+    monkeypatch.setattr(_copies, "delayed", noted)
+    monkeypatch.setattr(_copies, "is_worth_sending", lambda seconds: is_long and seconds > 0)
+    given = {"learners": TREE, "n_copies": 5, "n_queries": 60}
+    with parallel_config("threading"):
+        copies = rehearse(owner, X, n_jobs=2, **given)
+    assert len(sent) == (4 if is_long else 0)  # the first shows how long the rest would take
+    alone = rehearse(owner, X, **given)
+    for one, other in zip(copies, alone, strict=True):
+        assert_array_equal(one.predict_proba(X), other.predict_proba(X))

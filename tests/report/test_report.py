@@ -357,6 +357,9 @@ def test_nearest_two_that_differ_are_explained(asked, sketched):
     i, j = min([(0, 2), (2, 3), (0, 3)], key=lambda pair: D[pair])
     names = ["a", "a again", "b", "c"]
     assert f"The distance between {names[i]} and {names[j]}, {D[i, j]:.3g}, is a sum" in words
+    assert "a and a again are nearer, but give the same answers. " in words
+    assert f"{names[i]} and {names[j]} are the nearest two that differ." in words
+    assert "but give the same" not in Page(html_report(S[1:], lime, labels=names[1:])).words
     words = Page(html_report(S, lime, labels=names, pair=(0, 3))).words
     assert f"The distance between a and c, {D[0, 3]:.3g}, is a sum" in words
     assert (
