@@ -262,10 +262,10 @@ def _of_plan(owner: object, names: Sequence[str], material: Material) -> FixedQu
     )
     if fixed.undefined:
         is_cut = len(plan) < len(lime.plan_)
-        more = f"Raise n_questions, which leaves {len(plan)} of {len(lime.plan_)} points. "
+        more = f"Raise n_questions: {len(plan)} of {len(lime.plan_)} points are within the limit. "
         raise ValueError(
-            f"{constant('the owner', plan)}, so no model has a distance {listed(fixed.undefined)} "
-            f"to it. {more if is_cut else ''}{OTHER_POINTS}"
+            f"{constant('the owner', plan)}, so {listed(map(repr, fixed.undefined))} of other "
+            f"models is undefined. {more if is_cut else ''}{OTHER_POINTS}"
         )
     return fixed
 
