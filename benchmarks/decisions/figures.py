@@ -73,7 +73,7 @@ FOUND_BY = {
     "zest": (BLACK, "o"),
     "mistakes": (GREEN, "^"),
     "rehearsal, labels": (BLUE, "s"),
-    "ensemble with rehearsal, labels": (VERMILION, "D"),
+    "ensemble with rehearsal, scores": (VERMILION, "D"),
 }
 
 
@@ -94,7 +94,7 @@ def excess(ax, rows):
     ax.set_xticks(range(len(starts)), labels)
     ax.axhline(0.05, color="0.7", lw=1, zorder=0)
     ax.set(xlabel="excess fidelity, in points", ylabel="share found at 5 %", ylim=(-0.03, 1.03))
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 0.08))
 
 
 def _range(low, high):
@@ -108,6 +108,7 @@ def add_options(parser):
     parser.add_argument("--models", type=int, default=300)
     parser.add_argument("--owners", type=int, default=4)
     parser.add_argument("--points", type=int, default=64)
+    parser.add_argument("--images", type=int, default=1797, help="to train on, halves of them")
 
 
 def main(args):
