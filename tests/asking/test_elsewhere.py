@@ -195,9 +195,10 @@ def test_an_error_of_any_kind_arrives_with_its_name_and_text(kind):
     error = _ERRORS[kind]()
     arrived = loads(dumps(_workers._FailedTask(sendable(error), None))).error
     assert "7: busy" in str(arrived)
-    is_kept = kind not in ("two arguments", "lock")
-    assert isinstance(arrived, type(error) if is_kept else RuntimeError)
-    assert is_kept or type(error).__name__ in str(arrived)
+    # Which errors pickle, other packages may change: distributed teaches it how to.
+    is_kept = isinstance(arrived, type(error))
+    assert is_kept or kind in ("two arguments", "lock", "frozen")
+    assert is_kept or (type(arrived) is RuntimeError and type(error).__name__ in str(arrived))
 
 
 @pytest.mark.parametrize(
