@@ -130,7 +130,8 @@ def sendable(error: Exception) -> Exception:
     except Exception as obstacle:
         logger.debug("%r cannot be sent: %s", error, obstacle)
     notes = getattr(error, "__notes__", ())
-    return RuntimeError("\n".join([f"{type(error).__name__}: {error}", *notes]))
+    name = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
+    return RuntimeError("\n".join([f"{name}{error}", *notes]))
 
 
 def outcomes_of(

@@ -90,7 +90,8 @@ def _answer(number: int, models: Any, points: Any, settings: tuple) -> tuple[int
         return number, (task.run(), cached and cached.store.news())
     except Exception as error:
         said = sendable(error) if isinstance(models, Parcel) else error
-        raise _FailedTask(said, cached and cached.store.news()) from error
+        failed = _FailedTask(said, cached and cached.store.news())
+    raise failed  # not from the error, which would be sent along
 
 
 class _FailedTask(Exception):
