@@ -7,11 +7,11 @@ import hashlib
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 
+from ._factor import cholesky, solve
 from ._memo import ArrayMemo
 
-__all__ = ["LinearFit", "cholesky"]
+__all__ = ["LinearFit"]
 
 # The Gram matrix has the square of the masks' condition number. Up to this value of it at least
 # 12 of 16 digits are right, and forming it is 4-5 times faster than an SVD of the masks.
@@ -54,8 +54,8 @@ class LinearFit:
         if self._factor is None:
             return self.operator @ scores
         if self._root is None:
-            return dpotrs(self._factor, self._numbers.T @ scores)[0]
-        return dpotrs(self._factor, self._A.T @ (scores * self._root))[0]
+            return solve(self._factor, self._numbers.T @ scores)
+        return solve(self._factor, self._A.T @ (scores * self._root))
 
     @cached_property
     def operator(self) -> np.ndarray:
@@ -66,7 +66,7 @@ class LinearFit:
         if self._factor is None:
             inverse = _ridge_inverse(self._A, self._alpha)
         else:
-            inverse = dpotrs(self._factor, self._A.T)[0]
+            inverse = solve(self._factor, self._A.T)
         return inverse if self._root is None else inverse * self._root[:, 0]
 
     @cached_property
@@ -137,11 +137,3 @@ def _ridge_inverse(A: np.ndarray, alpha: float) -> np.ndarray:
     cutoff = max(A.shape) * np.finfo(A.dtype).eps * s.max(initial=0.0)
     gains = np.where(s > cutoff, s, 0.0) / np.where(s > cutoff, s * s + alpha, 1.0)
     return (Vt.T * gains) @ U.T
-
-
-def cholesky(gram: np.ndarray) -> tuple[np.ndarray, float]:
-    """Cholesky factor, and the reciprocal of the condition number; 0.0 if there is no factor."""
-    factor, info = dpotrf(gram.T, clean=False)  # symmetric, and in LAPACK's order of columns
-    if info:
-        return factor, 0.0
-    return factor, float(dpocon(factor, np.abs(gram).sum(axis=0).max())[0])

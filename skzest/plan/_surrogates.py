@@ -18,7 +18,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from .._validation import check_choice
-from ._linear_fit import LinearFit, cholesky
+from ._factor import cholesky
+from ._linear_fit import LinearFit
 
 __all__ = [
     "PASSTHROUGH",
