@@ -27,8 +27,9 @@ CLASSES = st.one_of(
 
 
 def warned_of(logits):
-    """Whether logits look like probabilities, so that a warning says so."""
-    return are_probabilities(logits) or may_be_sigmoids(logits)
+    """Whether logits look like probabilities in any precision, so that a warning says so."""
+    both = logits, logits.astype(np.float32)
+    return any(are_probabilities(one) or may_be_sigmoids(one) for one in both)
 
 
 def scores_of(answer, response="logit", clip=1e-6, **params):
