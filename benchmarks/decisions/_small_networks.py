@@ -53,7 +53,7 @@ class Member:
     seed : int
         For weights, images and order.
     n_images : int
-        To train on, or to query.
+        To train on, or to query. Mixed queries may be more than there are images.
     """
 
     name: str
@@ -116,6 +116,7 @@ def _copies(o: int) -> list[list[Member]]:
         made("fine-tuned", 4, epochs=2),
         made("pruned", 4, epochs=1),
         made("rounded", 3, epochs=0),
+        made("labels, 50000 mixed queries", 3, n_images=50_000),
     ]
 
 
@@ -227,11 +228,19 @@ def _made(member: Member, zoo: dict[str, Member], data, folder: Path) -> nn.Modu
         return train(copy.deepcopy(source), X, y, member, rate=RATE / 10)
     if member.kind == "pruned":
         return pruned(train(pruned(source, 0.35), X, y, member, rate=RATE / 10), 0.35)
-    if member.kind == "labels, mixed queries":
-        X = (X.astype(float) / 2 + np.roll(X, 1, axis=0) / 2).astype(np.uint8)
+    if "mixed queries" in member.kind:
+        X = mixtures(X, member.n_images)
     logits = torch.as_tensor(answers(source, X))
     y = logits.softmax(1) if member.kind.startswith("soft") else logits.argmax(1)
     return train(fresh(member), X, y, member)
+
+
+def mixtures(X: np.ndarray, n: int) -> np.ndarray:
+    """Means of two images each: neighbours first, then those further apart in the order given."""
+    n = min(n, len(X) * (len(X) - 1))
+    steps = range(1, -(-n // len(X)) + 1)
+    mixed = [(X.astype(float) / 2 + np.roll(X, k, axis=0) / 2).astype(np.uint8) for k in steps]
+    return np.concatenate(mixed)[:n]
 
 
 def retrained(member: Member, zoo: dict[str, Member], data, folder: Path, X, y) -> nn.Module:

@@ -2,7 +2,7 @@
 """How much must a copy agree with its owner before it is found?
 
 *Excess fidelity* is a copy's agreement with its owner beyond that of unrelated models of the same
-accuracy. On digits, thieves ask 100 to 6,400 mixtures of two points, for labels or for
+accuracy. On digits, thieves ask 100 to 50,000 mixtures of two points, for labels or for
 probabilities, of owners that learned from 450 points or from 120; the owners have rehearsed with 2
 to 24 copies. The first table has the share found at 5 % by owner, answers, number of queries and
 method. The second one has it by excess, over all copies of decisions/power and of this benchmark,
@@ -107,7 +107,7 @@ def by_excess(rows: list[dict], earlier: list[dict]) -> list[dict]:
 
 def add_options(parser) -> None:
     parser.add_argument(
-        "--queries", nargs="+", type=int, default=[100, 200, 400, 800, 1600, 3200, 6400]
+        "--queries", nargs="+", type=int, default=[100, 200, 400, 800, 1600, 3200, 6400, 50_000]
     )
     parser.add_argument("--own", nargs="+", type=int, default=[450, 120], help="owner's points")
     parser.add_argument("--owners", type=int, default=2)
