@@ -30,14 +30,23 @@ class FalsePositives(ShownAsTable):
         Unrelated models of each kind.
     rate, low, high : ndarrays of shape (n_kinds,)
         Share that would be called "reused" by one limit for all kinds, each model judged by all
-        others, and the ends of its 95 % interval (Clopper-Pearson).
+        others, and the ends of its 95 % interval (Clopper-Pearson). A model without any distance
+        is not called "reused".
     unseen : ndarray of shape (n_kinds,)
-        The same share if no model of the kind calibrates; NaN if the other kinds are too few.
+        The same share if no model of the kind calibrates.
     has_own_limit : ndarray of bool, shape (n_kinds,)
         Whether enough models of the kind have distances for a limit of its own: then suspects must
         be below that limit, too, and the rate of the kind is at most ``alpha``.
     alpha : float
         The nominal rate.
+    threshold : float or None
+        Fixed threshold of the relative distance, if one decides. Then there is no nominal rate,
+        and no kind has a limit of its own.
+
+    Notes
+    -----
+    `rate` and `unseen` are NaN where the other models cannot calibrate: they are too few,
+    or their distances are equal and a curve is to be fitted.
     """
 
     kinds: tuple[str, ...]
@@ -48,6 +57,7 @@ class FalsePositives(ShownAsTable):
     unseen: np.ndarray
     has_own_limit: np.ndarray
     alpha: float
+    threshold: float | None = None
 
     def _frame(self) -> tuple[dict[str, object], Sequence[str]]:
         names = ("n_models", "rate", "low", "high", "unseen", "has_own_limit")
@@ -65,8 +75,17 @@ class FalsePositives(ShownAsTable):
             ]
             for i, kind in enumerate(self.kinds)
         ]
+        title = "How often unrelated models would be called reused"
+        return TableText(title, columns, rows, self._note())
+
+    def _note(self) -> str:
         note = f"Nominal rate: {self.alpha:g}. A kind with its own limit keeps it."
-        return TableText("How often unrelated models would be called reused", columns, rows, note)
+        if self.threshold is not None:
+            limit = number(self.threshold)
+            note = f"Relative distances below {limit} are called reused: no rate is kept."
+        if np.isnan([*self.rate, *self.unseen]).any():
+            note += " –: the other models cannot calibrate: they are too few, or equally far."
+        return note
 
 
 def by_kind(unrelated: object) -> tuple[list[object], list[str] | None]:
@@ -108,31 +127,44 @@ def groups_of(kinds: np.ndarray | None, table: Table, settings: Settings) -> lis
 def _has_own_limit(group: np.ndarray, table: Table, settings: Settings) -> bool:
     """Whether a kind, which is not all there are, has enough models with distances."""
     n_known = settings.n_calibrating(table.distances[group])
-    return len(group) < len(table.distances) and n_known >= settings.fewest_of_kind
+    enough = len(group) < len(table.distances) and n_known >= settings.fewest_of_kind
+    return enough and settings.threshold is None
 
 
 def false_positives(kinds: np.ndarray, table: Table, settings: Settings) -> FalsePositives:
     """Judge each unrelated model by all others, and each kind by the other kinds."""
-    m, alpha = len(kinds), settings.alpha
-    # Without a suspect there is one model less: as many may be as near as with one.
-    level = int(alpha * SLACK * (m + 1)) / m if settings.null == "conformal" else alpha
-    everyone, called = np.arange(m), np.zeros(m, dtype=bool)
-    for j in everyone:
-        called[j] = _share_called(everyone[[j]], table, replace(settings, alpha=level)) == 1
-    members = _members(kinds)
-    counts = np.array([len(group) for group in members])
-    hits = np.array([called[group].sum() for group in members])
-    ends = [stats.binomtest(int(k), int(n)).proportion_ci() for k, n in zip(hits, counts)]
+    one_less = replace(settings, alpha=_level_of_one_less(table, settings))
+    everyone, members = np.arange(len(kinds)), _members(kinds)
+    called = np.array([_share_called(everyone[[j]], table, one_less) for j in everyone])
+    rate = np.array([called[group].mean() for group in members])
+    ends = [_interval(called[group]) for group in members]
     return FalsePositives(
         kinds=tuple(_in_order(kinds)),
-        n_models=counts,
-        rate=hits / counts,
-        low=np.array([interval.low for interval in ends]),
-        high=np.array([interval.high for interval in ends]),
+        n_models=np.array([len(group) for group in members]),
+        rate=rate,
+        low=np.array([low for low, _ in ends]),
+        high=np.array([high for _, high in ends]),
         unseen=np.array([_share_called(group, table, settings) for group in members]),
         has_own_limit=np.array([_has_own_limit(group, table, settings) for group in members]),
-        alpha=alpha,
+        alpha=settings.alpha,
+        threshold=settings.threshold,
     )
+
+
+def _level_of_one_less(table: Table, settings: Settings) -> float:
+    """Without a suspect there is one model less: as many may be as near as with one."""
+    if settings.null != "conformal" or settings.threshold is not None:
+        return settings.alpha
+    m = settings.n_calibrating(table.distances)
+    return int(settings.alpha * SLACK * (m + 1)) / m
+
+
+def _interval(called: np.ndarray) -> tuple[float, float]:
+    """Ends of the interval of a share; NaN if it is unknown for some models."""
+    if np.isnan(called).any():
+        return np.nan, np.nan
+    found = stats.binomtest(int(called.sum()), len(called)).proportion_ci()
+    return found.low, found.high
 
 
 def _share_called(group: np.ndarray, table: Table, settings: Settings) -> float:

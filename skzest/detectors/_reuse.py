@@ -179,7 +179,8 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     **Kinds of unrelated models.** If kinds are given, a suspect must be nearer than all unrelated
     models together, and nearer than those of each kind with at least ``1 / alpha - 1`` models (5
     for a parametric null); its p-value is the largest of these. So the rate holds for each such
-    kind by itself. A kind whose models have none of the suspect's distances has no say.
+    kind by itself. A kind whose models have none of the suspect's distances has no say. With a
+    `threshold`, no kind has a limit of its own.
 
     References
     ----------

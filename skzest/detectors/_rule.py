@@ -53,6 +53,10 @@ class Settings:
                 f"threshold={self.threshold} is a limit of one relative distance, but there are "
                 f"{n_distances}. Pass threshold=None to decide by alpha, or one distance."
             )
+        self.check_number(n_unrelated)
+
+    def check_number(self, n_unrelated: int) -> None:
+        """Refuse fewer unrelated models than the null distribution needs."""
         check_n_unrelated(n_unrelated)
         check_enough(self.null, n_unrelated, self.alpha if self.threshold is None else None)
 

@@ -37,14 +37,18 @@ def called_reused(
     settings : Settings
     known, others : ndarrays of int
         Positions of the models that calibrate, and of those that are judged, each by itself.
-    alpha : float
 
     Returns
     -------
     reused : ndarray of bool, shape (n_others,)
+
+    Raises
+    ------
+    ValueError
+        If those that calibrate are too few, or equal.
     """
-    settings = replace(settings, correction=None)
-    settings.check(len(known))
-    rule = rule_of(table.rows(known), [np.arange(len(known))], settings)
+    rest, settings = table.rows(known), replace(settings, correction=None)
+    settings.check_number(settings.n_calibrating(rest.distances))
+    rule = rule_of(rest, [np.arange(len(known))], settings)
     suspects = rule.measure(table.distances[others])
     return rule.decide(suspects, None).decisions == REUSED
