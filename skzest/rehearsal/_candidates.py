@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.base import clone
 
 from .._points import Points, concatenate, take
 from .._validation import check_choices, check_whole, listed
@@ -142,7 +143,8 @@ def _counts(kinds: list[str], n: int, n_points: int) -> dict[str, int]:
 
 def _masked(points: Points, n: int, masker: BaseMasker | str, rng: np.random.Generator) -> Points:
     """Masked copies of points drawn at random; each part is hidden with probability 1/2."""
-    masker = masker_for(points) if isinstance(masker, str) else masker
+    # A plan's masker is fitted to the plan's own points, and stays so.
+    masker = masker_for(points) if isinstance(masker, str) else clone(masker)
     masker.fit(points)
     container = masker.check_reference(points)
     some = rng.permutation(len(points))[: min(n, _MOST_CUT)]

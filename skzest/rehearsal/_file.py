@@ -124,6 +124,7 @@ def _check_fields(
     for name, values, shape in (("weights", weights, (n,)), ("centre", centre, ())):
         with field_of_file(name):
             _check_form(values, "f", shape)
+    _check_range(weights, float(centre))
     with field_of_file("classes"):
         _check_form(classes, _LABELS, (classes.size,))
         if not classes.size or len(set(classes.tolist())) < classes.size:
@@ -139,6 +140,19 @@ def _check_form(array: np.ndarray, kinds: str, shape: tuple[int, ...]) -> None:
     expect(array.shape, shape, "as shape")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("it holds values that are not finite.")
+
+
+def _check_range(weights: np.ndarray, centre: float) -> None:
+    """Refuse what no discriminant has, and what would make distances infinite."""
+    low, high = (float(weights[weights * sign > 0].sum()) for sign in (-1, 1))
+    with field_of_file("weights"), np.errstate(over="ignore"):
+        if not np.isfinite(np.exp(high - low)):
+            raise ValueError(f"their sums are {low:.3g} to {high:.3g}, too large for a distance.")
+    with field_of_file("centre"):
+        if not low <= centre <= high:
+            raise ValueError(
+                f"{centre:.3g} is not among the sums of weights, {low:.3g} to {high:.3g}."
+            )
 
 
 def _check_answers(owner_scores: np.ndarray, response: str) -> None:

@@ -69,7 +69,9 @@ def draw(points: Points, n: int, rng: np.random.Generator) -> Points:
 def noisy(points: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Points with normal noise of a random strength, kept within the range of all points."""
     start = draw(points, n, rng).astype(np.float64)
-    strength = rng.uniform(0, _LOUDEST, size=_one_each(start)) * np.std(points, axis=_axes(points))
+    # The squares of a standard deviation are soon beyond half precision.
+    deviation = np.std(points, axis=_axes(points), dtype=np.float64)
+    strength = rng.uniform(0, _LOUDEST, size=_one_each(start)) * deviation
     moved = start + strength * rng.standard_normal(start.shape)
     return in_dtype(np.clip(moved, *_range(points)), points.dtype)
 

@@ -73,6 +73,16 @@ def test_seed_decides_and_a_masker_may_be_given():
     assert (first == -1).any()
 
 
+def test_a_given_masker_stays_as_it_is():
+    how = {"kinds": ["masked"], "n_candidates": 9}
+    fitted, unfitted = TabularMasker().fit(X - 50), TabularMasker()
+    fill = np.array(fitted.fill_)
+    pools = [candidate_questions(X, masker=m, **how).points for m in (fitted, unfitted)]
+    np.testing.assert_array_equal(*pools)  # filled by the means of these points
+    np.testing.assert_array_equal(fitted.fill_, fill)
+    assert not hasattr(unfitted, "fill_")
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match="Did you mean 'masked'"):
         candidate_questions(X, kinds=["maskd"])

@@ -181,7 +181,7 @@ def test_texts_come_in_every_sequence():
 
 
 @pytest.mark.parametrize("name", INPUTS)
-@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
 @pytest.mark.parametrize("shape", [(5,), (4, 4), (4, 4, 3)])
 def test_inputs_keep_shape_dtype_and_range(name, dtype, shape):
     points = (np.random.default_rng(0).random((20, *shape)) * 99).astype(dtype)
@@ -190,6 +190,17 @@ def test_inputs_keep_shape_dtype_and_range(name, dtype, shape):
     assert made.min() >= points.min() and made.max() <= points.max()
     known = {point.tobytes() for point in points}
     assert (name == "clean") == all(point.tobytes() in known for point in made)
+
+
+@pytest.mark.parametrize("name", [name for name in INPUTS if name != "clean"])
+@pytest.mark.parametrize("shape", [(5,), (20, 20, 3)])
+def test_inputs_in_half_precision_are_those_of_double_precision_rounded(name, shape):
+    points = (np.random.default_rng(0).random((200, *shape)) * 900).astype(np.float16)
+    half, double = (
+        INPUTS[name](points.astype(dtype), 30, np.random.default_rng(1))
+        for dtype in (np.float16, np.float64)
+    )
+    np.testing.assert_array_equal(half, double.astype(np.float16))
 
 
 def test_mixtures_are_of_two_points():
