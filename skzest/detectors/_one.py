@@ -34,7 +34,8 @@ class OneDistance(Rule):
 
     def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings, name: str):
         distances, self.column = check_unrelated(table.distances, name), table.column
-        self.settings, self.distances, self.unit = settings, distances, float(distances.mean())
+        self.settings, self.distances, self.groups = settings, distances, groups
+        self.unit = float(distances.mean())
         self.nulls = [make_null(settings.null, distances[group]) for group in groups]
         self.assumption = self.nulls[0].assumption
         alpha = settings.alpha
@@ -48,11 +49,13 @@ class OneDistance(Rule):
     def doubts(self) -> list[str]:
         doubts = super().doubts()
         doubtful = self.assumption is not None and self.assumption.doubtful
-        if self.critical < 0 and not doubtful:
+        can_be_negative = (self.distances < 0).any()
+        if self.critical <= 0 and not doubtful and not can_be_negative:
+            other = ", or use null='lognormal'" if self._are_positive else ""
             doubts.append(
                 f"with null={self.settings.null!r} no distance is small enough to be called reused "
                 f"at alpha={self.settings.alpha:g}: the limit is {self.critical:.3g}. Train more "
-                "unrelated models, or use null='lognormal'."
+                f"unrelated models{other}."
             )
         return doubts
 

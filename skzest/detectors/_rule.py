@@ -104,6 +104,9 @@ class Rule:
     settings : Settings
     distances : ndarray of shape (n_unrelated,) or (n_unrelated, n_distances)
         Of the unrelated models.
+    groups : sequence of ndarray of int
+        Unrelated models that a suspect must be nearer than, each group by itself; the first holds
+        all.
     unit : float
         Their mean; NaN for several.
     assumption : Assumption or None
@@ -114,6 +117,7 @@ class Rule:
 
     settings: Settings
     distances: np.ndarray
+    groups: Sequence[np.ndarray]
     unit: float = np.nan
     assumption: Assumption | None = None
     critical: float = np.nan
@@ -168,11 +172,12 @@ class Rule:
 
     def doubts(self) -> list[str]:
         """Warnings about the unrelated models."""
-        doubts = few_unrelated(len(self.distances))
+        doubts = few_unrelated(self.settings.n_calibrating(self.distances))
         if self.assumption is not None and self.assumption.doubtful:
+            other = ", or the other curve" if self._are_positive else ""
             doubts.append(
                 f"{self.assumption}. The p-values depend on it; use null='conformal' with at "
-                f"least {n_needed(self.settings.alpha)} unrelated models, or the other curve."
+                f"least {n_needed(self.settings.alpha)} unrelated models{other}."
             )
         return doubts
 
@@ -182,12 +187,21 @@ class Rule:
         by_rank = settings.null == "conformal" and settings.threshold is None
         if not by_rank or settings.correction is None or len(p) < 2 or REUSED in found.decisions:
             return []
-        n, needed = len(self.distances), n_needed(settings.alpha / len(p))
-        nearest = 1 / (n + 1) in p  # the smallest p-value there is
-        if not nearest or n >= needed:
+        sizes = [settings.n_calibrating(self.distances[group]) for group in self.groups]
+        nearest = [n for n in sizes if 1 / (n + 1) == p.min()]
+        if not nearest:
             return []
+        n, needed = nearest[0], n_needed(settings.alpha / len(p))
+        kind, these = "", "these"
+        if n < sizes[0]:
+            kind, these = " of a kind", "each kind with a limit of its own"
         return [
-            f"a suspect is nearer than all {n} unrelated models, but finding a single one among "
-            f"{len(p)} suspects at alpha={settings.alpha} takes {needed} of these. Train more, or "
-            "use null='lognormal'."
+            f"a suspect is nearer than all {n} unrelated models{kind}, but finding a single one "
+            f"among {len(p)} suspects at alpha={settings.alpha} takes {needed} of {these}. Train "
+            f"more, or use null={'lognormal' if self._are_positive else 'normal'!r}."
         ]
+
+    @property
+    def _are_positive(self) -> bool:
+        """Whether all distances have a logarithm."""
+        return not (self.distances <= 0).any()

@@ -35,6 +35,7 @@ class SeveralDistances(Rule):
 
     def __init__(self, table: Table, groups: Sequence[np.ndarray], settings: Settings):
         self.settings, self.distances, self.names = settings, table.distances, table.names
+        self.groups = groups
         fewest = [FEWEST] + [settings.fewest_of_kind] * (len(groups) - 1)
         self.nulls: list[EnsembleNull] = [
             self._null(self.distances[group], n) for group, n in zip(groups, fewest)

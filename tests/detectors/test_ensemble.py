@@ -348,9 +348,10 @@ def test_unrelated_is_never_said_without_a_p_value(null):
 def test_a_kind_without_distances_has_no_limit_of_its_own(rule):
     null = UNRELATED[:30].copy()
     null[2:15] = np.nan
-    detector = ReuseDetector(alpha=0.1, null=rule).fit(null, kinds=TWO_KINDS)
+    params = {"alpha": 0.1, "null": rule, "correction": None}
+    detector = ReuseDetector(**params).fit(null, kinds=TWO_KINDS)
     assert detector.false_positives_.has_own_limit.tolist() == [False, True]
-    without = ReuseDetector(alpha=0.1, null=rule).fit(null, kinds=["c"] * 30)
+    without = ReuseDetector(**params).fit(null, kinds=["c"] * 30)
     near = [[0.05, 0.05, 0.05], [1.0, 1.0, 1.0]]
     assert detector.predict(near).tolist() == without.predict(near).tolist()
 

@@ -9,7 +9,9 @@ from numpy.testing import assert_array_equal
 
 from skzest import ReuseDetector
 
-RNG = np.random.default_rng(0)
+
+def _drawn(n, n_distances=2):
+    return np.random.default_rng(n).lognormal(-1, 0.2, (n, n_distances))
 
 
 def _quiet(detector, X, kinds):
@@ -52,7 +54,7 @@ def test_a_threshold_alone_decides_whatever_the_kinds():
 
 @pytest.mark.parametrize("n_distances", [2, 3])
 def test_models_without_distances_do_not_dilute_the_rate(n_distances):
-    D = RNG.lognormal(-1, 0.2, (25, n_distances))
+    D = _drawn(25, n_distances)
     D[6] = 0.001
     kinds = np.repeat(["a", "b"], [13, 12])
     full = _quiet(ReuseDetector(), D, kinds)
@@ -64,14 +66,14 @@ def test_models_without_distances_do_not_dilute_the_rate(n_distances):
 
 
 def test_a_rate_without_models_that_calibrate_is_unknown():
-    D = RNG.lognormal(-1, 0.2, (40, 2))
+    D = _drawn(40)
     D[:15] = np.nan  # of the first kind, so 5 + 20 have a distance
     table = _quiet(ReuseDetector(), D, np.repeat(["a", "b"], 20))
     assert np.isfinite(table.rate).all()
     assert table.unseen[0] <= 1 and np.isnan(table.unseen[1])  # 20 and 5 models calibrate
     for null in ("conformal", "lognormal"):
         D[20:] = np.nan
-        D[:20] = RNG.lognormal(-1, 0.2, (20, 2))
+        D[:20] = _drawn(20)
         table = _quiet(ReuseDetector(null=null), D, np.repeat(["a", "b"], 20))
         assert np.isnan(table.unseen[0]) and table.unseen[1] == 0
 
