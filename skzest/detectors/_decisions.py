@@ -192,7 +192,7 @@ class UnlearningDecisions(Decisions):
     d_original : ndarray of shape (n_candidates,)
         Distances to the original.
     d_retrained : ndarray of shape (n_candidates,)
-        Mean distances to the retrained models; NaN if there are none.
+        Mean distances to the retrained models other than itself; NaN if there are none.
     level : float
         Confidence level of the intervals.
     labels : tuple of str or None

@@ -108,10 +108,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         -------
         decisions : ndarray of str, shape (n_models,)
         """
-        check_is_fitted(self)
-        found = self._decide(self._measured(X), None)
-        warn_each(self._doubts_about(found))
-        return found.decisions
+        return self.judge(X).decisions
 
     def judge(self, X: ArrayLike, *, labels: Sequence[str] | None = None) -> Found:
         """Decide by distances.
@@ -134,11 +131,13 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
         Warns
         -----
         UserWarning
-            If the correction for several suspects needs more unrelated models to find one.
+            If the correction for several suspects needs more unrelated models to find one, or a
+            candidate is one of the retrained models.
         """
         check_is_fitted(self)
-        found = self._decide(self._measured(X), labels)
-        warn_each(self._doubts_about(found))
+        measured = self._measured(X)
+        found = self._decide(measured, labels)
+        warn_each(self._doubts_about(found, measured))
         return found
 
     def judge_signatures(self, S: ArrayLike, *, labels: Sequence[str] | None = None) -> Found:
@@ -219,8 +218,10 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
                 f"{kind}.from_signatures, or judge distances."
             )
         blocks = check_blocks(S, "S", self.plan_, self._signature)
-        found = self._decide(self._measure_signatures(blocks), labels)
-        return found, [*self._doubts_about(found), *self._known_again(blocks, found.names)]
+        measured = self._measure_signatures(blocks)
+        found = self._decide(measured, labels)
+        doubts = self._doubts_about(found, measured)
+        return found, [*doubts, *self._known_again(blocks, found.names)]
 
     # --- what subclasses do ---------------------------------------------------------------
 
@@ -242,7 +243,7 @@ class Judge(BaseEstimator, Generic[Measured, Found]):
     def _decide(self, measured: Measured, labels: Sequence[str] | None) -> Found:
         raise NotImplementedError
 
-    def _doubts_about(self, found: Found) -> list[str]:
+    def _doubts_about(self, found: Found, measured: Measured) -> list[str]:
         """Warnings that go with some decisions."""
         return []
 

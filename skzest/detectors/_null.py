@@ -107,10 +107,11 @@ def fit_curve(null: str, distances: np.ndarray) -> StudentNull:
             f"null='lognormal' takes logarithms, but the smallest unrelated distance is "
             f"{distances.min():.3g}. Use null='normal' or 'conformal'."
         )
-    if np.ptp(distances) == 0:
+    if np.ptp(distances) <= TIES * np.abs(distances).max():
         raise ValueError(
-            f"all {len(distances)} unrelated distances are equal, so null={null!r} has no width. "
-            "Pass distances of different models, or use null='conformal'."
+            f"all {len(distances)} unrelated distances are equal, at least up to rounding, so "
+            f"null={null!r} has no width. Pass distances of different models, or use "
+            "null='conformal'."
         )
     return StudentNull(distances, logarithm=null == "lognormal")
 

@@ -546,7 +546,8 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         if not hasattr(self, "questions_"):
             return super()._ask(models, labels)
         D, given = self.questions_.ask(models)
-        found = self._decide(self._rule.of_answers(D), labels)
+        measured = self._rule.of_answers(D)
+        found = self._decide(measured, labels)
         roles = [self._part.role_of(model) for model in models]
         again = [
             f"{name} is {role}, which had a part in choosing the questions or in calibration, so "
@@ -557,7 +558,7 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         new = [i for i, role in enumerate(roles) if role is None]  # perhaps the same, loaded again
         their_labels = {asked: of[new] for asked, of in given.items()}
         doubts = [
-            *self._doubts_about(found),
+            *self._doubts_about(found, measured),
             *again,
             *self._crowd.known_again(D[new], their_labels, [found.names[i] for i in new]),
             *self._crowd.unlike(given, found.names),
@@ -569,7 +570,9 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
     ) -> ReuseDecisions:
         return self._rule.decide(measured, labels)
 
-    def _doubts_about(self, found: ReuseDecisions) -> list[str]:
+    def _doubts_about(
+        self, found: ReuseDecisions, measured: RelativeDistances | np.ndarray
+    ) -> list[str]:
         return self._rule.doubts_about(found)
 
     def _known_again(self, blocks: np.ndarray, names: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 
 from ..comparing import jackknife_error, leave_one_out
 from ._jackknife import two_way
+from ._null import TIES
 
 __all__ = ["Share", "Trace", "all_and_without"]
 
@@ -41,15 +42,21 @@ class Trace:
 
     def size(self, level: float) -> Share:
         """The trace of the original with its interval."""
-        return self._interval(self.original, level, lambda d, d_original, d_among: d - d_among)
+        return self._interval(self.original, level, lambda d, d_original, d_among: _gap(d, d_among))
 
     def share(self, to_retrained: np.ndarray, level: float) -> Share:
-        """Share of the trace that a model has, with its interval."""
-        return self._interval(
-            to_retrained,
-            level,
-            lambda d, d_original, d_among: (d - d_among) / (d_original - d_among),
-        )
+        """Share of the trace that a model has, with its interval; NaN if there is no trace."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = self._interval(
+                to_retrained,
+                level,
+                lambda d, d_original, d_among: _gap(d, d_among) / _gap(d_original, d_among),
+            )
+        return found if np.isfinite(found.left) else Share()
+
+    def only(self, kept: np.ndarray) -> Trace:
+        """The same with some of the retrained models, by a mask of them."""
+        return Trace(self.among[np.ix_(kept, kept)], self.original[kept])
 
     def _interval(self, to_retrained: np.ndarray, level: float, value: Callable) -> Share:
         """Student's interval of a function of three mean distances."""
@@ -72,6 +79,12 @@ class Trace:
         error, freedom = two_way(over_points, n_points, np.hypot(over_models, of_itself), m)
         reach = float(stdtrit(freedom, (1 + level) / 2) * error)
         return Share(estimate, estimate - reach, estimate + reach)
+
+
+def _gap(d: np.ndarray, d_among: np.ndarray) -> np.ndarray:
+    """By how much mean distances are larger; 0 if they are equal but for rounding."""
+    gap = d - d_among
+    return np.where(np.abs(gap) <= TIES * np.abs(d_among), 0.0, gap)
 
 
 def all_and_without(sums: np.ndarray) -> np.ndarray:

@@ -89,7 +89,8 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
     With ``d(c)`` the mean distance of a model to the retrained ones (other than itself), the share
     is ``(d(c) - d(retrained)) / (d(original) - d(retrained))``. Distances between models of
     different seeds, which say nothing about the points, cancel; so a candidate is not considered
-    like the original just because it was made from it.
+    like the original just because it was made from it. A candidate at distance 0 from a retrained
+    model is taken to be that model.
 
     The interval covers the choice of points and of retrained models (jackknife), and the fact that
     the candidate is one model, which varies as retrained ones do. There are three decisions:
@@ -311,10 +312,10 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
 
     def _decide(self, measured: _Measured, labels: Sequence[str] | None) -> UnlearningDecisions:
         d_original, to_retrained = measured
-        enough = self.n_retrained_ >= _FEWEST
-        left = [self._trace.share(d, self.level) if enough else Share() for d in to_retrained]
-        said = [self._decision(d, share) for d, share in zip(d_original, left)]
-        n = self.n_retrained_
+        is_other = ~_is_same(to_retrained)
+        others = [d[kept] for d, kept in zip(to_retrained, is_other)]
+        left = [*map(self._share, others, is_other)]
+        said = [*map(self._decision, d_original, left, map(len, others))]
         return UnlearningDecisions(
             decisions=np.array([decision for decision, _ in said]),
             reasons=tuple(reason for _, reason in said),
@@ -322,21 +323,31 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
             low=np.array([share.low for share in left]),
             high=np.array([share.high for share in left]),
             d_original=d_original,
-            d_retrained=np.array([d[:, 0].mean() if n else np.nan for d in to_retrained]),
+            d_retrained=np.array([d[:, 0].mean() if len(d) else np.nan for d in others]),
             level=self.level,
             labels=check_labels(labels, len(said)),
         )
 
-    def _decision(self, d_original: float, share: Share) -> tuple[str, str]:
+    def _share(self, to_others: np.ndarray, is_other: np.ndarray) -> Share:
+        """Share of the trace by the retrained models other than the candidate itself."""
+        if len(to_others) < _FEWEST:
+            return Share()
+        trace = self._trace if is_other.all() else self._trace.only(is_other)
+        return trace.share(to_others, self.level)
+
+    def _decision(self, d_original: float, share: Share, n_others: int) -> tuple[str, str]:
         if abs(d_original) <= SAME:
             return LIKE_ORIGINAL, "the same answers as the original"
         if np.isnan(d_original):
             return UNDECIDED, NO_DISTANCE
-        if self.n_retrained_ < _FEWEST:
-            have = counted(self.n_retrained_, "retrained model")
+        if n_others < _FEWEST:
+            other = "" if n_others == self.n_retrained_ else "other "
+            have = counted(n_others, f"{other}retrained model")
             return UNDECIDED, f"{have}; {_FEWEST} are needed"
         if not self.trace_low_ > 0:
             return UNDECIDED, "the original itself has no trace that retrained models lack"
+        if np.isnan(share.left):
+            return UNDECIDED, NO_DISTANCE
         said = f"{interval_text(*share)} of the trace is left"
         said += ", more than in the original" if share.low > 1 + self.tolerance else ""
         like_retrained = share.low <= self.tolerance
@@ -348,11 +359,24 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         in_between = not (like_retrained or like_original)
         return UNDECIDED, f"{said}: {'a part of it' if in_between else 'too wide an interval'}"
 
+    def _doubts_about(self, found: UnlearningDecisions, measured: _Measured) -> list[str]:
+        names = found.names
+        return [
+            f"{names[i]} is at distance 0 from retrained model {j}, as if it were the same, so "
+            "it is judged by the others. Leave it out of one of the two."
+            for i, j in np.argwhere(_is_same(measured[1]))
+        ]
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = True
         tags.input_tags.allow_nan = True  # a constant candidate; refused among the retrained
         return tags
+
+
+def _is_same(to_retrained: np.ndarray) -> np.ndarray:
+    """Which retrained models a candidate is: (n_candidates, n_retrained)."""
+    return np.abs(to_retrained[:, :, 0]) <= SAME
 
 
 def _equal_rows(equal: np.ndarray) -> list[str]:

@@ -481,6 +481,13 @@ def test_parameters_out_of_range_are_refused(params, message):
         ("normal", [0.1, 0.2], "fits a curve to 2 distances; at least 3"),
         ("normal", [0.1, 0.1, 0.1], "all 3 unrelated distances are equal"),
         (
+            "normal",
+            [0.1 + 0.2, 0.3, 0.3],
+            "3 unrelated distances are equal, at least up to rounding",
+        ),
+        ("lognormal", [0.1 + 0.2, 0.3, 0.3], "equal, at least up to rounding, so null='lognormal'"),
+        ("normal", np.array([0.3, 0.3 + 1e-11, 0.3]), "at least up to rounding"),
+        (
             "lognormal",
             [0.1, -0.1, 0.2, 0.3],
             r"smallest unrelated distance is -0\.1.*null='normal'",

@@ -437,6 +437,14 @@ def test_invalid_suspects_and_parameters_are_refused():
         ReuseDetector().fit(pd.DataFrame(UNRELATED, columns=["a", "b", "a"]))
     with pytest.raises(ValueError, match=r"threshold=1\.0 is a limit of one relative distance"):
         ReuseDetector(threshold=1.0).fit(UNRELATED)
+    equal = UNRELATED.copy()
+    equal[:, 1] = np.where(np.arange(40) < 20, 0.3, 0.1 + 0.2)
+    for null in ("normal", "lognormal"):
+        with pytest.raises(
+            ValueError, match=r"'distance 1': all 40 .* equal, at least up to round"
+        ):
+            ReuseDetector(null=null).fit(equal)
+    assert ReuseDetector().fit(equal).p_values([[0.3, 0.3 - 1e-7, 0.3]]) > 0.05  # the remedy
     zero = UNRELATED.copy()
     zero[0, 2] = 0.0
     with pytest.raises(ValueError, match="'distance 2': null='lognormal' takes logarithms"):

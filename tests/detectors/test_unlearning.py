@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -132,7 +133,7 @@ def test_verdicts(verifier):
     ],
 )
 def test_interval_decides(verifier, low, high, verdict, reason):
-    said, because = verifier._decision(0.1, Share(0.5, low, high))
+    said, because = verifier._decision(0.1, Share(0.5, low, high), 6)
     assert said == verdict and because.endswith(reason)
 
 
@@ -173,6 +174,76 @@ def test_constant_candidates_are_undecided(verifier):
     found = verifier.judge_signatures(0 * _made(0, 4))
     assert found.decisions[0] == UNDECIDED
     assert found.reasons[0] == NO_DISTANCE
+
+
+@pytest.fixture(scope="module")
+def by_distances():
+    """A verifier by distances between points, and the points."""
+    points = np.random.default_rng(0).normal(size=(7, 20))
+    points[0] += 3.0
+    return UnlearningVerifier().fit(cdist(points, points)), points
+
+
+@pytest.mark.parametrize("column", [0, 3])
+def test_a_candidate_without_one_distance_is_undecided(by_distances, column):
+    verifier, points = by_distances
+    D = cdist(np.random.default_rng(1).normal(size=(2, 20)), points)
+    D[0, column] = np.nan
+    found = verifier.judge(D)
+    assert found.reasons[0] == NO_DISTANCE != found.reasons[1]
+    assert found.decisions[0] == UNDECIDED
+
+
+def test_a_retrained_model_is_judged_by_the_others(by_distances, verifier, plan):
+    _, points = by_distances
+    for k in (1, 4):
+        without = np.delete(points, k, axis=0)
+        other = UnlearningVerifier().fit(cdist(without, without))
+        expected = other.judge(cdist(points[[k]], without))
+        with pytest.warns(
+            UserWarning, match=f"again is at distance 0 from retrained model {k - 1},"
+        ):
+            found = by_distances[0].judge(cdist(points[[0, k]], points), labels=["first", "again"])
+        for name in ("trace_left", "low", "high", "d_retrained"):
+            assert_allclose(getattr(found, name)[1], getattr(expected, name)[0])
+    retrained = _made(0, 3, n_models=6)
+    other = UnlearningVerifier.from_signatures(_made(0.5, 2)[0], retrained[:5], plan)
+    with pytest.warns(UserWarning, match="candidate 0 is at distance 0 from retrained model 5,"):
+        found = verifier.judge_signatures(2 * retrained[5])
+    assert_allclose(found.low, other.judge_signatures(retrained[5]).low)
+
+
+@pytest.mark.parametrize("n_retrained", [1, 3])
+def test_a_retrained_model_may_leave_too_few_others(by_distances, n_retrained):
+    points = by_distances[1][: 1 + n_retrained]
+    verifier = UnlearningVerifier().fit(cdist(points, points))
+    with pytest.warns(UserWarning, match="at distance 0 from retrained model 0,"):
+        found = verifier.judge(cdist(points[[1]], points))
+    n = n_retrained - 1
+    assert found.reasons == (f"{n} other retrained models; 3 are needed",)
+    assert np.isnan(found.d_retrained[0]) == (n == 0)
+
+
+@pytest.mark.parametrize("original", [0.3, 0.1 + 0.2, 0.3 + 1e-11])
+def test_a_trace_that_is_rounding_is_none(original):
+    D = np.full((5, 5), 0.3)
+    D[0] = D[:, 0] = original
+    np.fill_diagonal(D, 0.0)
+    verifier = UnlearningVerifier().fit(D)
+    assert verifier.d_trace_ == verifier.trace_low_ == 0.0
+    found = verifier.judge([[0.2, 0.3, 0.3, 0.3, 0.3], [0.2, 0.5, 0.5, 0.5, 0.4]])
+    assert found.decisions.tolist() == [UNDECIDED] * 2 and np.isnan(found.trace_left).all()
+    assert "the original itself has no trace" in found.reasons[0]
+    D[0, 1:] = D[1:, 0] = 0.3 + 1e-6  # no rounding
+    assert UnlearningVerifier().fit(D).judge([[0.2, 0.3, 0.3, 0.3, 0.3]]).decisions[0] == RETRAINED
+
+
+def test_models_at_distance_0_from_each_other_have_no_trace():
+    with pytest.warns(UserWarning, match="are at distance 0: are they copies"):
+        verifier = UnlearningVerifier().fit(np.zeros((4, 4)))
+    found = verifier.judge(np.ones((1, 4)))
+    assert found.decisions[0] == UNDECIDED and np.isnan(found.trace_left[0])
+    assert found.reasons == ("the original itself has no trace that retrained models lack",)
 
 
 def test_how_often_a_verdict_is_wrong(plan):
