@@ -19,7 +19,7 @@ from ..queries import Query
 from ..store import AnswerStore
 from ._discriminant import Discriminant
 from ._pool import PoolAnswers
-from ._questions import agreement_with, has_classes, warn_of_undefined
+from ._questions import agreement_with, are_defined, check_owner_varies
 
 __all__ = ["LeftOutQuestions", "left_out_questions"]
 
@@ -60,7 +60,8 @@ class LeftOutQuestions:
     ) -> np.ndarray:
         """How far models are from the owner's by each choice, shape (n_models, n_unrelated).
 
-        Each model is asked ``len(self)`` questions. NaN without any of the owner's classes.
+        Each model is asked ``len(self)`` questions. NaN for a model that gives the same answer to
+        all of them, and for one without any of the owner's classes.
 
         Warns
         -----
@@ -68,11 +69,9 @@ class LeftOutQuestions:
             If a distance is NaN.
         """
         scores = ask_copies(models, self.plan, adapter=adapter, cache=cache)
-        known = has_classes(scores, self.classes)
-        warn_of_undefined(known, self.classes)
         agreement = agreement_with(self.owner_scores, self.classes, scores)
         by_choice = [chosen.distances(agreement[:, chosen.indices]) for chosen in self.choices]
-        return np.where(known, by_choice, np.nan).T
+        return np.where(are_defined(scores, self.classes), by_choice, np.nan).T
 
 
 def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuestions:
@@ -96,6 +95,7 @@ def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuest
     """
     choices = _within(pool, check_whole(n_questions, "n_questions"))
     union = _union(choices)
+    check_owner_varies(pool.owner_scores[union])
     return LeftOutQuestions(
         plan_of_points(take(pool.points, union), pool.response),
         tuple(replace(c, indices=np.searchsorted(union, c.indices)) for c in choices),

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._points import Points, take
-from .._validation import check_choice, check_roles, check_whole, counted
+from .._validation import check_choice, check_roles, check_whole, counted, listed
 from ..baselines import Scores, ask_named, plan_of_points
 from ..queries import Query
 from ..store import AnswerStore
 from ._candidates import Candidates
 from ._discriminant import Discriminant, discriminate
 from ._inputs import as_points
-from ._questions import RehearsedQuestions, agreement_with, has_classes
+from ._questions import RehearsedQuestions, agreement_with, check_owner_varies, has_classes
 
 __all__ = ["PoolAnswers", "ask_pool", "choose_questions"]
 
@@ -113,10 +113,17 @@ class PoolAnswers:
         return replace(chosen, indices=indices[chosen.indices])
 
     def questions(self, n_questions: int = 64, *, without: ArrayLike = ()) -> RehearsedQuestions:
-        """The chosen candidates as questions to ask; parameters and errors as in :meth:`choose`."""
+        """The chosen candidates as questions to ask; parameters and errors as in :meth:`choose`.
+
+        Raises
+        ------
+        ValueError
+            Also if the owner's model answers all of them alike.
+        """
         chosen = self.choose(n_questions, without=without)
         plan = plan_of_points(take(self.points, chosen.indices), self.response)
         owner_scores = self.owner_scores[chosen.indices]
+        check_owner_varies(owner_scores)
         return RehearsedQuestions(plan, chosen, owner_scores, self.classes)
 
     def left_out_distances(
@@ -185,7 +192,8 @@ def ask_pool(
         If a model cannot be asked; the message names its role.
     ValueError
         If there are fewer than 2 copies or unrelated models, a model has two roles, or none of the
-        owner's classes, or all copies agree with the owner everywhere.
+        owner's classes, or the same answer to every candidate, or all copies agree with the owner
+        everywhere.
 
     Notes
     -----
@@ -201,7 +209,19 @@ def ask_pool(
     named |= {f"{name}[{i}]": model for name, zoo in zoos.items() for i, model in enumerate(zoo)}
     scores = ask_named(named, plan_of_points(points, response), adapter=adapter, cache=cache)
     roles = np.repeat(["copy", "foreign", "unrelated"], [len(zoo) for zoo in zoos.values()])
+    _refuse_constant(scores, [*named])
     return _pool(scores, points, roles)
+
+
+def _refuse_constant(scores: Scores, names: Sequence[str]) -> None:
+    """Refuse models that have learned nothing, in any role."""
+    if scores.constant.any():
+        constant = [name for name, is_one in zip(names, scores.constant) if is_one]
+        raise ValueError(
+            f"{listed(constant)} gave the same answer to all {scores.values.shape[1]} candidates, "
+            "so what they agree on means nothing. Leave such models out, or give candidates of "
+            "more kinds and classes."
+        )
 
 
 def _pool(scores: Scores, points: Points, roles: np.ndarray) -> PoolAnswers:

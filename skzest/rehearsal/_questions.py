@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._validation import counted
 from ..baselines import Scores, ask_copies
 from ..exceptions import DesignMismatchError, UndefinedSignatureWarning, warn
 from ..plan import QueryPlan
@@ -17,7 +18,13 @@ from ..store import AnswerStore
 from ._discriminant import Discriminant
 from ._file import read, write
 
-__all__ = ["RehearsedQuestions", "agreement_with", "has_classes", "warn_of_undefined"]
+__all__ = [
+    "RehearsedQuestions",
+    "agreement_with",
+    "are_defined",
+    "check_owner_varies",
+    "has_classes",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,8 +93,8 @@ class RehearsedQuestions:
         -------
         distances : ndarray of shape (n_models,)
             Positive: 1 is halfway between the copies and the other models that chose the
-            questions, smaller is nearer to the owner. NaN for a model without any of the owner's
-            classes.
+            questions, smaller is nearer to the owner. NaN for a model that gives the same answer to
+            all of them, which tells nothing, and for one without any of the owner's classes.
 
         Raises
         ------
@@ -106,10 +113,9 @@ class RehearsedQuestions:
                 f"the scores answer other questions ({models.plan.digest[:8]}) than those chosen "
                 f"here ({self.plan.digest[:8]}). Ask with ask_copies(models, questions.plan)."
             )
-        known = has_classes(models, self.classes)
-        warn_of_undefined(known, self.classes)
         agreement = agreement_with(self.owner_scores, self.classes, models)
-        return np.where(known, self.discriminant.distances(agreement), np.nan)
+        distances = self.discriminant.distances(agreement)
+        return np.where(are_defined(models, self.classes), distances, np.nan)
 
     # --- files ----------------------------------------------------------------------------
 
@@ -148,7 +154,22 @@ class RehearsedQuestions:
         return cls(plan, chosen, arrays["owner_scores"], arrays["classes"])
 
 
-# --- agreement ------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------
+
+
+def check_owner_varies(owner_scores: np.ndarray) -> None:
+    """Refuse questions that the owner's model, and so a copy of it, all answers alike.
+
+    Raises
+    ------
+    ValueError
+    """
+    if (owner_scores == owner_scores[0]).all():
+        raise ValueError(
+            f"{counted(len(owner_scores), 'question')} chosen, and the owner's model gives the "
+            "same answer to all, as a model that has learned nothing would. Raise n_questions, or "
+            "give candidates of more kinds."
+        )
 
 
 def has_classes(scores: Scores, classes: np.ndarray) -> np.ndarray:
@@ -158,13 +179,14 @@ def has_classes(scores: Scores, classes: np.ndarray) -> np.ndarray:
     return np.any(~np.isnan(scores.values[:, 0, columns]), axis=1)
 
 
-def warn_of_undefined(known: np.ndarray, classes: np.ndarray) -> None:
-    """Point out suspects that have none of the owner's classes.
+def are_defined(scores: Scores, classes: np.ndarray) -> np.ndarray:
+    """Which models have a distance to the owner, shape (n_models,); the others are pointed out.
 
     Warns
     -----
     UndefinedSignatureWarning
     """
+    known = has_classes(scores, classes)
     if not known.all():
         warn(
             f"models {np.flatnonzero(~known).tolist()} have none of the owner's classes "
@@ -172,6 +194,13 @@ def warn_of_undefined(known: np.ndarray, classes: np.ndarray) -> None:
             "other labels, name their columns: CallableQuery(model.predict_proba, classes=...).",
             UndefinedSignatureWarning,
         )
+    if scores.constant.any():
+        warn(
+            f"models {np.flatnonzero(scores.constant).tolist()} gave the same answer to all "
+            f"{len(scores.plan)} questions; their distances are NaN.",
+            UndefinedSignatureWarning,
+        )
+    return known & ~scores.constant
 
 
 def agreement_with(owner_scores: np.ndarray, classes: np.ndarray, scores: Scores) -> np.ndarray:

@@ -23,8 +23,9 @@ def _drawn(seed):
     rates = rng.uniform(0.2, 0.8, N_CANDIDATES)
     agreement = (rng.random((N_COPIES + N_UNRELATED + 1, N_CANDIDATES)) < rates).astype(float)
     roles = np.repeat(["copy", "unrelated"], [N_COPIES, N_UNRELATED])
-    points, scores = np.arange(N_CANDIDATES, dtype=float)[:, None], np.ones((N_CANDIDATES, 1))
-    pool = PoolAnswers(points, "label", scores, np.array([0]), agreement[:-1], roles)
+    points = np.arange(N_CANDIDATES, dtype=float)[:, None]
+    scores = np.eye(2)[np.arange(N_CANDIDATES) % 2]
+    pool = PoolAnswers(points, "label", scores, np.array([0, 1]), agreement[:-1], roles)
     return pool, agreement[-1]
 
 

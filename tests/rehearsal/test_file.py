@@ -29,7 +29,7 @@ def chosen(classes=(0, 1), answers="label"):
         POINTS,
         copies=copies,
         unrelated=unrelated,
-        n_questions=3,
+        n_questions=5,
         answers=answers,
     )
 

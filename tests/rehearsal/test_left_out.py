@@ -38,3 +38,12 @@ def test_a_model_without_the_owners_classes_is_pointed_out(questions):
         lambda X: np.eye(2)[np.take(known, X[:, 0].astype(int))], classes=[0, 1]
     )
     np.testing.assert_array_equal(questions.distances([renamed]), [distances])
+
+
+def test_a_constant_model_has_no_distance_by_any_choice(questions):
+    suspects = [says(*[label] * 6, classes=[0, 1]) for label in (0, 1)]
+    suspects.insert(1, says(0, 0, 0, 1, 1, 0, classes=[0, 1]))
+    with pytest.warns(UndefinedSignatureWarning, match=r"models \[0, 2\] gave the same answer to"):
+        distances = questions.distances(suspects)
+    assert np.isnan(distances).all(axis=1).tolist() == [True, False, True]
+    assert not np.isnan(distances[1]).any()

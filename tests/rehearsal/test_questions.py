@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Choosing questions, and what they measure; by hand where that is possible."""
 
+import re
 from copy import copy
 
 import numpy as np
@@ -106,20 +107,20 @@ def test_order_of_models_and_of_questions_does_not_matter(pool):
     other = ask_pool(OWNER, POINTS[order], copies=COPIES[::-1], unrelated=UNRELATED[::-1])
     suspects = [*COPIES, *UNRELATED]
     np.testing.assert_allclose(
-        other.questions(4).distances(suspects), pool.questions(4).distances(suspects), atol=1e-12
+        other.questions(5).distances(suspects), pool.questions(5).distances(suspects), atol=1e-12
     )
 
 
 def test_probabilities_count_by_what_is_shared_with_the_owner():
     owner = believes(0.9, 0.2, 0.5, 0.5, 0.5, 0.5)
     copies = [believes(0.8, 0.2, 0.5, 0.5, 0.5, 0.5), believes(0.9, 0.3, 0.5, 0.5, 0.5, 0.5)]
-    unrelated = [believes(*np.full(6, share)) for share in (0.4, 0.6)]
+    unrelated = [believes(*[share] * 5, 1 - share) for share in (0.4, 0.6)]
     questions = choose_questions(
         owner, POINTS, copies=copies, unrelated=unrelated, n_questions=2, answers="scores"
     )
     assert set(questions.indices) == {0, 1} and questions.plan.response == "predict_proba"
-    d = questions.distances([owner, believes(*np.zeros(6))])
-    lost = np.array([0.9, 0.2])[questions.indices]
+    d = questions.distances([owner, believes(0.1, *np.zeros(5))])
+    lost = np.array([0.8, 0.2])[questions.indices]
     assert np.log(d[1] / d[0]) == pytest.approx(questions.weights @ lost)
 
 
@@ -147,7 +148,7 @@ def test_each_suspect_is_asked_only_the_chosen_questions(pool, store):
 
     def count(X):
         n_asked.append(len(X))
-        return np.zeros((len(X), 2)) + [1, 0]
+        return np.eye(2)[(X[:, 0] > 1).astype(int)]
 
     suspect = CallableQuery(count, model_id="suspect")
     questions = pool.questions(3)
@@ -183,7 +184,7 @@ def test_questions_travel(kind, tmp_path):
     copies = [model(0, 0, 1, 1, 1, 0), model(0, 0, 0, 1, 0, 0)]
     unrelated = [model(0, 1, 0, 0, 1, 1), model(1, 1, 0, 1, 0, 1)]
     questions = choose_questions(
-        model(0, 0, 0, 1, 1, 1), points, copies=copies, unrelated=unrelated, n_questions=3
+        model(0, 0, 0, 1, 1, 1), points, copies=copies, unrelated=unrelated, n_questions=5
     )
     questions.save(tmp_path / "questions")
     again = RehearsedQuestions.load(tmp_path / "questions")
@@ -285,6 +286,27 @@ def test_models_that_may_not_be_left_out(pool):
         pool.choose(2, without=[3])
 
 
-def test_constant_models_are_answers_like_any_other(pool):
-    constant = DummyClassifier().fit(POINTS, [0, 0, 0, 0, 1, 1])
-    assert pool.questions(4).distances([constant])[0] > 0
+def test_a_constant_model_has_no_distance(pool):
+    constant, always_1 = DummyClassifier().fit(POINTS, [0, 0, 0, 0, 1, 1]), says(*[1] * 6)
+    with pytest.warns(UndefinedSignatureWarning, match=r"models \[0, 2\] gave the same answer to"):
+        distances = pool.questions(4).distances([constant, OWNER, always_1])
+    assert np.isnan(distances).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("role", ["the owner's model", "copies[1]", "foreign[0]", "unrelated[1]"])
+def test_a_constant_model_takes_no_part(role):
+    constant, foreign = says(*[1] * 6), [says(0, 1, 1, 0, 1, 0)]
+    given = {"copies": [*COPIES], "foreign": foreign, "unrelated": [*UNRELATED]}
+    owner = constant if role.startswith("the owner") else OWNER
+    if owner is OWNER:
+        name, position = role[:-1].split("[")
+        given[name][int(position)] = constant
+    match = re.escape(role) + " gave the same answer to all 6 candidates.*Leave such models out"
+    with pytest.raises(ValueError, match=match):
+        ask_pool(owner, POINTS, **given)
+
+
+def test_an_owner_that_answers_all_chosen_questions_alike_needs_more(pool):
+    with pytest.raises(ValueError, match=r"1 question chosen, and .*same answer.*Raise n_q"):
+        pool.questions(1)
+    assert len(pool.questions(4)) == 4
