@@ -22,6 +22,7 @@ __all__ = [
     "Decisions",
     "ReuseDecisions",
     "UnlearningDecisions",
+    "check_distance_names",
     "check_labels",
 ]
 
@@ -157,11 +158,10 @@ class ReuseDecisions(Decisions):
     def _frame(self) -> tuple[dict[str, object], Sequence[str] | None]:
         if self.distances is None or self.z is None:
             return super()._frame()
-        names = ("decisions", "p_values", "adjusted_p_values")
-        columns = {name: getattr(self, name) for name in names}
+        columns: dict[str, object] = {name: getattr(self, name) for name in _OF_SEVERAL}
         columns["decided_by"] = [", ".join(names) for names in self.decided_by]
         columns |= dict(zip(self.distances, self.d_suspects.T))
-        columns |= {f"z of {name}": z for name, z in zip(self.distances, self.z.T)}
+        columns |= {_z_of(name): z for name, z in zip(self.distances, self.z.T)}
         return columns | {"reasons": self.reasons}, self.labels
 
     def _text(self) -> TableText:
@@ -212,10 +212,34 @@ class UnlearningDecisions(Decisions):
     )
 
 
+# Columns of a DataFrame of several distances, before those that are named by the distances.
+_OF_SEVERAL = ("decisions", "p_values", "adjusted_p_values")
+
+
+def _z_of(distance: str) -> str:
+    return f"z of {distance}"
+
+
+def check_distance_names(names: Sequence[str], where: str) -> None:
+    """Refuse names of distances that are other columns of ``ReuseDecisions.to_frame()``."""
+    taken = {*_OF_SEVERAL, "decided_by", "reasons", *map(_z_of, names)}
+    for name in names:
+        if name in taken:
+            raise ValueError(
+                f"{where} has a column {name!r}, but a column of that name in to_frame() of the "
+                f"decisions holds something else. Rename it, as to 'distance {name}'."
+            )
+
+
 def check_labels(labels: Sequence[object] | None, n_models: int) -> tuple[str, ...] | None:
     """Names of models, one for each."""
     if labels is None:
         return None
+    if isinstance(labels, str):
+        raise TypeError(
+            f"labels must be a list of names, one for each model; got {labels!r}. For one model, "
+            f"pass [{labels!r}]."
+        )
     labels = tuple(str(label) for label in labels)
     if len(labels) != n_models:
         given, models = counted(len(labels), "label"), counted(n_models, "model")

@@ -92,10 +92,14 @@ def by_kind(unrelated: object) -> tuple[list[object], list[str] | None]:
     """Unrelated models as a list, and the kind of each if they are given by kind."""
     if not isinstance(unrelated, Mapping):
         return check_models(unrelated, "unrelated"), None
-    of_kind = {
-        str(kind): check_models(models, f"unrelated[{kind!r}]")
-        for kind, models in unrelated.items()
-    }
+    of_kind: dict[str, list[object]] = {}
+    for kind, models in unrelated.items():
+        if str(kind) in of_kind:
+            raise ValueError(
+                f"unrelated has two kinds that read {str(kind)!r}; give each its own name, or put "
+                "their models into one list."
+            )
+        of_kind[str(kind)] = check_models(models, f"unrelated[{kind!r}]")
     kinds = [kind for kind, models in of_kind.items() for _ in models]
     return [model for models in of_kind.values() for model in models], kinds
 

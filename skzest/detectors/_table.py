@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 
 from .._points import is_frame
 from .._validation import counted, listed
+from ._decisions import check_distance_names
 from ._relative import check_distances
 
 __all__ = ["Table", "check_column", "check_columns"]
@@ -65,6 +66,7 @@ def _several(X: ArrayLike, name: str) -> Table:
     repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
         raise ValueError(f"{name} has several columns {repeated[0]!r}; give each its own name.")
+    check_distance_names(names, name)
     D = _numbers(X, name)
     if D.shape[0] == D.shape[1] and np.allclose(D, D.T, equal_nan=True):
         raise ValueError(

@@ -53,6 +53,8 @@ def check_names(names, n_models, name):
     """One name per model, as an object array; None stays None."""
     if names is None:
         return None
+    if isinstance(names, str):
+        raise TypeError(f"{name} must be a list with one name per model; got {names!r}.")
     names = list(names)
     if len(names) != n_models:
         raise ValueError(

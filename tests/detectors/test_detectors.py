@@ -550,7 +550,10 @@ def test_wrong_suspects_are_refused(asked):
     owner, copy, unrelated, lime, _ = asked
     detector = ReuseDetector(alpha=0.1).fit(UNRELATED)
     with pytest.raises(ValueError, match="3 labels for 2 models; pass one for each"):
-        detector.judge([0.2, 0.2], labels="abc")
+        detector.judge([0.2, 0.2], labels=["a", "b", "c"])
+    with pytest.raises(TypeError, match=r"labels must be a list .*; got 'ab'\..* pass \['ab'\]"):
+        detector.judge([0.2, 0.2], labels="ab")
+    assert detector.judge([0.2], labels=["ab"]).names == ("ab",)  # the remedy
     with pytest.raises(ValueError, match="X holds 1 values that are not finite"):
         detector.predict([np.inf])
     with pytest.raises(ValueError, match="owner is given without plan; signatures need both"):

@@ -431,6 +431,16 @@ def test_invalid_suspects_and_parameters_are_refused():
     with pytest.raises(ValueError, match=r"X has shape \(1, 2\)"):
         detector.judge([[0.1, 0.1]])
     named = ReuseDetector().fit(pd.DataFrame(UNRELATED, columns=["a", "b", "c"]))
+    for taken in ("decisions", "p_values", "adjusted_p_values", "decided_by", "reasons", "z of a"):
+        frame = pd.DataFrame(UNRELATED, columns=["a", taken, "c"])
+        with pytest.raises(
+            ValueError, match=rf"X has a column '{taken}'.*as to 'distance {taken}'"
+        ):
+            ReuseDetector().fit(frame)
+        remedy = frame.rename(columns={taken: f"distance {taken}"})
+        found = ReuseDetector().fit(remedy).judge(remedy[:4]).to_frame()
+        assert_array_equal(found[remedy.columns], remedy[:4])
+        assert set(found["decisions"]) <= {"reused", "unrelated", "undecided"}
     with pytest.raises(ValueError, match="the columns a, b and d; expected those of fit: a, b and"):
         named.judge(pd.DataFrame(UNRELATED, columns=["a", "b", "d"]))
     with pytest.raises(ValueError, match="several columns 'a'; give each its own name"):

@@ -6,8 +6,10 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.dummy import DummyClassifier
 
 from skzest import ReuseDetector
+from skzest.detectors._kinds import by_kind
 
 
 def _drawn(n, n_distances=2):
@@ -95,6 +97,15 @@ def test_a_rate_that_needs_a_curve_through_too_few_models_is_unknown(case, null)
     assert "cannot calibrate" not in str(
         _quiet(ReuseDetector(null=null), [*d, 0.6, 0.7], [*kinds] + ["c"] * 2)
     )
+
+
+def test_kinds_that_read_alike_lose_no_models():
+    near, far = [DummyClassifier() for _ in range(3)], [DummyClassifier() for _ in range(2)]
+    with pytest.raises(ValueError, match="two kinds that read '1'; give each its own name"):
+        ReuseDetector.from_models(DummyClassifier(), {1: near, "1": far}, np.eye(2))
+    for remedy in ({1: near, "other 1": far}, {"1": near + far}):
+        models, kinds = by_kind(remedy)
+        assert models == near + far and len(kinds) == 5
 
 
 def test_a_level_that_all_models_meet_is_not_a_rate_of_zero():

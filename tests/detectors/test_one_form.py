@@ -209,6 +209,8 @@ def test_labels_are_counted_before_the_first_question(kind):
     CountedRegression.n_rows = 0
     with pytest.raises(ValueError, match="3 labels for 2 models; pass one for each"):
         judge.judge_models(SUSPECTS, labels=["a", "b", "c"])
+    with pytest.raises(TypeError, match="labels must be a list of names"):
+        judge.judge_models(SUSPECTS, labels="ab")
     with pytest.raises(TypeError, match="wrap it in a list"):
         judge.judge_models(SUSPECTS[0])
     assert CountedRegression.n_rows == 0

@@ -325,6 +325,8 @@ def test_wrong_inputs_are_refused(verifier, plan):
     with pytest.raises(ValueError, match="Found array with 0 sample"):
         verifier.judge_signatures([])
     with pytest.raises(ValueError, match="2 labels for 1 model; pass"):
-        verifier.judge_signatures(_made(0, 4), labels="ab")
+        verifier.judge_signatures(_made(0, 4), labels=["a", "b"])
+    with pytest.raises(TypeError, match="labels must be a list of names"):
+        verifier.judge_signatures(_made(0, 4), labels="a")
     with pytest.raises(AttributeError, match=r"has no questions to ask.*from_models"):
         verifier.judge_models([])

@@ -519,6 +519,14 @@ def test_bad_input_is_refused_with_a_remedy(D, params, match):
         ZestDistanceDisplay.from_distances(D, **params)
 
 
+@pytest.mark.parametrize("name", ["labels", "groups"])
+def test_a_text_is_not_a_list_of_names(name):
+    with pytest.raises(
+        TypeError, match=f"{name} must be a list with one name per model; got 'abc'"
+    ):
+        ZestDistanceDisplay.from_distances(D3, **{name: "abc"})
+
+
 def test_rounding_is_forgiven():
     D = D3.copy()
     D[0, 1] += 1e-12
