@@ -95,7 +95,7 @@ def prepare_questions(
     if ZEST in names or any(b.asks == "copies" for b in chosen):
         compare: dict[str, Compare] = {b.name: b.function for b in chosen if b.asks == "copies"}
         compare |= {ZEST: partial(zest_of_scores, plan=plan)} if ZEST in names else {}
-        sets.append(AskedSet(owner, plan, compare, "copies", cache))
+        sets.append(AskedSet(owner, plan, compare, "copies", cache, _by_labels(chosen)))
     of_points = [b for b in chosen if b.asks == "points"]
     if of_points:
         sets.append(_about_points(owner, of_points, plan, points, cache))
@@ -116,7 +116,11 @@ def _about_points(
     first = some_points(points, np.arange(max(counts.values())))
     asked = plan_of_points(first, plan.response, plan.clip)
     compare = {b.name: partial(_of_first, compare=b.function, n=counts[b.name]) for b in chosen}
-    return AskedSet(owner, asked, compare, "points", cache)
+    return AskedSet(owner, asked, compare, "points", cache, _by_labels(chosen))
+
+
+def _by_labels(chosen: list[Baseline]) -> list[str]:
+    return [b.name for b in chosen if b.by_labels]
 
 
 def _of_first(scores: Scores, *, compare: Compare, n: int) -> np.ndarray:

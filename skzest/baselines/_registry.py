@@ -136,6 +136,8 @@ class Baseline:
     fix : callable or None
         From the victim and the arguments to a plan of questions that others can be asked later,
         and a function from scores to distances; None where the victim does not matter.
+    by_labels : bool
+        Whether predicted classes are all that it compares.
 
     Examples
     --------
@@ -166,6 +168,7 @@ class Baseline:
     questions: _Count
     search: _Count = _no_questions
     fix: _Fix | None = None
+    by_labels: bool = False
 
     def n_queries(self, plan: QueryPlan, n_points: int | None = None) -> int:
         """Questions for each model, given `n_points` points (None: those of the plan).
@@ -224,9 +227,11 @@ _COPIES = "copies", _the_plan, _budget
 # fmt: off
 _ALL = (
     Baseline("passthrough", passthrough_distances, f"{_JIA}, without the regression", *_COPIES),
-    Baseline("copy labels", copy_label_distances, f"{_JIA}, answered with labels", *_COPIES),
+    Baseline("copy labels", copy_label_distances, f"{_JIA}, answered with labels", *_COPIES,
+             by_labels=True),
     Baseline("combined", combined_distances, _OURS, *_COPIES),
-    Baseline("predictions", prediction_distances, _JIA_43, "points", _first_points, _one_a_point),
+    Baseline("predictions", prediction_distances, _JIA_43, "points", _first_points, _one_a_point,
+             by_labels=True),
     Baseline("boundary", boundary_distances, _CAO, "made points", _boundary_search, _budget,
              lambda plan, n: n + -(-plan.n_queries // 2) * _BOUNDARY_STEPS, boundary_questions),
     Baseline("ddv", ddv_distances, "Li et al., ISSTA 2021", "made points", _pair_search,

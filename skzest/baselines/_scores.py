@@ -176,10 +176,11 @@ def ask_more(
     owner: Scores,
     models: Sequence[object],
     *,
+    names: Sequence[str] | None = None,
     cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> Scores:
     """Ask other models what the owner's has answered: the scores of all, the owner's first."""
-    with _panel(models, owner.plan, as_query, cache) as panel:
+    with _panel(models, owner.plan, as_query, cache, names) as panel:
         asked = [panel.look(i) for i in range(len(panel))]
         check_comparable_columns(
             ["the owner's model", *(r.name for r in asked)],

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Questions that the owner's model fixes once, and that others are asked later."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from counting import Counted, CountedRegression
 from numpy.testing import assert_allclose
-from sklearn.linear_model import Ridge
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier
 
-from skzest import LimeSignatureTransformer, zest_distances
+from skzest import CallableQuery, LimeSignatureTransformer, zest_distances
 from skzest.baselines import BASELINES, baseline_distances, prepare_questions
+from skzest.exceptions import UndefinedSignatureWarning
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 5))
@@ -74,6 +78,30 @@ def test_what_is_undefined_is_nan():
     assert undefined == {"weights"}
     defined = {name for name, d in zip(NAMES, found.T) if np.isfinite(d[1])}
     assert defined == {"ddv", "correlation"}  # classes need not correspond
+
+
+def test_models_that_give_only_labels_keep_the_distances_of_labels():
+    owner, one, other = ZOO[:3]
+    says = CallableQuery(other.predict, output="predict", classes=owner.classes_)
+    names = NAMES[:-1]  # without weights
+    questions = prepare_questions(owner, LIME.plan_, *LATER, names=names)
+    with pytest.warns(UndefinedSignatureWarning, match=r"models\[1\].*only labels.*'zest'"):
+        D = questions.distances([one, says])
+    of_labels = np.isin(names, ["copy labels", "predictions", "boundary", "mistakes"])
+    assert_allclose(D[0], questions.distances([one])[0])
+    assert_allclose(D[1][of_labels], questions.distances([other])[0][of_labels])
+    assert np.isnan(D[1][~of_labels]).all() and (D[1][of_labels] > 0).all()
+    labelled = replace(LIME.plan_, response="label")
+    found = prepare_questions(owner, labelled, names=["zest"]).distances([says])
+    assert np.isfinite(found).all()  # the remedy
+
+
+def test_errors_name_models_by_their_place_beside_those_that_give_only_labels():
+    owner, one = ZOO[:2]
+    says = CallableQuery(one.predict, output="predict", classes=owner.classes_)
+    questions = prepare_questions(owner, LIME.plan_, names=["zest"])
+    with pytest.raises(NotFittedError, match=r"models\[1\]"):
+        questions.distances([says, LogisticRegression()])
 
 
 def test_classes_that_later_models_lack_or_add_are_matched_by_label():
