@@ -416,7 +416,7 @@ def test_several_distances_show_which_of_them_decided(asked, sketched):
 def test_verdicts_on_unlearning(asked, sketched):
     _, lime, S = asked
     verifier = UnlearningVerifier.from_signatures(S[3], S[:3], lime.plan_)
-    verdicts = verifier.judge_signatures(S[[2]], labels=[EVIL])
+    verdicts = verifier.judge_signatures(S[[2]] + S[[3]], labels=[EVIL])
     page = Page(html_report(S[:4], lime, decisions=[verdicts]))
     assert EVIL in page.cells
     assert any(cell.startswith(verdicts.decisions[0]) for cell in page.cells)
