@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from .._points import Points
 from .._validation import check_choice, check_real, check_whole, counted, listed
-from ..baselines import BASELINES, FixedQuestions, prepare_questions
+from ..baselines import BASELINES, FixedQuestions, ask_copies, prepare_questions
 from ..comparing import check_plan
 from ..plan import QueryPlan
 from ..rehearsal import (
@@ -82,7 +82,7 @@ class Material:
 
 
 class Answered(NamedTuple):
-    """Distances, and the labels given to ``"copies"`` and ``"points"``, if these were asked.
+    """Distances, and the labels given to ``"copies"``, ``"points"`` and in a ``"rehearsal"``.
 
     Distances have shape (n_models, n_distances), or (n_models, n_unrelated, n_distances) where
     questions were chosen without each unrelated model in turn.
@@ -122,6 +122,13 @@ class SuspectQuestions:
     def __repr__(self) -> str:
         return f"<SuspectQuestions for {listed(self.names)}: {self.n_questions} for each model>"
 
+    @property
+    def owner_labels(self) -> dict[str, np.ndarray]:
+        """The owner's labels by the name of the questions, where these were chosen for them."""
+        if self.rehearsed is None:
+            return {}
+        return {REHEARSAL: self.rehearsed.classes[self.rehearsed.owner_scores.argmax(axis=1)]}
+
     def ask(self, models: Sequence[object]) -> Answered:
         """Ask models everything, and compare their answers with the owner's."""
         models = adapted(models, self._adapter)
@@ -131,7 +138,9 @@ class SuspectQuestions:
             D, labels = self.fixed.ask(models)
             columns |= dict(zip(self.fixed.names, D.T))
         if self.rehearsed is not None:
-            columns[REHEARSAL] = self.rehearsed.distances(models, cache=self._cache)
+            scores = ask_copies(models, self.rehearsed.plan, cache=self._cache)
+            columns[REHEARSAL] = self.rehearsed.distances(scores)
+            labels[REHEARSAL] = scores.classes[scores.labels]
         # Distances that do not depend on a choice are the same for all choices.
         shape = np.broadcast_shapes(*(d.T.shape for d in columns.values()))
         return Answered(

@@ -439,7 +439,8 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             self._kinds = np.asarray(self._kinds)[kept].tolist()
         table = Table.named(D[range(n), range(n)] if in_turn else D, names, "unrelated")
         self._learn_table(table, "unrelated", D.transpose(1, 0, 2) if in_turn else None)
-        self.questions_, self._crowd = questions, Crowd(D, labels, material.y)
+        self.questions_ = questions
+        self._crowd = Crowd(D, labels, material.y, questions.owner_labels)
 
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})

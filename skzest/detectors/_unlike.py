@@ -63,15 +63,21 @@ class Crowd:
     distances : ndarray of shape (n_unrelated, ..., n_distances)
         By the same questions; the shape of ``Answered.distances``.
     labels : dict of str to ndarray of shape (n_unrelated, n_questions)
-        By what was asked: ``"copies"``, ``"points"``.
+        By what was asked: ``"copies"``, ``"points"``, ``"rehearsal"``.
     y : array-like or None
         True labels, those of ``"points"`` first.
+    owner : dict of str to ndarray of shape (n_questions,)
+        The owner's labels, by what was asked, where questions were chosen because of them.
     """
 
     def __init__(
-        self, distances: np.ndarray, labels: Mapping[str, np.ndarray], y: ArrayLike | None
+        self,
+        distances: np.ndarray,
+        labels: Mapping[str, np.ndarray],
+        y: ArrayLike | None,
+        owner: Mapping[str, np.ndarray],
     ):
-        self.distances, self.labels = distances, labels
+        self.distances, self.labels, self.owner = distances, labels, owner
         self.y = None if y is None else np.asarray(y)
 
     def known_again(
@@ -117,7 +123,14 @@ class Crowd:
             n = len(theirs)
             among = (_agreement(theirs, theirs) * n - 1) / (n - 1)  # with the others
             ours = _agreement(given[asked], theirs)
-            return unlike("agreement with them", ours, among, names)
+            if asked not in self.owner:
+                return unlike("agreement with them", ours, among, names)
+            # On such questions copies agree with the owner's model and little with others.
+            owner = self.owner[asked][None]
+            among = np.maximum(among, _agreement(theirs, owner))
+            ours = np.maximum(ours, _agreement(given[asked], owner))
+            what = "agreement with them or the owner's model"
+            return unlike(what, np.minimum(ours, among.max()), among, names)
         return []
 
 

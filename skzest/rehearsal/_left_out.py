@@ -13,13 +13,13 @@ import numpy as np
 
 from .._points import take
 from .._validation import check_whole
-from ..baselines import ask_copies, plan_of_points
+from ..baselines import Scores, plan_of_points
 from ..plan import QueryPlan
 from ..queries import Query
 from ..store import AnswerStore
 from ._discriminant import Discriminant
 from ._pool import PoolAnswers
-from ._questions import agreement_with, are_defined, check_owner_varies
+from ._questions import agreement_with, answers_to, are_defined, check_owner_varies
 
 __all__ = ["LeftOutQuestions", "left_out_questions"]
 
@@ -53,22 +53,22 @@ class LeftOutQuestions:
 
     def distances(
         self,
-        models: Sequence[object],
+        models: Sequence[object] | Scores,
         *,
         adapter: str | Callable[[object], Query] = "auto",
         cache: str | os.PathLike[str] | AnswerStore | None = None,
     ) -> np.ndarray:
         """How far models are from the owner's by each choice, shape (n_models, n_unrelated).
 
-        Each model is asked ``len(self)`` questions. NaN for a model that gives the same answer to
-        all of them, and for one without any of the owner's classes.
+        Each model is asked ``len(self)`` questions, unless its answers are given. NaN for a model
+        that gives the same answer to all of them, and for one without any of the owner's classes.
 
         Warns
         -----
         UndefinedSignatureWarning
             If a distance is NaN.
         """
-        scores = ask_copies(models, self.plan, adapter=adapter, cache=cache)
+        scores = answers_to(self.plan, models, adapter, cache)
         agreement = agreement_with(self.owner_scores, self.classes, scores)
         by_choice = [chosen.distances(agreement[:, chosen.indices]) for chosen in self.choices]
         return np.where(are_defined(scores, self.classes), by_choice, np.nan).T

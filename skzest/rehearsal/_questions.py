@@ -21,6 +21,7 @@ from ._file import read, write
 __all__ = [
     "RehearsedQuestions",
     "agreement_with",
+    "answers_to",
     "are_defined",
     "check_owner_varies",
     "has_classes",
@@ -106,16 +107,10 @@ class RehearsedQuestions:
         UndefinedSignatureWarning
             If a distance is NaN.
         """
-        if not isinstance(models, Scores):
-            models = ask_copies(models, self.plan, adapter=adapter, cache=cache)
-        elif models.plan.digest != self.plan.digest:
-            raise DesignMismatchError(
-                f"the scores answer other questions ({models.plan.digest[:8]}) than those chosen "
-                f"here ({self.plan.digest[:8]}). Ask with ask_copies(models, questions.plan)."
-            )
-        agreement = agreement_with(self.owner_scores, self.classes, models)
+        scores = answers_to(self.plan, models, adapter, cache)
+        agreement = agreement_with(self.owner_scores, self.classes, scores)
         distances = self.discriminant.distances(agreement)
-        return np.where(are_defined(models, self.classes), distances, np.nan)
+        return np.where(are_defined(scores, self.classes), distances, np.nan)
 
     # --- files ----------------------------------------------------------------------------
 
@@ -155,6 +150,29 @@ class RehearsedQuestions:
 
 
 # --- answers --------------------------------------------------------------------------------
+
+
+def answers_to(
+    plan: QueryPlan,
+    models: Sequence[object] | Scores,
+    adapter: str | Callable[[object], Query],
+    cache: str | os.PathLike[str] | AnswerStore | None,
+) -> Scores:
+    """The answers to a plan, asked for now unless they are given instead of models.
+
+    Raises
+    ------
+    DesignMismatchError
+        If they answer another plan.
+    """
+    if not isinstance(models, Scores):
+        return ask_copies(models, plan, adapter=adapter, cache=cache)
+    if models.plan.digest != plan.digest:
+        raise DesignMismatchError(
+            f"the scores answer other questions ({models.plan.digest[:8]}) than those chosen "
+            f"here ({plan.digest[:8]}). Ask with ask_copies(models, questions.plan)."
+        )
+    return models
 
 
 def check_owner_varies(owner_scores: np.ndarray) -> None:

@@ -197,7 +197,7 @@ def test_few_unrelated_models_are_left_out_in_turn():
     assert str(again.judge_models(THEFTS)) == str(together.judge_models(THEFTS))
 
 
-@pytest.mark.parametrize("names", [["zest"], NAMES, ["zest", "rehearsal"]])
+@pytest.mark.parametrize("names", [["zest"], NAMES, ["zest", "rehearsal"], ["rehearsal"]])
 def test_an_unrelated_model_that_is_judged_is_known_again(names):
     copies = COPIES if "rehearsal" in names else ()
     detector = _detector(names, copies=copies)

@@ -5,11 +5,14 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 
-from skzest import LimeSignatureTransformer, ReuseDetector
+from skzest import CallableQuery, LimeSignatureTransformer, ReuseDetector
 from skzest.detectors._unlike import Crowd, unlike
+from skzest.rehearsal import candidate_questions, rehearse
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 5))
@@ -58,7 +61,55 @@ def test_questions_that_the_owner_fixed_say_nothing_about_the_crowd():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         detector.judge_models([WRONG])
-    assert Crowd(np.zeros((9, 1)), {}, None).unlike({}, ["a"]) == []
+    assert Crowd(np.zeros((9, 1)), {}, None, {}).unlike({}, ["a"]) == []
+
+
+def test_answers_to_rehearsed_questions_by_hand():
+    """Those of the unrelated models are the owner's in 3 of 10 questions, a copy's in 9."""
+    owner, others = np.arange(10) // 5, np.tile(np.arange(10) // 5 + 2, (9, 1))
+    others[:, :3] = owner[:3]
+    others[range(9), range(9)] = 9  # each has one of its own, so that they agree in 8
+    copy, nonsense = np.where(np.arange(10) == 7, 9, owner), np.full(10, 7)
+    crowd = Crowd(np.ones((9, 1)), {"rehearsal": others}, None, {"rehearsal": owner})
+    given = {"rehearsal": np.stack([copy, nonsense, owner])}
+    [said] = crowd.unlike(given, ["copy", "nonsense", "owner"])
+    assert said.startswith(
+        "nonsense is unlike the unrelated models: its agreement with them or the"
+    )
+    assert "owner's model is 0, theirs is 0.8 to 0.8." in said
+    # Without the owner's model in the measure, a copy would be unlike, too.
+    by_others = Crowd(crowd.distances, crowd.labels, None, {})
+    assert len(by_others.unlike(given, ["copy", "nonsense", "owner"])) == 3
+
+
+@pytest.mark.parametrize("n_unrelated", [18, 36])  # left out in turn, and divided
+def test_a_rehearsal_alone_tells_nonsense_from_copies_and_strangers(n_unrelated):
+    digits, labels = load_digits(return_X_y=True)
+
+    def forest(seed, rows=slice(900), answers=labels):
+        return ExtraTreesClassifier(4, max_depth=8, random_state=seed).fit(
+            digits[rows], answers[rows]
+        )
+
+    owner, *unrelated = map(forest, range(n_unrelated + 1))
+    points = digits[900:]
+    candidates = candidate_questions(points, owner, n_candidates=400)
+    copies = rehearse(owner, points, n_copies=4)
+    detector = ReuseDetector.from_models(owner, unrelated, candidates, copies=copies, **EASY)
+    thefts = [forest(s, slice(900, None), owner.predict(digits)) for s in range(100, 103)]
+
+    def nonsense(one, other):
+        def answer(images):
+            return np.where(np.rint(images.sum(axis=1)) % 2, one, other)
+
+        return CallableQuery(answer, output="predict", classes=range(10))
+
+    with pytest.warns(UserWarning, match="unlike") as said:
+        detector.judge_models([nonsense(k, k + 1) for k in range(4)])
+    assert len(said) == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.judge_models([owner, *thefts, *map(forest, range(200, 206))])
 
 
 def test_a_model_that_always_says_the_same_is_told_by_its_agreement():
