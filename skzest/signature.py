@@ -265,6 +265,7 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
         queries, names = self._queries(X, reset=True)
         with Progress(self.verbose, self, n_stages=3) as progress:
             self.plan_ = self._plan(progress)
+            self._check_signable()
             with self._panel(queries, names) as panel:
                 with progress.stage("first looks", len(panel)) as panel.on_look:
                     self._set_classes(panel)
@@ -368,7 +369,8 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             If an answer has the wrong shape or kind, or the model no longer answers as it did.
         ValueError
             If a score is not finite, or a model has a label outside ``classes_`` or gives
-            different answers to the same question.
+            different answers to the same question. If the plan asks one question about each point,
+            as rehearsed questions do.
         ModelChangedError
             If a model no longer gives the answers that ``cache`` holds.
 
@@ -380,11 +382,22 @@ class LimeSignatureTransformer(CallbackSupportMixin, TransformerMixin, BaseEstim
             If unnamed columns may not be those of ``classes_``.
         """
         check_is_fitted(self, "plan_")
+        self._check_signable()
         progress = Progress(self.verbose)
         with self._panel(*self._queries(models, reset=False)) as panel:
             with progress.stage("first looks", len(panel)) as panel.on_look:
                 columns = self._class_columns(panel, are_new=True)
             return self._signatures(panel, columns, progress)
+
+    def _check_signable(self) -> None:
+        """Refuse a plan of whole points: every signature would be zeros."""
+        if self.plan_.asks_once:
+            raise ValueError(
+                "the plan asks a single question about each point, so there is nothing to compare "
+                "within a point, and no signature. For the answers themselves, such as those to "
+                "rehearsed questions, use skzest.baselines.ask_copies(models, plan). For "
+                "signatures, ask about masked copies: LimeSignatureTransformer(reference)."
+            )
 
     def _class_columns(self, panel: Panel, *, are_new: bool = False) -> list[np.ndarray]:
         """Which of the classes each column of each model is."""

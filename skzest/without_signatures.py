@@ -100,6 +100,7 @@ def model_distances(
     progress = Progress(lime.verbose)
     if not is_fitted:
         lime.plan_ = lime._plan(progress)
+    lime._check_signable()
     with lime._panel(queries, names) as panel:
         with progress.stage("first looks", len(panel)) as panel.on_look:
             if not is_fitted:

@@ -29,6 +29,7 @@ from skzest import (
     model_distances,
     zest_distances,
 )
+from skzest.baselines import ask_copies, plan_of_points
 from skzest.queries import CallableQuery
 
 # Small models stop before they converge.
@@ -180,6 +181,29 @@ def test_random_state_none_is_drawn_once_and_kept(zoo):
 
 
 # --- classes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [plan_of_points(X[:5]), plan_of_points(["a", "b"], "label")])
+def test_a_plan_of_whole_points_has_answers_and_no_signature(plan):
+    def never(batch):
+        raise AssertionError("asked")
+
+    asked = [CallableQuery(never, output="predict_proba", classes=[0, 1])] * 2
+    lime = LimeSignatureTransformer.from_plan(plan)
+    for refused in (
+        lambda: lime.fit_transform(asked),
+        lambda: lime.fit(asked).transform(asked),
+        lambda: model_distances(asked, lime),
+        lambda: model_distances(asked, LimeSignatureTransformer.from_plan(plan)),
+    ):
+        with pytest.raises(ValueError, match=r"a single question about each point.*ask_copies\("):
+            refused()
+    model = CallableQuery(
+        lambda batch: np.eye(2)[[len(str(point)) % 2 for point in batch]],
+        output="predict_proba",
+        classes=[0, 1],
+    )
+    assert ask_copies([model], plan).values.shape == (1, len(plan), 2)
 
 
 def test_classes_are_placed_by_label_not_by_position():

@@ -6,6 +6,7 @@ Detectors, clustering and displays take these arrays exactly as they take those 
 them with their source and their number of questions.
 """
 
+from ._asking import ask_copies, ask_named, ask_points, plan_of_points
 from ._boundary import boundary_distances, boundary_points
 from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
@@ -16,7 +17,7 @@ from ._modeldiff import ddv_distances, ddv_pairs
 from ._predictions import prediction_distances
 from ._prepared import prepare_questions
 from ._registry import BASELINES, Baseline, baseline_distances
-from ._scores import Scores, ask_copies, ask_named, ask_points, plan_of_points
+from ._scores import Scores
 from ._weights import weight_distances
 
 __all__ = [

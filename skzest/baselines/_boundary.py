@@ -14,8 +14,9 @@ from .._validation import check_models, check_whole
 from ..maskers import numeric_points
 from ..plan import QueryPlan
 from ..queries import as_query
+from ._asking import Points, ask_copies, ask_named, check_victim, plan_of_points
 from ._copies import label_distances
-from ._scores import Compare, Points, ask_copies, ask_named, check_victim, plan_of_points
+from ._scores import Compare
 
 __all__ = [
     "as_array_of_points",

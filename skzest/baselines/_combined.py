@@ -9,8 +9,9 @@ import numpy as np
 
 from ..comparing import zest_distances
 from ..plan import LinearFit, QueryPlan
+from ._asking import plan_of, scores_of_copies
 from ._copies import centred, check_several_copies
-from ._scores import Models, Scores, plan_of, scores_of_copies, warn_of_constant
+from ._scores import Models, Scores, warn_of_constant
 
 __all__ = ["combined_distances"]
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..comparing import zest_distances
 from ..plan import QueryPlan
-from ._scores import Models, Scores, plan_of, scores_of_copies, warn_of_constant
+from ._asking import plan_of, scores_of_copies
+from ._scores import Models, Scores, warn_of_constant
 
 __all__ = [
     "centred",

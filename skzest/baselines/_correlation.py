@@ -7,7 +7,8 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from ..comparing import slices
-from ._scores import Models, Points, scores_at
+from ._asking import Points, scores_at
+from ._scores import Models
 
 __all__ = ["correlation_distances"]
 

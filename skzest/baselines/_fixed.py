@@ -17,7 +17,8 @@ from ..exceptions import QueryError, UndefinedSignatureWarning, warn
 from ..plan import QueryPlan
 from ..queries import as_query, choose_output
 from ..store import AnswerStore
-from ._scores import Compare, Scores, ask_more, ask_named
+from ._asking import ask_more, ask_named
+from ._scores import Compare, Scores
 from ._weights import check_weights, weight_distances
 
 __all__ = ["AskedSet", "Cache", "FixedQuestions", "WeightSet"]

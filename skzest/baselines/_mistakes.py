@@ -8,18 +8,9 @@ from numpy.typing import ArrayLike
 
 from .._validation import check_models, check_whole
 from ..plan import QueryPlan
+from ._asking import Points, ask_copies, ask_named, check_victim, plan_of_points, some_points
 from ._copies import disagreement, label_distances
-from ._scores import (
-    Compare,
-    Models,
-    Points,
-    Scores,
-    ask_copies,
-    ask_named,
-    check_victim,
-    plan_of_points,
-    some_points,
-)
+from ._scores import Compare, Models, Scores
 
 __all__ = ["check_truth", "mistake_distances", "mistake_questions", "victim_mistakes"]
 

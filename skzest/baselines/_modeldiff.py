@@ -14,16 +14,9 @@ from .._validation import check_choice, check_models, check_whole
 from ..comparing import zest_distances
 from ..plan import QueryPlan
 from ..queries import TorchQuery, as_query
+from ._asking import Points, ask_copies, ask_named, check_victim, plan_of_points
 from ._boundary import as_array_of_points
-from ._scores import (
-    Compare,
-    Points,
-    Scores,
-    ask_copies,
-    ask_named,
-    check_victim,
-    plan_of_points,
-)
+from ._scores import Compare, Scores
 
 __all__ = ["ddv_distances", "ddv_pairs", "ddv_questions", "decision_distances"]
 

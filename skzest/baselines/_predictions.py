@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._asking import Points, scores_at
 from ._copies import label_distances
-from ._scores import Models, Points, scores_at
+from ._scores import Models
 
 __all__ = ["prediction_distances"]
 

@@ -13,10 +13,11 @@ from .._validation import check_choices, check_whole
 from ..comparing import check_plan
 from ..maskers import listed_texts
 from ..plan import QueryPlan
+from ._asking import Points, plan_of_points, some_points
 from ._fixed import AskedSet, Cache, FixedQuestions, WeightSet
 from ._mistakes import check_truth
 from ._registry import BASELINES, Baseline, fixed_by
-from ._scores import Compare, Points, Scores, first_questions, plan_of_points, some_points
+from ._scores import Compare, Scores, first_questions
 from ._zest import zest_of_scores
 
 __all__ = ["prepare_questions"]

@@ -15,6 +15,7 @@ from .._validation import check_choices, check_models, check_whole
 from ..comparing import check_plan
 from ..maskers import listed_texts
 from ..plan import QueryPlan
+from ._asking import Points, ask_copies, ask_points, check_victim, some_points
 from ._boundary import boundary_distances, boundary_questions
 from ._combined import combined_distances
 from ._copies import copy_label_distances, passthrough_distances
@@ -22,16 +23,7 @@ from ._correlation import correlation_distances
 from ._mistakes import check_truth, mistake_distances, mistake_questions
 from ._modeldiff import ddv_distances, ddv_questions
 from ._predictions import prediction_distances
-from ._scores import (
-    Compare,
-    Points,
-    Scores,
-    ask_copies,
-    ask_points,
-    check_victim,
-    first_questions,
-    some_points,
-)
+from ._scores import Compare, Scores, first_questions
 from ._weights import weight_distances
 
 __all__ = ["BASELINES", "Baseline", "baseline_distances", "fixed_by"]

@@ -47,6 +47,9 @@ _EXAMPLES = {
     "sign": """\
   skzest sign model.onnx --plan plan.npz -o model.sig.npz
 """,
+    "answer": """\
+  skzest answer model.onnx --plan rehearsed.npz -o answers.npz
+""",
     "check": """\
   skzest check model.onnx --against base.sig.npz --max-distance 0.05
   skzest check model.onnx --against base.sig.npz --plan plan.npz --max-distance 0.05 >> summary.md
@@ -76,6 +79,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_compare(_command(commands, "compare", "Distances between models."))
     _add_plan(_command(commands, "plan", "Draw up questions, for several parties to ask."))
     _add_sign(_command(commands, "sign", "Ask a model the questions of a plan."))
+    _add_answer(_command(commands, "answer", "Ask a model, and keep its answers as they are."))
     _add_check(
         _command(
             commands, "check", "Is a model near a signed one? Exit status 0 if it is, 1 if not."
@@ -96,7 +100,7 @@ def _command(commands: argparse._SubParsersAction, name: str, what: str) -> argp
 def _texts(name: str, what: str) -> dict[str, Any]:
     """What --help says around the options."""
     model = "" if name in ("plan", "nearest") else _MODEL
-    data = "" if name in ("sign", "check", "nearest") else _DATA
+    data = "" if name in ("sign", "answer", "check", "nearest") else _DATA
     return {
         "description": f"{what}\n\n{model}{data}",
         "epilog": f"examples:\n{_EXAMPLES[name]}",
@@ -125,6 +129,13 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", required=True, metavar="FILE", help="the questions")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="such as m.sig.npz")
     _add_models(parser)
+
+
+def _add_answer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--plan", required=True, metavar="FILE", help="the questions")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="such as answers.npz")
+    _add_access(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +226,13 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
+    models = _add_access(parser)
+    models.add_argument("--batch-size", type=_count, metavar="N")
+    models.add_argument("--jobs", type=int, metavar="N")
+    _add_progress(parser)
+
+
+def _add_access(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     models = parser.add_argument_group("models")
     models.add_argument(
         "--preprocess", metavar="MODULE:FUNCTION", help="applied to every batch, for all models"
@@ -233,9 +251,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         "--max-questions", type=_count, metavar="N", help="maximum number of rows sent to a service"
     )
     models.add_argument("--cache", metavar="FILE", help="store of answers")
-    models.add_argument("--batch-size", type=_count, metavar="N")
-    models.add_argument("--jobs", type=int, metavar="N")
-    _add_progress(parser)
+    return models
 
 
 def _add_progress(parser: argparse.ArgumentParser) -> None:

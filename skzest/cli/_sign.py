@@ -26,6 +26,11 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
 
 def signed(plan: QueryPlan, options: argparse.Namespace) -> SignedModel:
     """The signature of the model that the options name, under a plan."""
+    if plan.asks_once:
+        raise ValueError(
+            "the plan asks a single question about each point, as rehearsed questions do, so "
+            "there is no signature. Write the answers: skzest answer MODEL --plan FILE -o FILE."
+        )
     run = run_params(options)
     lime = LimeSignatureTransformer.from_plan(plan, verbose=verbosity(options), **run)
     models = load_models([options.model], options)

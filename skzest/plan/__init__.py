@@ -11,7 +11,7 @@ from ._columns import (
     parse_feature_names,
 )
 from ._designs import SAMPLINGS, auto_n_samples, order_rng, point_rng, sample_masks
-from ._fields import expect, field_of_file, told
+from ._fields import check_form, check_labels, expect, field_of_file, plain_labels, told
 from ._file import sha256
 from ._linear_fit import LinearFit
 from ._masks import PackedMasks
@@ -33,7 +33,9 @@ __all__ = [
     "QueryPlan",
     "auto_n_samples",
     "build_plan",
+    "check_form",
     "check_kernel_width",
+    "check_labels",
     "check_same_columns",
     "check_same_design",
     "check_surrogate",
@@ -47,6 +49,7 @@ __all__ = [
     "names_of",
     "order_rng",
     "parse_feature_names",
+    "plain_labels",
     "point_rng",
     "redraw_masks",
     "sample_masks",

@@ -86,6 +86,11 @@ class QueryPlan:
         return isinstance(self.surrogate, str) and self.surrogate == PASSTHROUGH
 
     @property
+    def asks_once(self) -> bool:
+        """Whether each point is asked about once, so that it has answers but no coefficients."""
+        return self.n_queries == len(self)
+
+    @property
     def array_points(self) -> bool:
         """Whether points are arrays, which can be rendered on any device."""
         return self.masker.array_points and not is_frame(self.reference)

@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from ..plan import QueryPlan, expect, field_of_file, sha256, told
+from ..plan import (
+    QueryPlan,
+    check_form,
+    check_labels,
+    expect,
+    field_of_file,
+    plain_labels,
+    sha256,
+    told,
+)
 from ..queries import fault_of
 
 __all__ = ["read", "write"]
 
 _FIELDS = ("indices", "weights", "centre", "owner_scores", "classes")
-# Numbers that compare and sort, and strings.
-_LABELS = "bifuU"
 
 
 def write(path: str | os.PathLike[str], plan: QueryPlan, **arrays: np.ndarray) -> None:
@@ -28,7 +34,7 @@ def write(path: str | os.PathLike[str], plan: QueryPlan, **arrays: np.ndarray) -
     TypeError
         If labels cannot be written without pickle.
     """
-    arrays = arrays | {"classes": _plain(arrays["classes"]), "plan": _bytes_of(plan)}
+    arrays = arrays | {"classes": plain_labels(arrays["classes"]), "plan": _bytes_of(plan)}
     digest = np.array(sha256(b"", arrays).hexdigest())
     with open(path, "wb") as file:  # np.savez would append .npz to the name
         np.savez_compressed(file, digest=digest, **arrays)  # type: ignore[arg-type]
@@ -70,23 +76,6 @@ def read(path: str | os.PathLike[str]) -> tuple[QueryPlan, dict[str, np.ndarray]
     return plan, arrays
 
 
-def _plain(classes: np.ndarray) -> np.ndarray:
-    """Labels as an array of strings or numbers."""
-    labels = classes.tolist()
-    if classes.dtype.kind in _LABELS:
-        return classes
-    one_kind = {str} == set(map(type, labels)) or all(isinstance(i, numbers.Real) for i in labels)
-    plain = np.array(labels) if one_kind else classes
-    # Beyond 64 bits integers stay objects, and strings lose the zeros at their end.
-    if plain.dtype.kind not in _LABELS or plain.tolist() != labels:
-        raise TypeError(
-            f"labels {labels[:5]} are neither all strings nor all numbers, so a file cannot keep "
-            "them. Give the models labels of one kind, such as "
-            f"CallableQuery(model.predict_proba, classes={[str(label) for label in labels[:5]]})."
-        )
-    return plain
-
-
 # --- the plan, a file within the file -------------------------------------------------------
 
 
@@ -118,28 +107,18 @@ def _check_fields(
     with field_of_file("plan"):
         expect(sum(plan.masks.n_masks), n, "questions about its points")
     with field_of_file("indices"):
-        _check_form(indices, "i", (n,))
+        check_form(indices, "i", (n,))
         if indices.min() < 0 or len(set(indices.tolist())) < n:
             raise ValueError("a position is negative or appears twice.")
     for name, values, shape in (("weights", weights, (n,)), ("centre", centre, ())):
         with field_of_file(name):
-            _check_form(values, "f", shape)
+            check_form(values, "f", shape)
     _check_range(weights, float(centre))
     with field_of_file("classes"):
-        _check_form(classes, _LABELS, (classes.size,))
-        if not classes.size or len(set(classes.tolist())) < classes.size:
-            raise ValueError("there are none, or one appears twice.")
+        check_labels(classes)
     with field_of_file("owner_scores"):
-        _check_form(owner_scores, "f", (n, classes.size))
+        check_form(owner_scores, "f", (n, classes.size))
         _check_answers(owner_scores, plan.response)
-
-
-def _check_form(array: np.ndarray, kinds: str, shape: tuple[int, ...]) -> None:
-    if array.dtype.kind not in kinds:
-        raise ValueError(f"{array.dtype} as type of its values.")
-    expect(array.shape, shape, "as shape")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError("it holds values that are not finite.")
 
 
 def _check_range(weights: np.ndarray, centre: float) -> None:

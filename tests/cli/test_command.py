@@ -16,11 +16,12 @@ from inference_server import InferenceServer
 from PIL import Image
 
 from skzest import QueryPlan, __version__
+from skzest.baselines import Scores, ask_copies, plan_of_points
 from skzest.cli import main
 from skzest.cli._signed import SignedModel
 
 ROOT = Path(__file__).parents[2]
-FORMS = ("compare", "plan", "sign", "check", "nearest", "judge")
+FORMS = ("compare", "plan", "sign", "answer", "check", "nearest", "judge")
 
 MODELS = """
 import warnings
@@ -209,6 +210,7 @@ def test_errors_of_every_form_take_one_line_and_status_2(run, form):
         "compare": ["shop_models:old", "shop_models:nobody", "--reference", "rows.npy"],
         "plan": ["nothing.npy", "-o", "p.npz"],
         "sign": ["shop_models:old", "--plan", "rows.npy", "-o", "s.npz"],
+        "answer": ["shop_models:old", "--plan", "rows.npy", "-o", "a.npz"],
         "check": ["shop_models:old", "--against", "rows.npy", "--max-distance", "1"],
         "nearest": ["old.sig.npz", "--among", "rows.npy"],
         "judge": [
@@ -589,7 +591,7 @@ def test_signatures_among_models_lead_to_check(run):
     assert "damaged.npz was not opened" in told
 
 
-@pytest.mark.parametrize("form", ["sign", "check", "nearest"])
+@pytest.mark.parametrize("form", ["sign", "answer", "check", "nearest"])
 def test_help_explains_data_only_where_it_is_taken(run, form):
     assert "DATA" not in run(form, "--help")[1] and "DATA is" in run("compare", "--help")[1]
 
@@ -662,7 +664,7 @@ def test_pickles_in_signatures_are_not_run(tmp_path, capsys):
     assert "BOOM" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("form", ["plan", "sign"])
+@pytest.mark.parametrize("form", ["plan", "sign", "answer"])
 def test_folders_of_results_are_checked_first(run, form):
     asked = ["rows.npy"] if form == "plan" else ["shop_models:broken", "--plan", "plan.npz"]
     assert "-o nowhere/x.npz: there is no such folder" in error_of(
@@ -674,6 +676,40 @@ def test_folders_of_results_are_checked_first(run, form):
 def test_mistakes_name_the_help_of_their_command(run, form):
     for arguments in ([], ["a", "--colour", "red", "-o", "b"]):
         assert f"(see skzest {form} --help)" in error_of(run(form, *arguments))
+
+
+# --- answer ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """A plan of whole points, as rehearsed questions are, in whole.npz."""
+    plan = plan_of_points(np.load(folder / "rows.npy"), "label")
+    plan.save(folder / "whole.npz")
+    return plan
+
+
+def test_answers_are_those_of_ask_copies(run, whole):
+    answer = ("answer", "shop_models:old", "--plan", "whole.npz", "-o", "answers.npz")
+    status, out, err = run(*answer)
+    assert (status, err) == (0, "")
+    assert out == f"answers.npz: 3 classes, 40 questions\ndigest {whole.digest}\n"
+    old = sys.modules["shop_models"].old
+    scores = Scores.load("answers.npz", whole)
+    np.testing.assert_array_equal(scores.values, ask_copies([old], whole).values)
+    assert run(*answer[:1], "shop_models:named", *answer[2:])[0] == 0
+    assert Scores.load("answers.npz", whole).classes.tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("form", ["sign", "check"])
+def test_a_plan_of_whole_points_has_answers_and_no_signature(run, whole, folder, form):
+    signed = {**FIELDS, "signature": np.zeros((3, 40)), "digest": whole.digest}
+    np.savez(folder / "zeros.npz", **signed)
+    made = ("-o", "x") if form == "sign" else ("--against", "zeros.npz", "--max-distance", 1)
+    told = error_of(run(form, "shop_models:broken", "--plan", "whole.npz", *made))
+    (remedy,) = re.findall(r"skzest (answer MODEL --plan FILE -o FILE)\.$", told)
+    words = remedy.replace("MODEL", "shop_models:old").replace("FILE", "whole.npz", 1)
+    assert run(*words.replace("FILE", "answers.npz").split())[0] == 0
 
 
 # --- plan ------------------------------------------------------------------------------------
