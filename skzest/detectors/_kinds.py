@@ -82,7 +82,7 @@ class FalsePositives(ShownAsTable):
         note = f"Nominal rate: {self.alpha:g}. A kind with its own limit keeps it."
         if self.threshold is not None:
             limit = number(self.threshold)
-            note = f"Relative distances below {limit} are called reused: no rate is kept."
+            note = f"Intervals of relative distances below {limit} decide: no rate is kept."
         if np.isnan([*self.rate, *self.unseen]).any():
             note += " –: the other models cannot calibrate: they are too few, or equally far."
         return note

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from .._validation import check_models, counted
+from .._validation import check_models, check_real, counted
 from ..comparing import check_level, cosine_distance, interval_text
 from ..plan import QueryPlan
 from ._decisions import (
@@ -246,7 +246,7 @@ class UnlearningVerifier(Judge[_Measured, UnlearningDecisions]):
         return cls(**params)._fit_models(original, others, transformer)
 
     def _check_params(self, n_known: int) -> None:
-        if not 0 <= self.tolerance < 0.5:
+        if not 0 <= check_real(self.tolerance, "tolerance") < 0.5:
             raise ValueError(
                 f"tolerance must be at least 0 and below 0.5, half way between retrained and "
                 f"original; got {self.tolerance!r}."

@@ -42,7 +42,7 @@ def test_rates_of_a_threshold_are_those_of_judging_by_it(m):
     unseen = _share_called(ReuseDetector(threshold=1.0), d, np.arange(m // 2))
     assert table.unseen[0] == unseen == 1
     assert not table.has_own_limit.any() and table.threshold == 1.0
-    assert "below 1 are called reused: no rate is kept" in str(table)
+    assert "relative distances below 1 decide: no rate is kept" in str(table)
     assert "Nominal rate" not in str(table)
 
 

@@ -312,6 +312,8 @@ def test_wrong_inputs_are_refused(verifier, plan):
     for tolerance in (-0.1, 0.5):
         with pytest.raises(ValueError, match=rf"tolerance must be .*below 0\.5.*got {tolerance}"):
             UnlearningVerifier.from_signatures(original, retrained, plan, tolerance=tolerance)
+    with pytest.raises(TypeError, match=r"tolerance must be a number; got '0\.1'"):
+        UnlearningVerifier.from_signatures(original, retrained, plan, tolerance="0.1")
     with pytest.raises(ValueError, match=r"For 95 %, pass 0\.95"):
         UnlearningVerifier.from_signatures(original, retrained, plan, level=95)
     with pytest.raises(TypeError, match="plan must be a QueryPlan"):
