@@ -11,7 +11,7 @@ import numpy as np
 from ..comparing import ShownAsTable, TableText, number, zest_distances
 from ..signature import LimeSignatureTransformer
 from ._models import load_models, model_names
-from ._questions import check_folder, columns_named, run_params, transformer_for
+from ._questions import check_folder, columns_named, reference_for, run_params, transformer_for
 
 __all__ = ["run"]
 
@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
         raise ValueError("one model has nothing to be compared with; name two or more.")
     check_folder(options.report, "--report")
     names = model_names(options.models)
-    lime = transformer_for(options, **run_params(options))
+    lime = transformer_for(options, reference_for(options), **run_params(options))
     models = load_models(options.models, options)
     with columns_named(lime.reference):
         S = lime.fit_transform(models)

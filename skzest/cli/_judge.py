@@ -10,7 +10,7 @@ import numpy as np
 
 from ..detectors import ReuseDecisions, ReuseDetector
 from ._models import load_models, model_names
-from ._questions import columns_named, run_params, transformer_for
+from ._questions import columns_named, reference_for, run_params, transformer_for
 
 __all__ = ["run"]
 
@@ -20,7 +20,8 @@ _COLUMNS = ("relative", "low", "high", *_P_VALUES)
 
 def run(options: argparse.Namespace) -> tuple[str, int]:
     """Judge suspects; see ``skzest judge --help``."""
-    lime = transformer_for(options, **run_params(options))
+    reference = reference_for(options)
+    lime = transformer_for(options, reference, **run_params(options))
     owner, *others = load_models([options.owner, *options.unrelated, *options.suspect], options)
     unrelated, suspects = others[: len(options.unrelated)], others[len(options.unrelated) :]
     with columns_named(lime.reference):
@@ -29,6 +30,7 @@ def run(options: argparse.Namespace) -> tuple[str, int]:
             unrelated,
             lime,
             distances=options.distances,
+            y=reference.labels if "mistakes" in (options.distances or ()) else None,
             alpha=options.alpha,
             null=options.null,
         )

@@ -21,6 +21,9 @@ from ._signed import is_signature
 
 __all__ = ["load_models", "model_names", "object_of"]
 
+# Parameters of load_model; all others are those of a query.
+_OF_FILES = ("trusted", "trust", "isolated", "max_bytes")
+
 
 def load_models(texts: Sequence[str], options: argparse.Namespace) -> list[Query]:
     """A query for each model."""
@@ -29,13 +32,16 @@ def load_models(texts: Sequence[str], options: argparse.Namespace) -> list[Query
         params["preprocess"] = object_of(options.preprocess, "--preprocess")
     if options.classes is not None:
         params["classes"] = options.classes
-    return [_load(text, params, options) for text in texts]
+    # How files are opened is nothing to models that are not in files.
+    dropped = _OF_FILES if any(map(_is_file, texts)) else ()
+    elsewhere = {name: value for name, value in params.items() if name not in dropped}
+    return [_load(text, params if _is_file(text) else elsewhere, options) for text in texts]
 
 
 def _load(text: str, params: dict[str, Any], options: argparse.Namespace) -> Query:
     if _is_address(text):
         return _at_address(text, params, options)
-    if os.path.exists(text) or ":" not in text:
+    if _is_file(text):
         return _from_file(text, params)
     model = object_of(text, "MODEL")
     # Functions have parameters that others lack: output, classes.
@@ -85,11 +91,15 @@ def _at_address(text: str, params: dict[str, Any], options: argparse.Namespace) 
             raise ValueError(f"--token-env: the environment has no variable {options.token_env}.")
         secret = os.environ[options.token_env]
     params = {"max_questions": options.max_questions, "token": secret, **params}
-    return RemoteQuery(text, **params)
+    return _made(text, RemoteQuery, text, params)
 
 
 def _is_address(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
+
+
+def _is_file(text: str) -> bool:
+    return not _is_address(text) and (os.path.exists(text) or ":" not in text)
 
 
 def object_of(text: str, option: str) -> Any:

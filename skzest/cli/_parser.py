@@ -22,10 +22,10 @@ _DATA = """\
 DATA is a folder of images or of .wav sounds, .npy, .npz, .csv, .parquet, or .txt with a text
 per line.
 """
-# Those that need neither labels nor weights.
+# Those that need no weights.
 _DISTANCES = (
-    *("zest", "passthrough", "copy labels", "combined"),
-    *("predictions", "boundary", "ddv", "correlation"),
+    *("zest", "passthrough", "copy labels", "combined", "predictions"),
+    *("boundary", "ddv", "mistakes", "correlation"),
 )
 _EXAMPLES = {
     "": """\
@@ -178,7 +178,8 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
         action="extend",
         choices=_DISTANCES,
         metavar="NAME",
-        help=f"decide by several together, with as many questions: {', '.join(_DISTANCES)}",
+        help=f"decide by several together, with as many questions: {', '.join(_DISTANCES)} "
+        "(mistakes takes labels: --label)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_questions(parser)
@@ -192,7 +193,7 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--size", type=_shape, metavar="HxW", help="resize images")
     data.add_argument("--key", help="the array of an .npz")
-    data.add_argument("--label", help="column or array of labels to leave out")
+    data.add_argument("--label", help="column or array of labels, which no model sees")
     data.add_argument("--max-points", type=_count, metavar="N", help="read no more than N points")
     asked = parser.add_argument_group("questions")
     asked.add_argument("--points", type=_count, metavar="N", help="reference points (32)")

@@ -9,7 +9,7 @@ from collections.abc import Sized
 import numpy as np
 
 from ..queries import OUTPUTS, Query
-from ._questions import check_folder, transformer_for
+from ._questions import check_folder, reference_for, transformer_for
 
 __all__ = ["run"]
 
@@ -28,7 +28,7 @@ class Nobody(Query):
 def run(options: argparse.Namespace) -> tuple[str, int]:
     """Write a plan; see ``skzest plan --help``."""
     check_folder(options.output, "-o")
-    lime = transformer_for(options)
+    lime = transformer_for(options, reference_for(options))
     plan = lime.fit([Nobody(None)]).plan_
     plan.save(options.output)
     what = f"{plan.n_queries:,} questions about {len(plan)} points"

@@ -20,7 +20,14 @@ from ..loading import Reference, load_reference
 from ..maskers import AudioMasker, BaseMasker, ImageMasker, TabularMasker, TextMasker
 from ..signature import LimeSignatureTransformer
 
-__all__ = ["check_folder", "columns_named", "run_params", "transformer_for", "verbosity"]
+__all__ = [
+    "check_folder",
+    "columns_named",
+    "reference_for",
+    "run_params",
+    "transformer_for",
+    "verbosity",
+]
 
 _MASKERS = {"image": ImageMasker, "table": TabularMasker, "text": TextMasker, "sound": AudioMasker}
 _POINTS = 32
@@ -30,9 +37,9 @@ _SMALLEST_SIDE, _FEWEST_SAMPLES = 7, 1000
 _ABOUT_COLUMNS = re.compile("copies of shape|features|feature names|to float|into numbers")
 
 
-def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignatureTransformer:
-    """The transformer that the options describe, not fitted."""
-    reference = load_reference(
+def reference_for(options: argparse.Namespace) -> Reference:
+    """The data that the options name."""
+    return load_reference(
         options.reference,
         size=options.size,
         key=options.key,
@@ -40,6 +47,12 @@ def transformer_for(options: argparse.Namespace, **run: object) -> LimeSignature
         max_points=options.max_points,
         random_state=options.seed,
     )
+
+
+def transformer_for(
+    options: argparse.Namespace, reference: Reference, **run: object
+) -> LimeSignatureTransformer:
+    """The transformer that the options describe, not fitted."""
     if options.masker == "auto" and reference.masker == "auto":
         _warn_of_flat_points(options.reference, reference.points)
     n_reference = options.points or min(_POINTS, len(reference))

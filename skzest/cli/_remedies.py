@@ -18,6 +18,7 @@ _OPTIONS = {
     "n_reference": ("points", "--points N"),
     "n_samples": ("masks", "--masks N"),
     "preprocess": ("preprocess", "--preprocess MODULE:FUNCTION"),
+    "y": ("label", "--label NAME"),
 }
 _MODEL_ARGS = ("isolated", "max_bytes", "mean", "model_id", "output", "std", "trust", "trusted")
 _PARAMETER = re.compile(r"\b([a-z_]+)=(\[[^\]]*\]|\w+|)")

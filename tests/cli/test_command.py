@@ -420,6 +420,26 @@ def test_remedies_are_written_as_options_and_work(run, folder):
     assert "was not opened" in error_of(run(*two, "--model-arg", "trust=False"))
 
 
+def test_trust_is_for_the_models_that_are_files(run, folder):
+    from sklearn.linear_model import LogisticRegression
+
+    X = np.load(folder / "rows.npy")
+    model = LogisticRegression().fit(X, np.arange(40) % 3)
+    (folder / "mine.pkl").write_bytes(pickle.dumps(model))
+    mixed = ("shop_models:old", "shop_models:function", "mine.pkl", "--reference", "rows.npy")
+    assert "was not opened" in error_of(run("compare", *mixed, "--points", 8))
+    trusted = ("--points", 8, "--model-arg", "trust=True")
+    status, out, err = run("compare", *mixed, *trusted)
+    assert (status, err) == (0, "") and "mine.pkl" in out
+    told = error_of(run("compare", *mixed[:2], *mixed[3:], *trusted))
+    assert "shop_models:old: a model of this kind does not take 'trust'" in told
+    address = "http://localhost:1/v2/models/a"
+    told = error_of(run("compare", address, address, *mixed[3:], *trusted))
+    assert f"{address}: a model of this kind does not take 'trust'" in told
+    told = error_of(run("compare", *mixed, *trusted, "--model-arg", "outputs=logits"))
+    assert "Did you mean output?" in told
+
+
 @pytest.mark.parametrize(
     "trusted",
     ['["sklearn.tree._tree.Tree"]', "['sklearn.tree._tree.Tree']", "sklearn.tree._tree.Tree"],
@@ -840,11 +860,34 @@ def test_several_distances_decide_together(run):
     assert found["n_questions"] > 0
 
 
-def test_distances_are_those_that_need_neither_labels_nor_weights():
+def test_mistakes_are_those_of_the_labels(run, folder):
+    pd = pytest.importorskip("pandas")
+    X = np.load(folder / "rows.npy")
+    run("sign", "shop_models:old", "--plan", "plan.npz", "-o", "x")  # imports the module
+    labels = sys.modules["shop_models"].old.predict_proba(X).argmax(axis=1)
+    labels[:12] = (labels[:12] + 1) % 3
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(kind=labels)
+    frame.to_csv(folder / "truth.csv", index=False)
+    given = [
+        *("judge", "--owner", "shop_models:old", "--unrelated"),
+        *(f"shop_models:zoo_{i}" for i in range(2, 8)),
+        *("--suspect", "shop_models:new", "shop_models:other", "--reference"),
+    ]
+    several = ("--points", 8, "--null", "lognormal", "--distances", "predictions", "mistakes")
+    told = error_of(run(*given, "rows.npy", *several))
+    assert told.endswith("pass y=. On the command line: --label NAME.\n")
+    status, out, err = run(*given, "truth.csv", "--label", "kind", *several, "--json")
+    assert status == 0, err
+    new, other = json.loads(out)["suspects"]
+    assert new["distances"]["mistakes"] < 0.2 < other["distances"]["mistakes"]
+    assert new["decision"] == "reused" and new["p_values"] < other["p_values"]
+
+
+def test_distances_are_those_that_need_no_weights():
     from skzest.baselines import BASELINES
     from skzest.cli._parser import _DISTANCES
 
-    needs_more = {b.name for b in BASELINES.values() if b.asks in ("mistakes", "weights")}
+    needs_more = {b.name for b in BASELINES.values() if b.asks == "weights"}
     assert set(_DISTANCES) == {"zest", *BASELINES} - needs_more
 
 
