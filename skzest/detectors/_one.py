@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..comparing import interval_text, number, p_value
+from ..comparing import interval_text, number
 from ._decisions import NO_DISTANCE, REUSED, UNDECIDED, UNRELATED, ReuseDecisions
 from ._null import SLACK, make_null
 from ._relative import RelativeDistances, check_unrelated, from_distances
@@ -105,8 +105,7 @@ class OneDistance(Rule):
         self, measured: RelativeDistances, adjusted: np.ndarray, decisions: np.ndarray
     ) -> Iterator[str]:
         far = self.unrelated_from / self.unit  # relative, like the column beside it
-        for i, decision in enumerate(decisions):
-            p = f"p {p_value(adjusted[i])}"
+        for i, (decision, p) in enumerate(zip(decisions, self._said(adjusted))):
             if np.isnan(measured.relative[i]):
                 yield NO_DISTANCE
             elif self.settings.threshold is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from .._validation import check_choice, check_real
-from ..comparing import check_level
+from ..comparing import check_level, p_value
 from ._decisions import REUSED, UNDECIDED, UNRELATED, ReuseDecisions, check_labels
 from ._ensemble import COMBINATIONS
 from ._null import Assumption, check_enough, n_needed
@@ -170,6 +170,12 @@ class Rule:
             **by_rule,
         )
 
+    def _said(self, adjusted: np.ndarray) -> list[str]:
+        """Adjusted p-values in words, and for how many suspects they are adjusted."""
+        n = int((~np.isnan(adjusted)).sum())
+        among = "" if self.settings.correction is None or n < 2 else f" among {n} suspects"
+        return [f"p {p_value(p)}{among}" for p in adjusted]
+
     def doubts(self) -> list[str]:
         """Warnings about the unrelated models."""
         doubts = few_unrelated(self.settings.n_calibrating(self.distances))
@@ -195,8 +201,9 @@ class Rule:
         kind, these = "", "these"
         if n < sizes[0]:
             kind, these = " of a kind", "each kind with a limit of its own"
+        name = next(name for name, one in zip(found.names, found.p_values) if one == p.min())
         return [
-            f"a suspect is nearer than all {n} unrelated models{kind}, but finding a single one "
+            f"{name} is nearer than all {n} unrelated models{kind}, but finding a single one "
             f"among {len(p)} suspects at alpha={settings.alpha} takes {needed} of {these}. Train "
             f"more, or use null={'lognormal' if self._are_positive else 'normal'!r}."
         ]

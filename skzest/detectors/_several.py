@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validation import counted, listed
-from ..comparing import number, p_value
+from ..comparing import number
 from ._decisions import NO_DISTANCE, REUSED, UNRELATED, ReuseDecisions
 from ._ensemble import EnsembleNull, Ranked, RankedNull, SmallestP, standardised
 from ._null import FEWEST, SLACK, StudentNull, fit_curve
@@ -136,11 +136,10 @@ class SeveralDistances(Rule):
         decisions: np.ndarray,
         decided_by: Sequence[tuple[str, ...]],
     ) -> Iterator[str]:
-        for i, decision in enumerate(decisions):
+        for i, (decision, p) in enumerate(zip(decisions, self._said(adjusted))):
             if np.isnan(found.p_values[i]):
                 yield NO_DISTANCE
                 continue
-            p = f"p {p_value(adjusted[i])}"
             if decision == REUSED:
                 by = self._named(found.z[i], decided_by[i])
                 said = f"{p}, at most {self.settings.alpha:g}, by {by}"

@@ -31,6 +31,16 @@ _BAND_MIDDLE = (-_BAND - 0.55) / 2
 _ROW, _SMALLEST_ROW = 0.27, 0.155  # inches
 
 
+def check_decisions(decisions: object) -> None:
+    """Refuse what no :class:`~skzest.ReuseDetector` returned."""
+    if not hasattr(decisions, "null_distances"):
+        raise TypeError(
+            f"decisions must be those of a ReuseDetector; got {type(decisions).__name__}. Pass "
+            "what its judge or judge_models returns. Decisions on unlearning have no figure: print "
+            "them, or pass them to html_report."
+        )
+
+
 class ReuseDetectionDisplay:
     """Relative distances of suspects, with intervals, next to those of unrelated models.
 
@@ -141,9 +151,12 @@ class ReuseDetectionDisplay:
 
         Raises
         ------
+        TypeError
+            If they are not those of a detector.
         ValueError
             If several distances decided.
         """
+        check_decisions(decisions)
         if decisions.distances is not None:
             raise ValueError(
                 f"these decisions rest on {len(decisions.distances)} distances, which have no "

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..drawing import SIDE_FONT, new_axes, plain, shorten_all
 from ._clustering import names_or_numbers
-from ._detection import STYLES, p_text
+from ._detection import STYLES, check_decisions, p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,9 +126,12 @@ class DistanceStripsDisplay:
 
         Raises
         ------
+        TypeError
+            If they are not those of a detector.
         ValueError
             If a single distance decided.
         """
+        check_decisions(decisions)
         if decisions.distances is None or decisions.z is None or decisions.null_z is None:
             raise ValueError(
                 "these decisions rest on one distance, which is not standardised. Draw them with "

@@ -82,9 +82,9 @@ def _ensemble(found: ReuseDecisions) -> str:
     )
     return (
         page.paragraph(
-            f"Was a suspect made from the owner's model? {counted(len(names), 'distance')} decided "
-            "together. Each is standardised by the unrelated models; negative ones are near, and "
-            f"those in bold decided. {_rule(found)}"
+            f"Was a suspect made from the owner's model? {counted(len(names), 'distance')} decided"
+            f"{' together' if len(names) > 1 else ''}. Each is standardised by the unrelated "
+            f"models; negative ones are near, and those in bold decided. {_rule(found)}"
         )
         + page.table("Suspects, the most suspicious first", columns, rows, n_text=2)
         + drawn(DistanceStripsDisplay.from_decisions(found).figure_, alt)

@@ -317,6 +317,19 @@ def test_tiny_p_values_are_not_spelled_out():
     assert found.reasons == ("p < 1e-6, at most 0.05",)
 
 
+def test_p_values_of_several_suspects_say_that_they_are_adjusted():
+    unrelated = np.random.default_rng(0).lognormal(-1.0, 0.2, size=(39, 2))
+    suspects = [[0.01, 0.02], [0.4, 0.4]]
+    for X, Y in ((unrelated[:, 0], [0.01, 0.4]), (unrelated, suspects)):
+        found = ReuseDetector().fit(X).judge(Y)
+        assert found.reasons[0].startswith("p = 0.05 among 2 suspects, at most 0.05")
+        assert found.p_values[0] == 1 / 40
+        alone = ReuseDetector().fit(X).judge(Y[:1])
+        single = ReuseDetector(correction=None).fit(X).judge(Y)
+        assert alone.reasons[0] == single.reasons[0] != found.reasons[0]
+        assert "among" not in alone.reasons[0]
+
+
 def test_too_few_models_for_unrelated_are_named():
     detector = ReuseDetector(alpha=0.5, level=0.999).fit([0.3, 0.4, 0.5, 0.6, 0.7])
     assert np.isinf(detector.unrelated_distance_)

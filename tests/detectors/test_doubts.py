@@ -28,8 +28,9 @@ def _near_and_far(X, factor=0.001):
 def test_a_single_copy_that_the_smallest_kind_cannot_show(n_distances):
     X = _drawn(57, n_distances)
     message = (
-        r"nearer than all 19 unrelated models of a kind, but .* among 2 suspects at alpha=0\.05 "
-        r"takes 39 of each kind with a limit of its own\. Train more, or use null='lognormal'"
+        r"suspect 0 is nearer than all 19 unrelated models of a kind, but .* among 2 suspects at "
+        r"alpha=0\.05 takes 39 of each kind with a limit of its own\. Train more, or "
+        r"use null='lognormal'"
     )
     with pytest.warns(UserWarning, match=message):
         found = ReuseDetector().fit(X, kinds=np.repeat(KINDS, 19)).judge(_near_and_far(X))

@@ -4,7 +4,12 @@
 import numpy as np
 import pytest
 
-from skzest import DistanceStripsDisplay, ReuseDetectionDisplay, ReuseDetector
+from skzest import (
+    DistanceStripsDisplay,
+    ReuseDetectionDisplay,
+    ReuseDetector,
+    UnlearningVerifier,
+)
 
 pytest.importorskip("matplotlib")
 
@@ -50,3 +55,12 @@ def test_each_display_names_the_other():
         DistanceStripsDisplay.from_decisions(one)
     assert DistanceStripsDisplay.from_decisions(judged(UNRELATED[:1])).ax_
     assert ReuseDetectionDisplay.from_decisions(one).ax_
+
+
+@pytest.mark.parametrize("display", [ReuseDetectionDisplay, DistanceStripsDisplay])
+def test_decisions_on_unlearning_have_no_figure(display):
+    D = np.ones((4, 4)) - np.eye(4)
+    D[0, 1:] = D[1:, 0] = 2.0  # the original
+    found = UnlearningVerifier().fit(D).judge([[1.9, 1.0, 1.0, 1.0]])
+    with pytest.raises(TypeError, match="ReuseDetector; got UnlearningDecisions"):
+        display.from_decisions(found)
