@@ -5,7 +5,8 @@ Under the questions that were chosen without unrelated model j, neither j nor a 
 in the choice: their scores can be compared, and the other models standardise both. The suspect is
 compared with each j in this way (the jackknife+ of R. Barber, E. Candès, A. Ramdas, R. Tibshirani,
 Annals of Statistics 49, 2021), so at most 2 alpha of all unrelated suspects have a p-value of at
-most alpha, and in practice about alpha.
+most alpha, and in practice about alpha. The proof takes choices that are made from the other models
+alone. How many questions a rehearsal has for each is decided by all of them, which it leaves out.
 """
 
 from __future__ import annotations

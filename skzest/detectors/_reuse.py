@@ -378,8 +378,9 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
             choose the questions. They do not calibrate. If too few would be left for `alpha`, the
             questions are chosen without each unrelated model in turn, and all calibrate: suspects
             are then asked the questions of all choices, each of which has fewer, so that they keep
-            within the limit together, and the false-positive rate is proven to be at most twice
-            `alpha` (in practice about `alpha`).
+            within the limit together. The false-positive rate is then about `alpha` in simulations,
+            and proven to be at most twice `alpha` but for the number of questions of a choice,
+            which all unrelated models decide.
         random_state : int, default=0
             Seed of searches and of that draw.
         **params

@@ -5,11 +5,12 @@
 pool of questions, and :func:`choose_questions` keeps those that tell copies from other models.
 """
 
+from ._ask_pool import ask_pool, choose_questions
 from ._candidates import Candidates, candidate_questions
 from ._copies import rehearse
 from ._discriminant import Discriminant, discriminate
 from ._left_out import LeftOutQuestions, left_out_questions
-from ._pool import PoolAnswers, ask_pool, choose_questions
+from ._pool import PoolAnswers
 from ._questions import RehearsedQuestions
 from ._weights import rehearse_weights
 

@@ -38,6 +38,11 @@ class Discriminant:
     def __repr__(self) -> str:
         return f"<Discriminant: {len(self.indices)} questions, centre {self.centre:.3g}>"
 
+    @property
+    def finds_owner(self) -> bool:
+        """Whether the owner's own model, which agrees everywhere, is on the side of its copies."""
+        return bool(self.weights.sum() > self.centre)
+
     def distances(self, agreement: np.ndarray) -> np.ndarray:
         """Distances of models to the owner, (n_models,): 1 halfway, smaller for copies.
 

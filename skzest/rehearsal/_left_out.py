@@ -18,7 +18,7 @@ from ..plan import QueryPlan
 from ..queries import Query
 from ..store import AnswerStore
 from ._discriminant import Discriminant
-from ._pool import PoolAnswers
+from ._pool import PoolAnswers, best_of, doubled, missed_owner, more_questions
 from ._questions import agreement_with, answers_to, are_defined, check_owner_varies
 
 __all__ = ["LeftOutQuestions", "left_out_questions"]
@@ -93,7 +93,10 @@ def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuest
     ValueError
         As :meth:`PoolAnswers.choose`; and if `n_questions` are too few for all choices.
     """
-    choices = _within(pool, check_whole(n_questions, "n_questions"))
+    n_questions = check_whole(n_questions, "n_questions")
+    choices = _within(pool, n_questions)
+    if choices is None:
+        raise ValueError(_too_few(pool, n_questions))
     union = _union(choices)
     check_owner_varies(pool.owner_scores[union])
     return LeftOutQuestions(
@@ -104,32 +107,44 @@ def left_out_questions(pool: PoolAnswers, n_questions: int = 64) -> LeftOutQuest
     )
 
 
-def _within(pool: PoolAnswers, n_questions: int) -> list[Discriminant]:
-    """The choices with as many questions each as are at most ``n_questions`` together."""
+def _within(pool: PoolAnswers, n_questions: int) -> list[Discriminant] | None:
+    """The choices with as many questions each as are at most ``n_questions`` together.
+
+    None if that is less than one question each, or they would miss the owner's own model.
+    """
     unrelated = np.flatnonzero(pool.roles == "unrelated")
-    most = [pool.choose(n_questions, without=[i]) for i in unrelated]
+    most = [best_of(pool, n_questions, [i]) for i in unrelated]
 
     @functools.cache
     def choices(n: int) -> list[Discriminant]:
         return [
-            pool.choose(min(n, len(chosen.indices)), without=[i], among=chosen.indices)
+            best_of(pool, min(n, len(chosen.indices)), [i], chosen.indices)
             for i, chosen in zip(unrelated, most)
         ]
 
     def n_together(n: int) -> int:
         return len(_union(choices(n)))
 
-    if len(_union(most)) <= n_questions:
-        return most
-    fewest = max(n_questions // len(unrelated), 1)  # fit even if no two choices share a question
-    n = fewest + bisect_right(range(fewest + 1, n_questions), n_questions, key=n_together)
-    if n_together(n) > n_questions:
-        raise ValueError(
-            f"n_questions={n_questions}, but {len(unrelated)} choices, each without one unrelated "
-            f"model, have {n_together(n)} questions together, if each has only {n}. Raise "
-            f"n_questions to {n_together(n)}."
-        )
-    return choices(n)
+    found = most
+    if len(_union(most)) > n_questions:
+        fewest = max(n_questions // len(unrelated), 1)  # fit even if no question is shared
+        larger = range(fewest + 1, n_questions)
+        found = choices(fewest + bisect_right(larger, n_questions, key=n_together))
+    is_enough = len(_union(found)) <= n_questions and all(c.finds_owner for c in found)
+    return found if is_enough else None
+
+
+def _too_few(pool: PoolAnswers, n_questions: int) -> str:
+    """What to do if the choices do not work with so few questions together."""
+    for n in doubled(n_questions, len(pool.owner_scores)):
+        if _within(pool, n) is not None:
+            n_choices = int(np.sum(pool.roles == "unrelated"))
+            return (
+                f"n_questions={n_questions} are too few for {n_choices} choices, each without one "
+                "unrelated model: together they exceed that, or would miss the owner's own model. "
+                f"{more_questions(n)}"
+            )
+    return missed_owner(n_questions, None)
 
 
 def _union(choices: Sequence[Discriminant]) -> np.ndarray:

@@ -3,27 +3,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._points import Points, take
-from .._validation import check_choice, check_roles, check_whole, counted, listed
-from ..baselines import Scores, ask_named, plan_of_points
-from ..queries import Query
-from ..store import AnswerStore
-from ._candidates import Candidates
+from .._validation import check_whole, counted
+from ..baselines import plan_of_points
 from ._discriminant import Discriminant, discriminate
-from ._inputs import as_points
-from ._questions import RehearsedQuestions, agreement_with, check_owner_varies, has_classes
+from ._questions import RehearsedQuestions, check_owner_varies
 
-__all__ = ["PoolAnswers", "ask_pool", "choose_questions"]
+__all__ = ["PoolAnswers", "best_of", "check_counts", "doubled", "missed_owner", "more_questions"]
 
-_RESPONSES = {"label": "label", "scores": "predict_proba"}
 _FEWEST = {"copies": 2, "unrelated": 2}
+_REMEDY = {
+    "copies": "Make more with rehearse().",
+    "unrelated": "Train more models of the same task, from other seeds or other data.",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,32 +83,13 @@ class PoolAnswers:
             If there are fewer candidates than questions, too few models are left, or nothing tells
             copies and the owner from the others.
         """
-        n_questions = check_whole(n_questions, "n_questions")
-        indices = np.arange(self.agreement.shape[1]) if among is None else np.asarray(among)
-        n_candidates = len(indices)
-        if n_questions > n_candidates:
-            raise ValueError(
-                f"n_questions={n_questions}, but there are only {n_candidates} candidates. Lower "
-                "n_questions, or raise n_candidates of candidate_questions."
-            )
-        kept = np.delete(np.arange(len(self.roles)), np.asarray(without, dtype=int))
-        roles = self.roles[kept]
-        _check_counts(np.sum(roles == "copy"), np.sum(roles == "unrelated"))
-        # The owner's own model is the best copy of all.
-        agreement = np.concatenate([np.ones((1, n_candidates)), self.agreement[kept][:, indices]])
-        chosen = discriminate(agreement, np.append(True, roles == "copy"), n_questions)
-        if not len(chosen.indices):
-            raise ValueError(
-                f"copies and other models agree with the owner alike on all {n_candidates} "
-                "candidates, so no question tells them apart. Give candidates of more kinds."
-            )
-        if chosen.distances(np.ones((1, len(chosen.indices))))[0] >= 1:
-            raise ValueError(
-                "copies agree with the owner less than other models do, so questions that find "
-                "them would miss the owner's own model. Make better copies, from more queries, "
-                "and check that they were made from this owner."
-            )
-        return replace(chosen, indices=indices[chosen.indices])
+        chosen = best_of(self, n_questions, without, among)
+        if not chosen.finds_owner:
+            n_candidates = self.agreement.shape[1] if among is None else np.size(among)
+            larger = doubled(n_questions, n_candidates)
+            enough = (n for n in larger if best_of(self, n, without, among).finds_owner)
+            raise ValueError(missed_owner(n_questions, next(enough, None)))
+        return chosen
 
     def questions(self, n_questions: int = 64, *, without: ArrayLike = ()) -> RehearsedQuestions:
         """The chosen candidates as questions to ask; parameters and errors as in :meth:`choose`.
@@ -152,199 +131,68 @@ class PoolAnswers:
         return distances
 
 
-def ask_pool(
-    owner: object,
-    candidates: Candidates | Points,
-    *,
-    copies: Sequence[object],
-    unrelated: Sequence[object],
-    foreign: Sequence[object] = (),
-    answers: str = "label",
-    adapter: str | Callable[[object], Query] = "auto",
-    cache: str | os.PathLike[str] | AnswerStore | None = None,
-) -> PoolAnswers:
-    """Ask the owner's model, copies of it and other models about every candidate.
-
-    Parameters
-    ----------
-    owner : fitted classifier or query
-    candidates : Candidates, or container of points
-        Questions to choose from, see :func:`candidate_questions`.
-    copies : list of models
-        Copies of the owner's model, such as :func:`rehearse` makes.
-    unrelated : list of models
-        Models that share only the task with it.
-    foreign : list of models, default=()
-        Copies of *other* models, made as `copies` were. With them, questions are found that tell
-        a copy of the owner's model from a copy of any model.
-    answers : {"label", "scores"}, default="label"
-        Compare labels or probabilities.
-    adapter, cache
-        As in :func:`~skzest.baselines.ask_copies`.
-
-    Returns
-    -------
-    pool : PoolAnswers
-
-    Raises
-    ------
-    TypeError, sklearn.exceptions.NotFittedError
-        If a model cannot be asked; the message names its role.
-    ValueError
-        If there are fewer than 2 copies or unrelated models, a model has two roles, or none of the
-        owner's classes, or the same answer to every candidate, or all copies agree with the owner
-        everywhere.
-
-    Notes
-    -----
-    Asks each model ``len(candidates)`` questions.
-    """
-    check_choice(answers, "answers", _RESPONSES)
-    others = {"copies": copies, "foreign": foreign, "unrelated": unrelated}
-    zoos = dict(zip(others, check_roles("the owner", owner, others)))
-    _check_counts(len(zoos["copies"]), len(zoos["unrelated"]))
-    points = candidates.points if isinstance(candidates, Candidates) else as_points(candidates)
-    response = _RESPONSES[answers]
-    named = {"the owner's model": owner}
-    named |= {f"{name}[{i}]": model for name, zoo in zoos.items() for i, model in enumerate(zoo)}
-    scores = ask_named(named, plan_of_points(points, response), adapter=adapter, cache=cache)
-    roles = np.repeat(["copy", "foreign", "unrelated"], [len(zoo) for zoo in zoos.values()])
-    _refuse_constant(scores, [*named])
-    return _pool(scores, points, roles)
+# --- choosing -------------------------------------------------------------------------------
 
 
-def _refuse_constant(scores: Scores, names: Sequence[str]) -> None:
-    """Refuse models that have learned nothing, in any role."""
-    if scores.constant.any():
-        constant = [name for name, is_one in zip(names, scores.constant) if is_one]
+def best_of(
+    pool: PoolAnswers, n_questions: int, without: ArrayLike, among: ArrayLike | None = None
+) -> Discriminant:
+    """As :meth:`PoolAnswers.choose`, but perhaps questions that miss the owner's own model."""
+    n_questions = check_whole(n_questions, "n_questions")
+    indices = np.arange(pool.agreement.shape[1]) if among is None else np.asarray(among)
+    n_candidates = len(indices)
+    if n_questions > n_candidates:
         raise ValueError(
-            f"{listed(constant)} gave the same answer to all {scores.values.shape[1]} candidates, "
-            "so what they agree on means nothing. Leave such models out, or give candidates of "
-            "more kinds and classes."
+            f"n_questions={n_questions}, but there are only {n_candidates} candidates. Lower "
+            "n_questions, or raise n_candidates of candidate_questions."
         )
-
-
-def _pool(scores: Scores, points: Points, roles: np.ndarray) -> PoolAnswers:
-    owned = ~np.isnan(scores.values[0, 0])
-    owner_scores, classes = scores.values[0][:, owned], scores.classes[owned]
-    known = has_classes(scores, classes)[1:]
-    if not known.all():
-        first = int(np.flatnonzero(~known)[0])
-        role = roles[first]
-        position = first - int(np.flatnonzero(roles == role)[0])
-        name = "copies" if role == "copy" else role
+    kept = np.delete(np.arange(len(pool.roles)), np.asarray(without, dtype=int))
+    roles = pool.roles[kept]
+    check_counts(np.sum(roles == "copy"), np.sum(roles == "unrelated"))
+    # The owner's own model is the best copy of all.
+    agreement = np.concatenate([np.ones((1, n_candidates)), pool.agreement[kept][:, indices]])
+    chosen = discriminate(agreement, np.append(True, roles == "copy"), n_questions)
+    if not len(chosen.indices):
         raise ValueError(
-            f"{name}[{position}] has none of the owner's classes ({classes[:5].tolist()}, ...), so "
-            "it can never agree. Leave it out, or give its classes the same names."
+            f"copies and other models agree with the owner alike on all {n_candidates} "
+            "candidates, so no question tells them apart. Give candidates of more kinds."
         )
-    agreement = agreement_with(owner_scores, classes, scores)[1:]
-    if agreement[roles == "copy"].min() > 1 - 1e-9:
-        raise ValueError(
-            f"all copies agree with the owner on all {agreement.shape[1]} candidates, so they show "
-            "nothing about other copies. Make copies that differ, with rehearse()."
-        )
-    return PoolAnswers(points, scores.plan.response, owner_scores, classes, agreement, roles)
+    return replace(chosen, indices=indices[chosen.indices])
 
 
-def _check_counts(n_copies: int, n_unrelated: int) -> None:
+def doubled(n: int, most: int) -> Iterator[int]:
+    """Twice ``n``, four times, and so on, and ``most`` last."""
+    while n < most:
+        n = min(2 * n, most)
+        yield n
+
+
+def missed_owner(n_questions: int, enough: int | None) -> str:
+    """What to do about questions that would miss the owner's own model."""
+    if enough is not None:
+        return (
+            f"n_questions={n_questions}, but so few questions would miss the owner's own model. "
+            f"{more_questions(enough)}"
+        )
+    return (
+        "copies agree with the owner less than other models do, so questions that find "
+        "them would miss the owner's own model. Make better copies, from more queries, "
+        "and check that they were made from this owner."
+    )
+
+
+def more_questions(n: int) -> str:
+    """The remedy for too few questions."""
+    return (
+        f"Raise n_questions to {n}, or, where other distances leave a rehearsal 64 questions, use "
+        "it alone."
+    )
+
+
+def check_counts(n_copies: int, n_unrelated: int) -> None:
     for name, n in (("copies", int(n_copies)), ("unrelated", int(n_unrelated))):
         if n < _FEWEST[name]:
             raise ValueError(
                 f"{counted(n, 'model')} in {name}; at least {_FEWEST[name]} are needed to see what "
                 f"they have in common. {_REMEDY[name]}"
             )
-
-
-_REMEDY = {
-    "copies": "Make more with rehearse().",
-    "unrelated": "Train more models of the same task, from other seeds or other data.",
-}
-
-
-def choose_questions(
-    owner: object,
-    candidates: Candidates | Points,
-    *,
-    copies: Sequence[object],
-    unrelated: Sequence[object],
-    foreign: Sequence[object] = (),
-    n_questions: int = 64,
-    answers: str = "label",
-    adapter: str | Callable[[object], Query] = "auto",
-    cache: str | os.PathLike[str] | AnswerStore | None = None,
-) -> RehearsedQuestions:
-    """Choose the questions that tell copies of a model from other models.
-
-    A question is good if copies agree with the owner on it and other models do not. All
-    candidates are weighted by a linear discriminant with a strongly shrunken covariance, the half
-    that counts least is left out, and so on until `n_questions` are left. Some weights are
-    negative: such questions show how well a model agrees with any other, which is not to count
-    as a sign of descent.
-
-    Models that were used to choose are nearer (copies) or farther (the others) by these questions
-    than new models of their kind, so they must not calibrate a decision: take other unrelated
-    models for that, or leave each out in turn with :meth:`PoolAnswers.left_out_distances`.
-
-    Parameters
-    ----------
-    owner : fitted classifier or query
-    candidates : Candidates, or container of points
-        Questions to choose from, see :func:`candidate_questions`.
-    copies : list of models
-        Copies of the owner's model, such as :func:`rehearse` makes.
-    unrelated : list of models
-        Models that share only the task with it.
-    foreign : list of models, default=()
-        Copies of *other* models, made as `copies` were.
-    n_questions : int, default=64
-        How many to keep.
-    answers : {"label", "scores"}, default="label"
-        Compare labels or probabilities.
-    adapter, cache
-        As in :func:`~skzest.baselines.ask_copies`.
-
-    Returns
-    -------
-    questions : RehearsedQuestions
-
-    Raises
-    ------
-    ValueError
-        As :func:`ask_pool` and :meth:`PoolAnswers.choose` do.
-
-    Notes
-    -----
-    Asks each model ``len(candidates)`` questions. Suspects are then asked `n_questions`.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.tree import DecisionTreeClassifier
-    >>> from skzest.rehearsal import candidate_questions, choose_questions, rehearse
-    >>> X, y = load_iris(return_X_y=True)
-    >>> def tree(seed, X=X[::2], y=y[::2]):
-    ...     return DecisionTreeClassifier(max_features=1, random_state=seed).fit(X, y)
-    >>> owner, unrelated = tree(0), [tree(seed) for seed in range(1, 9)]
-    >>> questions = choose_questions(
-    ...     owner,
-    ...     candidate_questions(X[1::2], owner, n_candidates=400),
-    ...     copies=rehearse(owner, X[1::2], n_copies=8, n_queries=300),
-    ...     unrelated=unrelated,
-    ...     n_questions=32,
-    ... )
-    >>> copy = tree(99, X[1::2], owner.predict(X[1::2]))
-    >>> d_copy, d_stranger = questions.distances([copy, tree(100)])
-    >>> bool(d_copy < d_stranger)
-    True
-    """
-    pool = ask_pool(
-        owner,
-        candidates,
-        copies=copies,
-        unrelated=unrelated,
-        foreign=foreign,
-        answers=answers,
-        adapter=adapter,
-        cache=cache,
-    )
-    return pool.questions(n_questions)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Questions chosen without each unrelated model in turn: the level that is left."""
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -50,7 +52,7 @@ def test_level_is_kept_where_models_that_chose_would_break_it():
         p_naive.append(np.mean(d <= d[-1]))
     # The models that chose look far away, and a new one near.
     assert np.mean(np.array(p_naive) <= 0.1) > 0.3
-    # Proven: at most 0.2. Measured: about 0.1.
+    # Proven for choices of a fixed size: at most 0.2. Measured: about 0.1.
     assert 0.02 < np.mean(np.array(p_left_out) <= 0.1) <= stats.binom.ppf(0.999, 150, 0.1) / 150
 
 
@@ -116,10 +118,10 @@ def test_all_choices_together_keep_the_limit(n_questions):
 def test_a_limit_that_all_choices_cannot_keep_names_one_that_they_can():
     pool, _ = _drawn(2)
     with pytest.raises(
-        ValueError, match=r"n_questions=1, but 9 choices.*Raise n_q\w+ to \d"
+        ValueError, match=r"n_questions=1 are too few for 9 choices.*Raise n_q\w+ to \d"
     ) as why:
         left_out_questions(pool, 1)
-    n = int(str(why.value).split()[-1].rstrip("."))
-    assert len(left_out_questions(pool, n)) == n
+    n = int(re.search(r"Raise n_questions to (\d+)", str(why.value))[1])
+    assert 1 < len(left_out_questions(pool, n)) <= n
     with pytest.raises(ValueError, match="n_questions=1000, but there are only 100 candidates"):
         left_out_questions(pool, 1000)
