@@ -78,25 +78,31 @@ def compare(S: dict[str, np.ndarray], distance: str = "cosine") -> dict[str, np.
     return found
 
 
-def not_augmented(bench: Bench) -> tuple[np.ndarray, list[nn.Module], list[nn.Module]]:
+def not_augmented(bench: Bench) -> tuple[list[Finding], dict[str, list[nn.Module]]]:
     """How much further exact unlearning is than the control, for networks without augmentation.
 
     Returns
     -------
-    further : ndarray of shape (2,)
-    originals, exact : list of Module
+    findings : list of Finding
+        One, or none where the settings leave these networks out.
+    networks : dict of str to list of Module
     """
-    shop, n = bench.shop, 2
+    shop, n = bench.shop, bench.settings.n_by_heart
+    if not n:
+        return [], {}
     originals = [by_heart(shop, 220 + i, without=False) for i in range(n)]
     exact = [by_heart(shop, 230 + i, without=True) for i in range(n)]
     D = bench.distances(bench.lime(rows=forgotten_rows(shop)), originals + exact)
     control = D[:n, :n].sum(axis=1) / (n - 1)
-    return D[:n, n:].mean(axis=1) / control - 1, originals, exact
+    further = D[:n, n:].mean(axis=1) / control - 1
+    name = "exact, further than the control, images not augmented"
+    networks = {"original, not augmented": originals, "exact, not augmented": exact}
+    return [Finding.of(name, further, percent=True)], networks
 
 
 def run(bench: Bench) -> list[Finding]:
     shop = bench.shop
-    further_by_heart, originals, exact = not_augmented(bench)
+    of_by_heart, learned_by_heart = not_augmented(bench)
     found = compare(signatures(bench))
     control = found["control"].mean(axis=1)
     bench.write(
@@ -123,16 +129,13 @@ def run(bench: Bench) -> list[Finding]:
             "original": [shop.final(v) for v in range(bench.settings.n_victims)],
             "exact": [retrained(shop, 200 + v) for v in range(bench.settings.n_victims)],
             "amnesiac": [amnesiac(shop, 300 + v)[1] for v in range(bench.settings.n_victims)],
-            "original, not augmented": originals,
-            "exact, not augmented": exact,
+            **learned_by_heart,
         }.items()
     }
     further = found["exact"].mean(axis=1) / control - 1
     return [
         Finding.of("exact, further than the control", further, percent=True),
-        Finding.of(
-            "exact, further than the control, images not augmented", further_by_heart, percent=True
-        ),
+        *of_by_heart,
         *(
             Finding.of(f"{kind}, distance over the control's", found[kind] / control)
             for kind in APPROXIMATE

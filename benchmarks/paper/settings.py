@@ -37,6 +37,9 @@ class Settings:
         Trainings from scratch with the same data.
     n_victims : int
         How many of these are extracted, and forget.
+    n_by_heart : int
+        Networks that learn images without augmentation, with and without those to be forgotten; 0
+        leaves these rows of Figure 6 out.
     n_sources, n_retrained : int
         For each architecture of Table 1: networks that are reused, and networks trained from
         scratch (including the sources) that define what is unrelated.
@@ -67,6 +70,7 @@ class Settings:
     batch_size: int = 128
     one_cycle: bool = False
     bfloat16: bool = False
+    n_by_heart: int = 2
     n_forgotten: int = 128
     most_points: int = 128  # of Figure 3
     agreement_points: tuple[int, ...] = (128, 1280)
@@ -149,6 +153,7 @@ SCALES = {
             n_points=32,
             n_masks="auto",
             sampling="foldover",
+            n_by_heart=0,
             rate=0.2,
             one_cycle=True,
             bfloat16=True,
