@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,13 +17,14 @@ from .._points import Points
 from .._validation import check_choice, check_real, check_whole, counted, listed
 from ..baselines import BASELINES, FixedQuestions, ask_copies, prepare_questions
 from ..comparing import check_plan
+from ..exceptions import UndefinedSignatureWarning
 from ..plan import QueryPlan
 from ..rehearsal import (
     Candidates,
     LeftOutQuestions,
     PoolAnswers,
     RehearsedQuestions,
-    ask_pool,
+    ask_named_pool,
     candidate_questions,
     left_out_questions,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "Material",
     "SuspectQuestions",
     "adapted",
+    "ask_unrelated",
     "check_names",
     "check_used",
     "choosing_models",
@@ -149,6 +152,31 @@ class SuspectQuestions:
         )
 
 
+def ask_unrelated(
+    questions: SuspectQuestions, unrelated: Sequence[object], kept: np.ndarray
+) -> Answered:
+    """Ask the unrelated models that are kept to calibrate.
+
+    Raises
+    ------
+    ValueError
+        If one of them lacks the only distance.
+    """
+    positions = np.flatnonzero(kept)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedSignatureWarning)  # numbers those that are kept
+        found = questions.ask([unrelated[int(i)] for i in positions])
+    undefined = positions[np.isnan(found.distances).reshape(len(positions), -1).all(axis=1)]
+    if len(questions.names) == 1 and len(undefined):
+        without = listed([f"unrelated[{i}]" for i in undefined])
+        raise ValueError(
+            f"no distance {questions.names[0]!r} of {without} to the owner's model, as for a model "
+            "that gives the same answer to all questions, or that has no class in common with it. "
+            "Leave such models out."
+        )
+    return found
+
+
 # ---------------------------------------------------------------- before any model is asked
 
 
@@ -217,10 +245,10 @@ def prepare(
     owner: object,
     names: Sequence[str],
     material: Material,
-    choosing: Sequence[object],
+    choosing: Mapping[str, object],
     in_turn: bool,
 ) -> SuspectQuestions:
-    """Fix all questions; asks the owner, and for rehearsal the copies and ``choosing``.
+    """Fix all questions; asks the owner, and for rehearsal the copies and ``choosing``, by name.
 
     With ``in_turn`` the questions of a rehearsal are chosen without each of ``choosing``.
     """
@@ -232,7 +260,7 @@ def prepare(
     fixed = _of_plan(owner, by_plan, material) if by_plan else None
     rehearsed: RehearsedQuestions | LeftOutQuestions | None = None
     if REHEARSAL in names:
-        pool = _pool(owner, material, adapted(choosing, adapter), adapter)
+        pool = _pool(owner, material, choosing, adapter)
         n = N_REHEARSED if by_plan else material.n_questions or N_REHEARSED
         rehearsed = left_out_questions(pool, n) if in_turn else pool.questions(n)
     return SuspectQuestions(names, fixed, rehearsed, adapter, cache)
@@ -282,7 +310,7 @@ def _of_plan(owner: object, names: Sequence[str], material: Material) -> FixedQu
 def _pool(
     owner: object,
     material: Material,
-    choosing: Sequence[object],
+    choosing: Mapping[str, object],
     adapter: Callable[[object], object] | None,
 ) -> PoolAnswers:
     candidates = material.transformer
@@ -294,15 +322,14 @@ def _pool(
             masker=getattr(material.transformer, "masker", "auto"),
             random_state=material.random_state,
         )
-    return ask_pool(
-        owner,
-        candidates,
-        answers=material.answers,
-        cache=getattr(material.transformer, "cache", None),
-        copies=adapted(material.copies, adapter),
-        foreign=adapted(material.foreign, adapter),
-        unrelated=choosing,
-    )
+    zoos = {
+        role: {f"{role}[{i}]": model for i, model in enumerate(zoo)}
+        for role, zoo in (("copies", material.copies), ("foreign", material.foreign))
+    }
+    zoos["unrelated"] = {**choosing}
+    zoos = {role: dict(zip(zoo, adapted([*zoo.values()], adapter))) for role, zoo in zoos.items()}
+    cache = getattr(material.transformer, "cache", None)
+    return ask_named_pool(owner, candidates, zoos, answers=material.answers, cache=cache)
 
 
 def _points_of(asker: Asker) -> Points:

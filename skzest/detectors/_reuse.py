@@ -28,6 +28,7 @@ from ._questions import (
     ZEST,
     Material,
     SuspectQuestions,
+    ask_unrelated,
     check_names,
     check_used,
     choosing_models,
@@ -423,18 +424,19 @@ class ReuseDetector(Judge[RelativeDistances | np.ndarray, ReuseDecisions]):
         unrelated: list[object],
         names: tuple[str, ...],
         material: Material,
-        choosing: float,
+        share: float,
     ) -> None:
         settings, n = self._settings(), len(unrelated)
         settings.check(n, len(names))
         chosen: np.ndarray | None = np.zeros(n, dtype=bool)
         if REHEARSAL in names:
-            chosen = choosing_models(n, choosing, settings, material.random_state)
+            chosen = choosing_models(n, share, settings, material.random_state)
         in_turn = chosen is None
         choose = np.ones(n, dtype=bool) if chosen is None else chosen
         kept = choose if in_turn else ~choose
-        questions = prepare(owner, names, material, _those(unrelated, choose), in_turn)
-        D, labels = questions.ask(_those(unrelated, kept))
+        choosing = {f"unrelated[{i}]": unrelated[i] for i in np.flatnonzero(choose)}
+        questions = prepare(owner, names, material, choosing, in_turn)
+        D, labels = ask_unrelated(questions, unrelated, kept)
         self._forget_questions()
         if self._kinds is not None:
             self._kinds = np.asarray(self._kinds)[kept].tolist()
@@ -603,7 +605,3 @@ def _distances(blocks: np.ndarray, others: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # models without a common class
         return np.asarray(zest_distances(ours, theirs, n_classes=blocks.shape[1]))
-
-
-def _those(models: Sequence[object], which: np.ndarray) -> list[object]:
-    return [model for model, is_one in zip(models, which) if is_one]

@@ -5,7 +5,7 @@
 pool of questions, and :func:`choose_questions` keeps those that tell copies from other models.
 """
 
-from ._ask_pool import ask_pool, choose_questions
+from ._ask_pool import ask_named_pool, ask_pool, choose_questions
 from ._candidates import Candidates, candidate_questions
 from ._copies import rehearse
 from ._discriminant import Discriminant, discriminate
@@ -20,6 +20,7 @@ __all__ = [
     "LeftOutQuestions",
     "PoolAnswers",
     "RehearsedQuestions",
+    "ask_named_pool",
     "ask_pool",
     "candidate_questions",
     "choose_questions",

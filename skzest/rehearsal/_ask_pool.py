@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from ._inputs import as_points
 from ._pool import PoolAnswers, check_counts
 from ._questions import RehearsedQuestions, agreement_with, has_classes
 
-__all__ = ["ask_pool", "choose_questions"]
+__all__ = ["ask_named_pool", "ask_pool", "choose_questions"]
 
 _RESPONSES = {"label": "label", "scores": "predict_proba"}
+_ROLES = {"copies": "copy", "foreign": "foreign", "unrelated": "unrelated"}
 
 
 def ask_pool(
@@ -72,16 +73,33 @@ def ask_pool(
     """
     check_choice(answers, "answers", _RESPONSES)
     others = {"copies": copies, "foreign": foreign, "unrelated": unrelated}
-    zoos = dict(zip(others, check_roles("the owner", owner, others)))
+    zoos = {
+        role: {f"{role}[{i}]": model for i, model in enumerate(zoo)}
+        for role, zoo in zip(others, check_roles("the owner", owner, others))
+    }
+    return ask_named_pool(owner, candidates, zoos, answers=answers, adapter=adapter, cache=cache)
+
+
+def ask_named_pool(
+    owner: object,
+    candidates: Candidates | Points,
+    zoos: Mapping[str, Mapping[str, object]],
+    *,
+    answers: str,
+    adapter: str | Callable[[object], Query] = "auto",
+    cache: str | os.PathLike[str] | AnswerStore | None = None,
+) -> PoolAnswers:
+    """As :func:`ask_pool`, of ``"copies"``, ``"foreign"`` and ``"unrelated"`` models with names."""
     check_counts(len(zoos["copies"]), len(zoos["unrelated"]))
     points = candidates.points if isinstance(candidates, Candidates) else as_points(candidates)
-    response = _RESPONSES[answers]
     named = {"the owner's model": owner}
-    named |= {f"{name}[{i}]": model for name, zoo in zoos.items() for i, model in enumerate(zoo)}
-    scores = ask_named(named, plan_of_points(points, response), adapter=adapter, cache=cache)
-    roles = np.repeat(["copy", "foreign", "unrelated"], [len(zoo) for zoo in zoos.values()])
+    for role in _ROLES:
+        named |= zoos[role]
+    plan = plan_of_points(points, _RESPONSES[answers])
+    scores = ask_named(named, plan, adapter=adapter, cache=cache)
     _refuse_constant(scores, [*named])
-    return _pool(scores, points, roles)
+    roles = np.repeat([*_ROLES.values()], [len(zoos[role]) for role in _ROLES])
+    return _pool(scores, points, roles, [*named])
 
 
 def _refuse_constant(scores: Scores, names: Sequence[str]) -> None:
@@ -95,18 +113,15 @@ def _refuse_constant(scores: Scores, names: Sequence[str]) -> None:
         )
 
 
-def _pool(scores: Scores, points: Points, roles: np.ndarray) -> PoolAnswers:
+def _pool(scores: Scores, points: Points, roles: np.ndarray, names: Sequence[str]) -> PoolAnswers:
     owned = ~np.isnan(scores.values[0, 0])
     owner_scores, classes = scores.values[0][:, owned], scores.classes[owned]
-    known = has_classes(scores, classes)[1:]
+    known = has_classes(scores, classes)
     if not known.all():
-        first = int(np.flatnonzero(~known)[0])
-        role = roles[first]
-        position = first - int(np.flatnonzero(roles == role)[0])
-        name = "copies" if role == "copy" else role
         raise ValueError(
-            f"{name}[{position}] has none of the owner's classes ({classes[:5].tolist()}, ...), so "
-            "it can never agree. Leave it out, or give its classes the same names."
+            f"{names[int(np.argmin(known))]} has none of the owner's classes "
+            f"({classes[:5].tolist()}, ...), so it can never agree. Leave it out, or give its "
+            "classes the same names."
         )
     agreement = agreement_with(owner_scores, classes, scores)[1:]
     if agreement[roles == "copy"].min() > 1 - 1e-9:

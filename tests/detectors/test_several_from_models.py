@@ -9,6 +9,7 @@ import pytest
 from counting import Counted, CountedRegression
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from skzest import LimeSignatureTransformer, ReuseDetector, html_report
@@ -390,6 +391,19 @@ def test_an_owner_that_is_constant_on_what_the_budget_leaves():
     both_sides = np.concatenate([X[X[:, 0] > limit][:10], X[X[:, 0] < 0][:10]])
     others = LimeSignatureTransformer(both_sides, n_reference=4, n_samples=16)
     assert detector(others, 110).distance_names_ == ("zest", "predictions")
+
+
+@pytest.mark.parametrize("position", [1, 12])  # one calibrates, the other chooses
+@pytest.mark.parametrize("names", [["zest"], ["rehearsal"]])
+def test_a_constant_unrelated_model_is_named_by_its_position(names, position):
+    constant = DummyClassifier(strategy="constant", constant=0).fit(X, Y)
+    unrelated = [*UNRELATED[:position], constant, *UNRELATED[position:]]
+    given = {**EASY, "distances": names, "copies": COPIES if "rehearsal" in names else ()}
+    asker = CANDIDATES if "rehearsal" in names else LIME
+    with pytest.raises(ValueError, match=rf"unrelated\[{position}\] .*Leave such models out"):
+        ReuseDetector.from_models(OWNER, unrelated, asker, **given)
+    unrelated.pop(position)
+    assert ReuseDetector.from_models(OWNER, unrelated, asker, **given).questions_
 
 
 def test_candidates_are_for_rehearsal_alone():
