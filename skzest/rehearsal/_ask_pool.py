@@ -71,7 +71,6 @@ def ask_pool(
     -----
     Asks each model ``len(candidates)`` questions.
     """
-    check_choice(answers, "answers", _RESPONSES)
     others = {"copies": copies, "foreign": foreign, "unrelated": unrelated}
     zoos = {
         role: {f"{role}[{i}]": model for i, model in enumerate(zoo)}
@@ -90,6 +89,7 @@ def ask_named_pool(
     cache: str | os.PathLike[str] | AnswerStore | None = None,
 ) -> PoolAnswers:
     """As :func:`ask_pool`, of ``"copies"``, ``"foreign"`` and ``"unrelated"`` models with names."""
+    check_choice(answers, "answers", _RESPONSES)
     check_counts(len(zoos["copies"]), len(zoos["unrelated"]))
     points = candidates.points if isinstance(candidates, Candidates) else as_points(candidates)
     named = {"the owner's model": owner}
