@@ -21,7 +21,7 @@ from benchmarks.paper.bench import Bench
 from benchmarks.paper.page import EXPERIMENTS, write_page
 from benchmarks.paper.settings import SCALES
 
-TAKES = "2 min on digits, 5 h at the small scale, 6 h at the medium one"
+TAKES = "2 min on digits, 5 h at the small scale, 5 h at the medium one"
 NEEDS = "torch, matplotlib; --data with CIFAR-10 (else digits)"
 QUICK = {"scale": "digits"}
 
