@@ -106,16 +106,15 @@ class AskedSet:
         only_labels = [_gives_only_labels(m, self._owner.plan.response) for m in models]
         found = {name: np.full(len(models), np.nan) for name in self._compare}
         labels: dict[int, np.ndarray] = {}
-        for without, owner in ((False, self._owner), (True, _labels_of(self._owner))):
-            at = [i for i, alike in enumerate(only_labels) if alike == without]
-            if not at:
-                continue
+        for labels_only in set(only_labels):
+            owner = _labels_of(self._owner) if labels_only else self._owner
+            at = [i for i, alike in enumerate(only_labels) if alike == labels_only]
             scores = ask_more(
                 owner, [models[i] for i in at], names=[names[i] for i in at], cache=self._cache
             )
             labels |= dict(zip(at, scores.classes[scores.labels[1:]]))
             for name, d in self._distances(scores).items():
-                if not without or name in self._by_labels:
+                if not labels_only or name in self._by_labels:
                     found[name][at] = d
         given = np.stack([labels[i] for i in range(len(models))])
         return SetAnswers(found, given, list(compress(names, only_labels)))
@@ -226,6 +225,12 @@ class FixedQuestions:
         -------
         D : ndarray of shape (n_models, n_distances)
             NaN where a distance is undefined: for a constant model, one without a class in
-            common, or, for ``"weights"``, one of another architecture.
+            common, one that gives only labels where scores are compared, or, for ``"weights"``,
+            one of another architecture.
+
+        Warns
+        -----
+        UndefinedSignatureWarning
+            If a model gives only labels where scores are compared.
         """
         return self.ask(models)[0]
